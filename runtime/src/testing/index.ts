@@ -1,0 +1,2 @@
+export { SeededRandom } from './seeded-random.ts';
+export { SimulatedClock } from './simulated-clock.ts';
