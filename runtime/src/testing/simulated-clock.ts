@@ -26,7 +26,11 @@ export class SimulatedClock implements Clock {
         reject(signal.reason as Error);
         return;
       }
-      const timer: Timer = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire };
+      const timer: Timer = {
+        dueMs: this.#nowMs + Math.max(0, delayMs),
+        order: this.#order++,
+        fire,
+      };
       const abort = (): void => {
         this.#timers = this.#timers.filter((other) => other !== timer);
         reject(signal?.reason as Error);

@@ -1,0 +1,73 @@
+/** What an instance says of itself: `GET /admin/status`, read by the operator, by coordinators and by people. */
+import { z } from 'zod';
+import { configVersionSchema, hostPortSchema, uuidSchema } from './cluster-config.ts';
+
+export const instanceStates = [
+  '',
+  'Unconfigured',
+  'ConfigFound',
+  'ConfigLoaded',
+  'BootstrappingBox',
+  'RecoveringSnapshot',
+  'ConnectingFullmesh',
+  'BoxConfigured',
+  'ConfiguringRoles',
+  'RolesConfigured',
+  'ReloadingRoles',
+  'InitError',
+  'BootError',
+  'OperationError',
+  'ReloadError',
+] as const;
+export type InstanceStateName = (typeof instanceStates)[number];
+
+/** A place in a replica set's log. `{ term: 0, sequence: 0 }` is before the first row. */
+export const positionSchema = z.strictObject({ term: z.int().min(0), sequence: z.int().min(0) });
+export type Position = z.infer<typeof positionSchema>;
+
+export const issueSchema = z.strictObject({
+  level: z.enum(['warning', 'critical']),
+  topic: z.string(),
+  message: z.string(),
+});
+export type Issue = z.infer<typeof issueSchema>;
+
+export const replicaSetViewSchema = z.strictObject({
+  uuid: uuidSchema,
+  /** Whom this instance believes to lead; null when it knows of none. */
+  leader: uuidSchema.nullable(),
+  term: z.int().min(0),
+  /** Is this instance the leader, with a valid lease, and has its term begun? */
+  writable: z.boolean(),
+  /** Own last row, and the last row known to be on all in-sync members. */
+  position: positionSchema,
+  acknowledged: positionSchema,
+  promisedTerm: z.int().min(0),
+  inSync: z.array(uuidSchema),
+  bucketCount: z.int().min(0),
+});
+export type ReplicaSetView = z.infer<typeof replicaSetViewSchema>;
+
+export const instanceStatusSchema = z.strictObject({
+  name: z.string(),
+  uuid: uuidSchema,
+  incarnation: z.int().min(1),
+  clusterUuid: uuidSchema,
+  /** From the environment: which replica set this instance was started for. */
+  replicaSetUuid: uuidSchema.nullable(),
+  replicaSetName: z.string().nullable(),
+  uri: hostPortSchema,
+  httpUri: hostPortSchema,
+  runtimeVersion: z.string(),
+  state: z.enum(instanceStates),
+  /** Why the state is an error state. */
+  error: z.string().nullable(),
+  config: configVersionSchema,
+  /** The change that holds the config lock here. */
+  preparedChangeId: z.string().nullable(),
+  /** Null before this instance has joined. */
+  replicaSet: replicaSetViewSchema.nullable(),
+  roles: z.array(z.string()),
+  issues: z.array(issueSchema),
+});
+export type InstanceStatus = z.infer<typeof instanceStatusSchema>;

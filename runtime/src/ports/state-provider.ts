@@ -1,0 +1,88 @@
+/**
+ * Where leadership and decisions are kept: a small linearizable store with compare-and-set and watches.
+ *
+ * Keys are relative to the cluster's prefix. `revision` counts the changes of the whole store; an entry's `revision`
+ * is that of its last change. Everything safe is built from `transact`: compare revisions, then write all or nothing.
+ * A call rejects with `ProviderError`; after `kind: 'unknown'` the outcome of a transaction is not known.
+ */
+export interface ProviderEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly revision: number;
+}
+
+/** `revision: 0` demands that the key does not exist. */
+export interface ProviderCompare {
+  readonly key: string;
+  readonly revision: number;
+}
+
+export type ProviderWrite =
+  | { readonly kind: 'put'; readonly key: string; readonly value: string }
+  | { readonly kind: 'delete'; readonly key: string };
+
+export interface ProviderTransaction {
+  readonly compare: readonly ProviderCompare[];
+  readonly writes: readonly ProviderWrite[];
+}
+
+/** `revision` is the store's after the transaction: that of every entry it wrote. */
+export type ProviderOutcome =
+  | { readonly kind: 'applied'; readonly revision: number }
+  | { readonly kind: 'conflict' };
+
+/** `value: null` = deleted. */
+export interface ProviderChange {
+  readonly key: string;
+  readonly value: string | null;
+  readonly revision: number;
+}
+
+export interface ProviderListing {
+  readonly entries: readonly ProviderEntry[];
+  /** The store's revision at which this was read: watch from the next one to miss nothing. */
+  readonly revision: number;
+}
+
+export interface StateProvider {
+  /** Linearizable read of one key. */
+  get(key: string, options: ProviderCallOptions): Promise<ProviderEntry | undefined>;
+  /** Linearizable read of all keys that begin with `prefix`, sorted by key. */
+  list(prefix: string, options: ProviderCallOptions): Promise<ProviderListing>;
+  transact(
+    transaction: ProviderTransaction,
+    options: ProviderCallOptions,
+  ): Promise<ProviderOutcome>;
+  /**
+   * Calls `onChanges` with every change of keys below `prefix` from `fromRevision` on, in order, none left out.
+   * Resolves when the signal aborts; rejects when the watch is lost (disconnected, or the revision was compacted):
+   * the caller lists again and watches from there.
+   */
+  watch(
+    prefix: string,
+    fromRevision: number,
+    onChanges: (changes: readonly ProviderChange[]) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ProviderCallOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** `refused`: certainly nothing happened. `unknown`: it may have happened, the answer was lost. */
+export class ProviderError extends Error {
+  override readonly name = 'ProviderError';
+  readonly kind: 'refused' | 'unknown';
+
+  constructor(
+    kind: 'refused' | 'unknown',
+    message: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
