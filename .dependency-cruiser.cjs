@@ -31,7 +31,7 @@ module.exports = {
     {
       name: 'operator-sees-only-the-contract', severity: 'error',
       from: { path: '^operator/src/', pathNot: tests },
-      to: { path: '^runtime/src/', pathNot: '^runtime/src/(contract|foundation)/|^runtime/src/index\\.ts$' },
+      to: { path: '^runtime/src/', pathNot: '^runtime/src/(contract|foundation)/|^runtime/src/core/config/index\\.ts$' },
     },
     { name: 'runtime-knows-no-operator', severity: 'error', from: { path: '^runtime/' }, to: { path: '^(operator|cli)/' } },
     { name: 'operator-knows-no-cli', severity: 'error', from: { path: '^operator/' }, to: { path: '^cli/' } },

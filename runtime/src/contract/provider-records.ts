@@ -18,7 +18,7 @@ export const providerKeys = {
   identity: 'identity',
 } as const;
 
-/** A seat in the in-sync members: a start of the process costs it, hence the incarnation. */
+/** A seat in the in-sync members; `incarnation` is the `logIncarnation` of its instance (`identity.ts`). */
 export const seatSchema = z.strictObject({ uuid: uuidSchema, incarnation: z.int().min(1) });
 export type Seat = z.infer<typeof seatSchema>;
 

@@ -1,0 +1,34 @@
+/**
+ * Who leads this instance's replica set, as the storage sees it.
+ *
+ * The failover service implements it; the storage obeys it: only a leader whose deadline has not passed applies a
+ * write, and it answers a write only if the deadline still has not passed then.
+ */
+import type { Seat } from '../contract/provider-records.ts';
+
+export type Leadership =
+  /** No leader is known. */
+  | { readonly kind: 'none'; readonly term: number; readonly reason: string }
+  /** Another instance leads: its rows are pulled. */
+  | { readonly kind: 'follower'; readonly term: number; readonly leader: string }
+  /** This instance leads, until `deadlineMs` of the monotonic clock (Infinity without a state provider). */
+  | {
+      readonly kind: 'leader';
+      readonly term: number;
+      readonly deadlineMs: number;
+      /** Seats whose appends acknowledge a write: while a change of them is under way, the union of old and new. */
+      readonly inSync: readonly Seat[];
+    };
+
+export type InSyncOutcome = 'stored' | 'lost' | 'unknown';
+
+export interface LeadershipPort {
+  current(): Leadership;
+  /** Called after every change of `current()`, in the same tick; returns the function that ends it. */
+  onChange(listener: () => void): () => void;
+  /**
+   * Asks for other in-sync members in the present term. Until it resolves `current().inSync` is the union.
+   * `lost`: another appointment exists, this instance does not lead any more.
+   */
+  proposeInSync(seats: readonly Seat[], reason: string): Promise<InSyncOutcome>;
+}
