@@ -1,4 +1,5 @@
 /** `@tonearm/operator/api`: the custom resources, for the embedded API and for tools. */
+export { CUSTOM_RESOURCES, type CustomResource, crds, type PrinterColumn } from './crds.ts';
 export type { KubeObject, ObjectMeta, ObjectReference, OwnerReference } from './kube-object.ts';
 export {
   ANNOTATIONS,
@@ -10,14 +11,19 @@ export {
   LABELS,
   SCHEMA_VERSION,
 } from './names.ts';
-export { groupVersion, type Resource, RESOURCES } from './resources.ts';
-export { type Cluster, clusterSchema, type ClusterSpec, type ClusterStatus } from './v1alpha1/cluster.ts';
+export { groupVersion, RESOURCES, type Resource } from './resources.ts';
+export {
+  type Cluster,
+  type ClusterSpec,
+  type ClusterStatus,
+  clusterSchema,
+} from './v1alpha1/cluster.ts';
 export type { Condition, ConditionType } from './v1alpha1/conditions.ts';
 export {
   type ReplicaSet,
-  replicaSetSchema,
   type ReplicaSetSpec,
   type ReplicaSetStatus,
+  replicaSetSchema,
 } from './v1alpha1/replica-set.ts';
 export {
   type FieldProblem,
@@ -25,7 +31,7 @@ export {
   parseCluster,
   parseReplicaSet,
   parseResource,
+  type Verdict,
   validateCluster,
   validateReplicaSet,
-  type Verdict,
 } from './validate.ts';

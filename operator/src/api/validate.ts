@@ -78,20 +78,29 @@ interface Pair {
 function* findViolations(schema: z.ZodType, pair: Pair, path: string): Generator<FieldProblem> {
   const { self, old } = pair;
   if (self === undefined) return;
-  for (const rule of rulesOf(schema)) {
-    if (rule.transition === true && old === undefined) continue;
-    if (rule.holds(self, old)) continue;
-    yield { field: `${path}${rule.fieldPath ?? ''}`.replace(/^\./, ''), message: rule.message };
-  }
+  yield* findViolationsHere(rulesOf(schema), pair, path);
   const inner = unwrapOnce(schema);
   if (inner !== undefined) {
     yield* findViolations(inner, pair, path);
   } else if (schema instanceof z.ZodObject) {
-    for (const [key, field] of Object.entries(schema.shape as Record<string, z.ZodType>)) {
+    const shape: Readonly<Record<string, z.ZodType>> = schema.shape;
+    for (const [key, field] of Object.entries(shape)) {
       yield* findViolations(field, { self: at(self, key), old: at(old, key) }, join(path, key));
     }
   } else if (schema instanceof z.ZodArray && Array.isArray(self)) {
     yield* findViolationsInList(schema, { self, old: Array.isArray(old) ? old : [] }, path);
+  }
+}
+
+function* findViolationsHere(
+  rules: readonly Rule<unknown>[],
+  { self, old }: Pair,
+  path: string,
+): Generator<FieldProblem> {
+  for (const rule of rules) {
+    if (rule.transition === true && old === undefined) continue;
+    if (rule.holds(self, old)) continue;
+    yield { field: `${path}${rule.fieldPath ?? ''}`.replace(/^\./, ''), message: rule.message };
   }
 }
 
