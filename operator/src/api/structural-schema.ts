@@ -24,7 +24,7 @@ export function structuralSchema(schema: z.ZodType): JsonSchema {
       if (Array.isArray(rules)) jsonSchema[RULES_KEY] = rules.flatMap(renderRule);
     },
   });
-  return convert(raw as JsonSchema);
+  return convert(raw);
 }
 
 function renderRule(rule: Rule<unknown>): readonly JsonSchema[] {
@@ -35,7 +35,7 @@ function renderRule(rule: Rule<unknown>): readonly JsonSchema[] {
 
 function convert(schema: JsonSchema): JsonSchema {
   const { properties, items, additionalProperties, anyOf, ...rest } = schema;
-  if (rest['x-kubernetes-int-or-string'] === true) return withoutType(rest);
+  if (rest['x-kubernetes-int-or-string'] === true) return without(rest, 'type');
   if (anyOf !== undefined) {
     throw new Error('a structural schema has no alternatives but x-kubernetes-int-or-string');
   }
@@ -54,7 +54,7 @@ function convertAll(schemas: JsonSchema): JsonSchema {
 }
 
 function convertValue(schema: JsonSchema): JsonSchema {
-  const { [DECLARED_KEY]: _declared, type, minimum, maximum, ...rest } = schema;
+  const { type, minimum, maximum, ...rest } = without(schema, DECLARED_KEY);
   const isInteger =
     type === 'integer' ||
     (Array.isArray(schema['enum']) && schema['enum'].every((value) => Number.isInteger(value)));
@@ -86,7 +86,6 @@ function convertMap(rest: JsonSchema, properties: unknown, additional: unknown):
   return { ...OPAQUE, properties: Object.fromEntries(names) };
 }
 
-function withoutType(schema: JsonSchema): JsonSchema {
-  const { type: _type, ...rest } = schema;
-  return rest;
+function without(schema: JsonSchema, key: string): JsonSchema {
+  return Object.fromEntries(Object.entries(schema).filter(([name]) => name !== key));
 }
