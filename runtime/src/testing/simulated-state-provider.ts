@@ -1,0 +1,210 @@
+/**
+ * One instance's client of a `SimulatedStore`, with the faults of a network between them.
+ *
+ * A request that timed out may still be applied later, and a reply may be lost after its effect: both look the same
+ * to the caller, as `unknown`. It passes the contract suite that the real adapters pass.
+ */
+import type { Clock } from '../foundation/clock.ts';
+import type { Random } from '../foundation/random.ts';
+import {
+  type ProviderCallOptions,
+  type ProviderChange,
+  type ProviderEntry,
+  ProviderError,
+  type ProviderListing,
+  type ProviderOutcome,
+  type ProviderTransaction,
+  type StateProvider,
+} from '../ports/state-provider.ts';
+import type { SimulatedStore } from './simulated-store.ts';
+
+export interface ProviderFaults {
+  /** `refused`: connections are refused at once; `silent`: nothing arrives, calls end by their timeout. */
+  reach: 'ok' | 'refused' | 'silent';
+  /** Each way takes a random time up to this. */
+  delayMs: number;
+  /** Probability that a request is lost before its effect. */
+  loseRequest: number;
+  /** Probability that a reply is lost after the effect of its request. */
+  loseReply: number;
+}
+
+export interface SimulatedStateProviderOptions {
+  readonly store: SimulatedStore;
+  /** Begins every key of this client in the store; empty when absent. */
+  readonly prefix?: string;
+  /** The client's own clock: its timeouts run on it. */
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The clock of the network; that of the client when absent. */
+  readonly network?: Clock;
+  /** Awaited before the client learns anything: a paused process learns nothing until it runs again. */
+  readonly deliver?: () => Promise<void>;
+}
+
+export class SimulatedStateProvider implements StateProvider {
+  readonly faults: ProviderFaults = { reach: 'ok', delayMs: 0, loseRequest: 0, loseReply: 0 };
+  readonly #store: SimulatedStore;
+  readonly #prefix: string;
+  readonly #clock: Clock;
+  readonly #network: Clock;
+  readonly #random: Random;
+  readonly #deliver: () => Promise<void>;
+  readonly #closing = new AbortController();
+  #breaks = new AbortController();
+
+  constructor(options: SimulatedStateProviderOptions) {
+    this.#store = options.store;
+    this.#prefix = options.prefix ?? '';
+    this.#clock = options.clock;
+    this.#network = options.network ?? options.clock;
+    this.#random = options.random;
+    this.#deliver = options.deliver ?? (() => Promise.resolve());
+  }
+
+  get(key: string, options: ProviderCallOptions): Promise<ProviderEntry | undefined> {
+    return this.#call('refused', options, () =>
+      this.#relative(this.#store.get(this.#prefix + key)),
+    );
+  }
+
+  list(prefix: string, options: ProviderCallOptions): Promise<ProviderListing> {
+    return this.#call('refused', options, () => {
+      const { entries, revision } = this.#store.list(this.#prefix + prefix);
+      return { entries: entries.map((entry) => this.#relative(entry)), revision };
+    });
+  }
+
+  transact(
+    transaction: ProviderTransaction,
+    options: ProviderCallOptions,
+  ): Promise<ProviderOutcome> {
+    return this.#call('unknown', options, () =>
+      this.#store.transact({
+        compare: transaction.compare.map((item) => ({ ...item, key: this.#prefix + item.key })),
+        writes: transaction.writes.map((item) => ({ ...item, key: this.#prefix + item.key })),
+      }),
+    );
+  }
+
+  async watch(
+    prefix: string,
+    fromRevision: number,
+    onChanges: (changes: readonly ProviderChange[]) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const store = this.#store;
+    const broken = AbortSignal.any([this.#breaks.signal, this.#closing.signal]);
+    const open = (): boolean => !signal.aborted && !broken.aborted;
+    const epoch = store.epoch;
+    await this.#deliver();
+    let next = fromRevision;
+    while (!signal.aborted) {
+      const lost = this.#watchLost(epoch, next, broken);
+      if (lost !== undefined) throw new ProviderError('refused', lost);
+      const changes = store.changesFrom(next, this.#prefix + prefix);
+      if (changes.length === 0) {
+        await changed(store, AbortSignal.any([signal, broken]));
+      } else {
+        next = store.revision + 1;
+        await this.#travel();
+        await this.#deliver();
+        // A watch that has ended meanwhile must not be told of anything more.
+        if (open()) onChanges(changes.map((change) => this.#relative(change)));
+      }
+    }
+  }
+
+  /** Every watch that is open now is lost. */
+  breakWatches(): void {
+    this.#breaks.abort();
+    this.#breaks = new AbortController();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+  }
+
+  #relative<T extends { readonly key: string } | undefined>(entry: T): T {
+    return entry === undefined ? entry : { ...entry, key: entry.key.slice(this.#prefix.length) };
+  }
+
+  #watchLost(epoch: number, next: number, broken: AbortSignal): string | undefined {
+    if (this.#closing.signal.aborted) return 'the client is closed';
+    if (broken.aborted || this.faults.reach !== 'ok') return 'the watch was disconnected';
+    if (epoch !== this.#store.epoch) return 'the store was set up anew';
+    if (next <= this.#store.compacted) return `revision ${next} was compacted`;
+    if (next > this.#store.revision + 1) {
+      return `revision ${next} is ahead of the store, which is at ${this.#store.revision}`;
+    }
+    return undefined;
+  }
+
+  async #call<T>(
+    failure: 'refused' | 'unknown',
+    options: ProviderCallOptions,
+    effect: () => T,
+  ): Promise<T> {
+    if (this.#closing.signal.aborted) throw new ProviderError('refused', 'the client is closed');
+    if (this.faults.reach === 'refused') {
+      throw new ProviderError('refused', 'the state provider refused the connection');
+    }
+    const finished = new AbortController();
+    const end = AbortSignal.any([
+      finished.signal,
+      this.#closing.signal,
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ]);
+    const tooLate = this.#clock.sleep(options.timeoutMs, end).then(
+      () => {
+        throw new ProviderError(failure, `no answer within ${options.timeoutMs} ms`);
+      },
+      (cause: unknown) => {
+        throw new ProviderError(failure, 'the call was given up', { cause });
+      },
+    );
+    try {
+      return await Promise.race([this.#exchange(effect), tooLate]);
+    } finally {
+      finished.abort();
+      await this.#deliver();
+    }
+  }
+
+  async #exchange<T>(effect: () => T): Promise<T> {
+    await this.#travel();
+    if (this.faults.reach !== 'ok' || this.#chance(this.faults.loseRequest)) return nothing();
+    const result = effect();
+    await this.#travel();
+    if (this.#chance(this.faults.loseReply)) return nothing();
+    return result;
+  }
+
+  async #travel(): Promise<void> {
+    const delayMs = this.#random.fraction() * this.faults.delayMs;
+    if (delayMs > 0) await this.#network.sleep(delayMs);
+  }
+
+  #chance(probability: number): boolean {
+    return probability > 0 && this.#random.fraction() < probability;
+  }
+}
+
+/** A message that never arrives. */
+function nothing<T>(): Promise<T> {
+  return new Promise<T>(() => undefined);
+}
+
+/** Resolves at the next change of the store, or when the signal aborts. */
+function changed(store: SimulatedStore, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      unsubscribe();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const unsubscribe = store.subscribe(end);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+  });
+}
