@@ -172,12 +172,12 @@ export const clusterSpecSchema = z
     replicaSets: z
       .array(templateSchema)
       .max(32)
-      .default([])
       .meta({
         description: 'Templates; each makes `count` ReplicaSets.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['name'],
-      }),
+      })
+      .default([]),
   })
   .describe('What is wanted.');
 

@@ -134,11 +134,11 @@ export const instancesShape = {
         .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/),
     )
     .max(32)
-    .default([])
     .meta({
       description: 'What the instances do: names of roles of the application or of the runtime.',
       'x-kubernetes-list-type': 'set',
-    }),
+    })
+    .default([]),
   weight: z
     .int()
     .min(0)
