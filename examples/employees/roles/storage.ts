@@ -1,0 +1,73 @@
+/** Keeps employees: one space, sharded by the employee's id. */
+import { ClusterError, defineRole } from '@tonearm/runtime/role';
+import { z } from 'zod';
+import type { Employee } from './employee.ts';
+
+const configSchema = z
+  .strictObject({
+    /** A greater salary is refused. */
+    maxSalary: z.int().min(0).default(1_000_000),
+  })
+  .prefault({});
+
+type StorageConfig = z.infer<typeof configSchema>;
+
+export const storage = defineRole<StorageConfig>({
+  name: 'app.roles.storage',
+  dependencies: ['vshard-storage'],
+  config: configSchema,
+
+  async applyConfig(context, config, { isLeader }) {
+    limits.set(context.instance.uuid, config);
+    if (!isLeader) return;
+    await context.createSpace({
+      name: 'employee',
+      format: [
+        { name: 'bucket_id', type: 'unsigned' },
+        { name: 'employee_id', type: 'string' },
+        { name: 'name', type: 'string' },
+        { name: 'department', type: 'string' },
+        { name: 'position', type: 'string' },
+        { name: 'salary', type: 'unsigned' },
+      ],
+      indexes: [
+        { name: 'primary', parts: ['employee_id'] },
+        { name: 'bucket_id', parts: ['bucket_id'] },
+        { name: 'salary', parts: ['salary'] },
+      ],
+    });
+  },
+
+  rpc: {
+    async add(context, bucketId: number, employee: Employee) {
+      const maxSalary = limits.get(context.instance.uuid)?.maxSalary ?? 0;
+      if (employee.salary > maxSalary) {
+        throw new ClusterError('REQUEST_INVALID', {
+          field: 'salary',
+          message: `salary: must be at most ${maxSalary}, not ${employee.salary}`,
+        });
+      }
+      await context.space('employee').insert({ bucket_id: bucketId, ...employee });
+    },
+
+    async find(context, employeeId: string) {
+      const row = await context.space('employee').get([employeeId]);
+      return row === undefined ? null : toEmployee(row);
+    },
+
+    async earning(context, salary: number) {
+      const rows = await context
+        .space('employee')
+        .select({ index: 'salary', iterator: 'GE', key: [salary] });
+      return rows.map(toEmployee);
+    },
+  },
+});
+
+/** The config in force, by instance: tests run several instances in one process. */
+const limits = new Map<string, StorageConfig>();
+
+function toEmployee(row: Readonly<Record<string, unknown>>): unknown {
+  const { bucket_id: _bucketId, ...employee } = row;
+  return employee;
+}

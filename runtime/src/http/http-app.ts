@@ -1,0 +1,66 @@
+/** Builds the HTTP application of an instance, without listening: system routes and those of the roles. */
+import fastify, { type FastifyError, type FastifyInstance, type FastifyPluginAsync } from 'fastify';
+import { ClusterError } from '../core/errors.ts';
+import type { Logger } from '../foundation/logger.ts';
+
+export interface HttpAppOptions {
+  readonly logger: Logger;
+  readonly isAuthorized: (header: string | undefined) => boolean;
+  /** Admin API, internal calls: only with the cookie or a token. */
+  readonly guarded: readonly FastifyPluginAsync[];
+  /** Health. */
+  readonly open: readonly FastifyPluginAsync[];
+  /** Routes of roles, in the order of the roles. */
+  readonly application: readonly FastifyPluginAsync[];
+}
+
+/** Bodies of the admin API and of peers; an application's routes keep Fastify's own limit of 1 MiB. */
+export const ADMIN_BODY_BYTES_MAX = 64 * 1024 * 1024;
+
+export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInstance> {
+  const app = fastify({ logger: false, routerOptions: { ignoreTrailingSlash: true } });
+  app.setErrorHandler(async (error: FastifyError, request, reply) => {
+    const answer = asClusterError(error);
+    if (answer.status >= 500 && answer.code === 'INTERNAL') {
+      options.logger.error(
+        { error, method: request.method, url: request.url },
+        'a request failed unexpectedly',
+      );
+    }
+    await reply.code(answer.status).send(renderError(answer));
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    const error = new ClusterError('NOT_FOUND', {
+      message: `There is no ${request.method} ${request.url} here.`,
+    });
+    await reply.code(404).send(renderError(error));
+  });
+  for (const plugin of options.open) await app.register(plugin);
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => {
+      if (!options.isAuthorized(request.headers.authorization))
+        throw new ClusterError('UNAUTHORIZED');
+    });
+    for (const plugin of options.guarded) await scope.register(plugin);
+  });
+  for (const plugin of options.application) await app.register(plugin);
+  await app.ready();
+  return app;
+}
+
+export function renderError(error: ClusterError): Record<string, unknown> {
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.field === undefined ? {} : { field: error.field }),
+    ...(error.details === undefined ? {} : { details: error.details }),
+  };
+}
+
+function asClusterError(error: FastifyError): ClusterError {
+  if (error instanceof ClusterError) return error;
+  const status = error.statusCode ?? 500;
+  if (status >= 400 && status < 500)
+    return new ClusterError('REQUEST_INVALID', { message: error.message });
+  return new ClusterError('INTERNAL', { cause: error });
+}

@@ -1,0 +1,100 @@
+/** What a role may use. Every role of an instance has a context of its own; its logger and signal end with the role. */
+import type { FastifyPluginAsync } from 'fastify';
+import type { Json } from '../contract/json.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { FieldDefinition, IndexDefinition, SelectOptions, Tuple } from './space-types.ts';
+
+export interface SpaceDefinition {
+  readonly name: string;
+  /** Fields in the order of the tuple. */
+  readonly format: readonly FieldDefinition[];
+  /** The first is the primary index and must be unique. */
+  readonly indexes: readonly IndexDefinition[];
+}
+
+/** A space of this instance's replica set. Rows are objects by field name. */
+export interface Space {
+  /** Rejects with DUPLICATE_KEY, TUPLE_INVALID, NO_LEADER (nothing happened) or OUTCOME_UNKNOWN. */
+  insert(row: Readonly<Record<string, unknown>>): Promise<void>;
+  replace(row: Readonly<Record<string, unknown>>): Promise<void>;
+  /** True when a row was there. `key` is the primary key's parts. */
+  delete(key: Tuple): Promise<boolean>;
+  get(key: Tuple, index?: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  select(options: SelectOptions): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  count(): Promise<number>;
+}
+
+export interface CallOptions {
+  /** Milliseconds until the call fails with NO_LEADER or OUTCOME_UNKNOWN. Default 5000. */
+  readonly timeoutMs?: number;
+}
+
+export interface RpcCallOptions extends CallOptions {
+  /** Call the leader of a replica set that has the role. Default false: any instance that has it. */
+  readonly leaderOnly?: boolean;
+  /** Call this instance itself when it has the role. Default true. */
+  readonly preferLocal?: boolean;
+}
+
+/** Calls to the replica set that owns a bucket. */
+export interface Vshard {
+  readonly bucketCount: number;
+  /** 1 … bucketCount, equal to the ancestor's `bucket_id_strcrc32`. */
+  bucketId(key: string | number): number;
+  /** Runs a role's function on the leader that owns the bucket. Not repeated once it may have been executed. */
+  callrw(
+    bucketId: number,
+    role: string,
+    fn: string,
+    args: readonly unknown[],
+    options?: CallOptions,
+  ): Promise<unknown>;
+  /** The same for functions that only read: repeated until it succeeds or the time is up. */
+  callro(
+    bucketId: number,
+    role: string,
+    fn: string,
+    args: readonly unknown[],
+    options?: CallOptions,
+  ): Promise<unknown>;
+  /** Runs a reading function on the leader of every replica set that owns buckets; results by replica set UUID. */
+  mapCallro(
+    role: string,
+    fn: string,
+    args: readonly unknown[],
+    options?: CallOptions,
+  ): Promise<ReadonlyMap<string, unknown>>;
+}
+
+export interface RoleContext {
+  readonly instance: {
+    readonly uuid: string;
+    readonly name: string;
+    readonly replicaSetUuid: string;
+  };
+  readonly logger: Logger;
+  /** Aborts when the role stops. */
+  readonly signal: AbortSignal;
+  /** HTTP routes of this role, on port 8081 beside the admin API. They appear when `init` ends and vanish with the role. */
+  readonly http: { register(plugin: FastifyPluginAsync): void };
+  space(name: string): Space;
+  /** Creates the space and its indexes on the leader; does nothing where they exist with the same definition. */
+  createSpace(definition: SpaceDefinition): Promise<void>;
+  /** Runs `fn` on the leader once in the life of the replica set, remembered under `key` after it succeeded. */
+  once(key: string, fn: () => Promise<void>): Promise<void>;
+  readonly rpc: {
+    call(
+      role: string,
+      fn: string,
+      args: readonly unknown[],
+      options?: RpcCallOptions,
+    ): Promise<unknown>;
+  };
+  readonly vshard: Vshard;
+  readonly config: {
+    /** A section of the cluster config, or undefined. Frozen. */
+    get(section: string): Json | undefined;
+    /** One two-phase change of sections; `null` removes one. Resolves when it is committed. */
+    patch(sections: Readonly<Record<string, Json>>, message?: string): Promise<void>;
+  };
+}

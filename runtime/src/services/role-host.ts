@@ -1,0 +1,252 @@
+/**
+ * Runs the application's roles on this instance, in the order of their registration (ROLE-05, ROLE-10, ROLE-11).
+ *
+ * An error of one role never keeps the others from being applied: the first is kept and returned (STATE-30). A role
+ * whose `init` failed is left out until the next apply tries it again.
+ */
+import type { FastifyPluginAsync } from 'fastify';
+import type { Sections } from '../contract/cluster-config.ts';
+import type { Json } from '../contract/json.ts';
+import type { Refusal } from '../contract/two-phase.ts';
+import { ClusterError } from '../core/errors.ts';
+import { enabledRoles, orderRoles, type RoleDeclaration } from '../core/roles/order-roles.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { AnyRole, RoleDefinition, RoleFunction } from '../role/define-role.ts';
+import type { RoleContext } from '../role/role-context.ts';
+
+export interface RoleScope {
+  readonly role: string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly registerHttp: (plugin: FastifyPluginAsync) => void;
+}
+
+export interface RoleHostOptions {
+  readonly roles: readonly AnyRole[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly makeContext: (scope: RoleScope) => RoleContext;
+}
+
+export interface RoleGoal {
+  readonly sections: Sections;
+  /** Names that the replica set asks for; dependencies and permanent roles are added. */
+  readonly asked: readonly string[];
+  readonly isLeader: boolean;
+}
+
+interface RunningRole {
+  readonly context: RoleContext;
+  readonly abort: AbortController;
+  readonly plugins: readonly FastifyPluginAsync[];
+}
+
+export class RoleHost {
+  readonly #options: RoleHostOptions;
+  readonly #roles: ReadonlyMap<string, RoleDefinition>;
+  readonly #declarations: readonly RoleDeclaration[];
+  readonly #order: readonly string[];
+  readonly #running = new Map<string, RunningRole>();
+  #isLeader = false;
+
+  constructor(options: RoleHostOptions) {
+    this.#options = options;
+    const roles = options.roles as readonly RoleDefinition[];
+    this.#declarations = roles.map((role) => ({
+      name: role.name,
+      dependencies: role.dependencies ?? [],
+      permanent: role.permanent ?? false,
+      hidden: (role.hidden ?? false) || (role.permanent ?? false),
+    }));
+    const order = orderRoles(this.#declarations);
+    if (order.kind === 'invalid')
+      throw new TypeError(`the roles given to runCluster do not fit: ${order.reason}`);
+    this.#order = order.names;
+    this.#roles = new Map(roles.map((role) => [role.name, role]));
+  }
+
+  /** Every role that this code knows, permanent and hidden ones too. */
+  get knownRoles(): readonly string[] {
+    return this.#order;
+  }
+
+  get runningRoles(): readonly string[] {
+    return this.#order.filter((name) => this.#running.has(name));
+  }
+
+  enabled(asked: readonly string[]): readonly string[] {
+    return enabledRoles(this.#declarations, this.#order, asked);
+  }
+
+  /** Routes of the running roles, in their order. */
+  httpPlugins(): readonly FastifyPluginAsync[] {
+    return this.runningRoles.flatMap((name) => this.#running.get(name)?.plugins ?? []);
+  }
+
+  rpcFunction(
+    role: string,
+    fn: string,
+  ): { readonly call: RoleFunction; readonly context: RoleContext } {
+    const running = this.#running.get(role);
+    if (running === undefined) {
+      throw new ClusterError('ROLE_UNKNOWN', {
+        message: `Role "${role}" does not run on this instance.`,
+      });
+    }
+    const functions = this.#roles.get(role)?.rpc ?? {};
+    const call = Object.hasOwn(functions, fn) ? functions[fn] : undefined;
+    if (call === undefined) {
+      throw new ClusterError('ROLE_FUNCTION_UNKNOWN', {
+        message: `Role "${role}" has no function "${fn}".`,
+      });
+    }
+    return { call, context: running.context };
+  }
+
+  /** What keeps the wanted sections from being used here; undefined when nothing does. */
+  async validate(
+    next: { readonly sections: Sections; readonly asked: readonly string[] },
+    previous: Sections | undefined,
+  ): Promise<Refusal | undefined> {
+    for (const name of this.enabled(next.asked)) {
+      const role = this.#roles.get(name);
+      if (role === undefined) continue;
+      const refusal = await validateRole(role, next.sections, previous);
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
+  /** Starts, applies and stops roles until the instance has what `goal` says. Returns the first error. */
+  async apply(goal: RoleGoal): Promise<Error | undefined> {
+    const wanted = this.enabled(goal.asked);
+    this.#isLeader = goal.isLeader;
+    let firstError: Error | undefined;
+    for (const name of this.#order.toReversed()) {
+      if (this.#running.has(name) && !wanted.includes(name)) await this.#stop(name);
+    }
+    for (const name of wanted) {
+      const error = await this.#applyOne(name, goal);
+      firstError ??= error;
+    }
+    return firstError;
+  }
+
+  async stopAll(): Promise<void> {
+    for (const name of this.#order.toReversed()) await this.#stop(name);
+  }
+
+  async #applyOne(name: string, goal: RoleGoal): Promise<Error | undefined> {
+    const role = this.#roles.get(name);
+    if (role === undefined) return undefined;
+    try {
+      const running = this.#running.get(name) ?? (await this.#start(role, goal.isLeader));
+      const startedMs = this.#options.clock.monotonicMs();
+      await role.applyConfig?.(running.context, parseSection(role, goal.sections), {
+        isLeader: goal.isLeader,
+      });
+      this.#logTime(name, 'applyConfig', startedMs);
+      return undefined;
+    } catch (error) {
+      this.#options.logger.error({ role: name, error }, 'a role failed to apply');
+      return asRoleError(name, error);
+    }
+  }
+
+  async #start(role: RoleDefinition, isLeader: boolean): Promise<RunningRole> {
+    const abort = new AbortController();
+    const plugins: FastifyPluginAsync[] = [];
+    const context = this.#options.makeContext({
+      role: role.name,
+      logger: this.#options.logger.child({ role: role.name }),
+      signal: abort.signal,
+      registerHttp: (plugin) => plugins.push(plugin),
+    });
+    const startedMs = this.#options.clock.monotonicMs();
+    try {
+      await role.init?.(context, { isLeader });
+    } catch (error) {
+      abort.abort(new Error(`role "${role.name}" failed to start`));
+      throw error;
+    }
+    this.#logTime(role.name, 'init', startedMs);
+    const running = { context, abort, plugins };
+    this.#running.set(role.name, running);
+    return running;
+  }
+
+  /** An error of `stop` is logged and keeps nothing from going on (CFG-64). */
+  async #stop(name: string): Promise<void> {
+    const running = this.#running.get(name);
+    if (running === undefined) return;
+    this.#running.delete(name);
+    running.abort.abort(new Error(`role "${name}" stops`));
+    try {
+      await this.#roles.get(name)?.stop?.(running.context, { isLeader: this.#isLeader });
+    } catch (error) {
+      this.#options.logger.error({ role: name, error }, 'a role failed to stop');
+    }
+  }
+
+  #logTime(role: string, callback: string, startedMs: number): void {
+    const tookMs = Math.round(this.#options.clock.monotonicMs() - startedMs);
+    this.#options.logger.debug({ role, callback, tookMs }, 'role callback done');
+  }
+}
+
+function sectionOf(role: RoleDefinition, sections: Sections): Json | undefined {
+  return Object.hasOwn(sections, role.name) ? sections[role.name] : undefined;
+}
+
+function parseSection(role: RoleDefinition, sections: Sections): unknown {
+  const section = sectionOf(role, sections);
+  return role.config === undefined ? section : role.config.parse(section);
+}
+
+async function validateRole(
+  role: RoleDefinition,
+  next: Sections,
+  previous: Sections | undefined,
+): Promise<Refusal | undefined> {
+  const refusal = checkSchema(role, next);
+  if (refusal !== undefined) return refusal;
+  try {
+    const before = previous === undefined ? undefined : previousConfig(role, previous);
+    await role.validateConfig?.(parseSection(role, next), before);
+    return undefined;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : `validateConfig threw ${String(error)}`;
+    const field = error instanceof ClusterError ? error.field : undefined;
+    return {
+      code: 'CONFIG_INVALID',
+      field: field ?? `sections.${role.name}`,
+      message: `role "${role.name}" refuses the config: ${reason}`,
+    };
+  }
+}
+
+function checkSchema(role: RoleDefinition, sections: Sections): Refusal | undefined {
+  const issue = role.config?.safeParse(sectionOf(role, sections)).error?.issues[0];
+  if (issue === undefined) return undefined;
+  const path = issue.path.map((part) =>
+    typeof part === 'number' ? `[${part}]` : `.${String(part)}`,
+  );
+  const field = `sections.${role.name}${path.join('')}`;
+  return { code: 'CONFIG_INVALID', field, message: `${field}: ${issue.message}` };
+}
+
+/** What was accepted once may not fit a newer schema: then there is no previous config to compare with. */
+function previousConfig(role: RoleDefinition, previous: Sections): unknown {
+  if (role.config === undefined) return sectionOf(role, previous);
+  const parsed = role.config.safeParse(sectionOf(role, previous));
+  return parsed.success ? parsed.data : undefined;
+}
+
+function asRoleError(role: string, error: unknown): Error {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ClusterError('ROLE_FAILED', {
+    message: `Role "${role}" failed: ${reason}`,
+    cause: error,
+  });
+}
