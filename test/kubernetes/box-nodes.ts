@@ -1,9 +1,10 @@
 /** What a test can do to the machines of the cluster, and to processes in pods, from below Kubernetes. */
-import type { ObjectReference, Pod, PodReference } from './cluster.ts';
+
 import { loadImages, prepareNode, waitUntilUsable } from './box/cluster-nodes.ts';
 import { restartApiServer } from './box/control-plane.ts';
 import { type Layout, type NodeAddresses, nodeAddresses } from './box/layout.ts';
 import { ctr, cutPower, joinNode, killDaemons, runInNode, startDaemons } from './box/node.ts';
+import type { ObjectReference, Pod, PodReference } from './cluster.ts';
 
 export interface PodProcess {
   /** As the node counts: tests hand it back to `signal`. */
@@ -59,7 +60,7 @@ export function boxNodes(layout: Layout, get: Get): BoxNodes {
       const chosen = (await processesOf(layout, node, id)).filter(which);
       if (chosen.length === 0) throw new Error(`no process of ${pod.pod} was chosen`);
       const pids = chosen.map((each) => String(each.pid));
-      await runInNode(layout, node, ['kill', `-${signal}`, ...pids]);
+      await runInNode(layout, node, ['bash', '-c', 'kill "$@"', 'bash', `-${signal}`, ...pids]);
       return chosen;
     },
   };

@@ -3,8 +3,18 @@
  * images share what they have in common and an unchanged layer is neither packed nor loaded again.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { createReadStream, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { run } from './box/processes.ts';
 
@@ -99,11 +109,25 @@ export class ImageStore {
         'org.opencontainers.image.ref.name': image.name,
       },
     }));
-    writeFileSync(path.join(scratch, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+    writeFileSync(
+      path.join(scratch, 'index.json'),
+      JSON.stringify({ schemaVersion: 2, manifests }),
+    );
     writeFileSync(path.join(scratch, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
     const digests = new Set(images.flatMap((image) => image.blobs.map((blob) => blob.digest)));
     const blobs = [...digests].map((digest) => path.join('blobs', digest.replace(':', '/')));
-    return ['tar', '-cf', '-', '-C', scratch, 'oci-layout', 'index.json', '-C', this.#folder, ...blobs];
+    return [
+      'tar',
+      '-cf',
+      '-',
+      '-C',
+      scratch,
+      'oci-layout',
+      'index.json',
+      '-C',
+      this.#folder,
+      ...blobs,
+    ];
   }
 
   /** Removes what none of the images uses. */

@@ -4,8 +4,18 @@
  * All of them are one base (a static busybox), most with the project's own Node on top, and ours with the
  * production packages and the compiled code on top of that. They run as user 65532.
  */
-import { copyFileSync, cpSync, existsSync, globSync, mkdirSync, readFileSync } from 'node:fs';
-import { realpathSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { pauseImage } from './box/node-config.ts';
 import { run } from './box/processes.ts';

@@ -45,7 +45,9 @@ async function startCluster(count: number): Promise<void> {
   await makeBridge();
   await Promise.all([
     startControlPlane(layout).then(() => report('control plane ready')),
-    ...nodes.map((node) => prepareNode(layout, node).then(() => report(`${node.name}: images loaded`))),
+    ...nodes.map((node) =>
+      prepareNode(layout, node).then(() => report(`${node.name}: images loaded`)),
+    ),
   ]);
   await Promise.all(
     nodes.map(async (node) => {

@@ -42,17 +42,26 @@ export function productionFiles(repository: string, workspace: string): Producti
     } else {
       for (const file of workspaceFiles(folder)) own.add(path.join(relative, file));
     }
-    for (const [name, needed] of neededPackages(manifest)) {
-      const place = resolvePackage(repository, folder, name);
-      if (place === undefined) {
-        if (needed) throw new Error(`${relative} needs ${name}, which is not installed`);
-        continue;
-      }
+    for (const place of installedPackages(repository, folder, manifest)) {
       if (lstatSync(place).isSymbolicLink()) own.add(path.relative(repository, place));
       waiting.push(realpathSync(place));
     }
   }
   return { own: sorted(own), dependencies: sorted(dependencies), versions: sorted(versions) };
+}
+
+/** Where the packages are that a package needs; fails when one is not installed that it cannot do without. */
+function installedPackages(
+  repository: string,
+  folder: string,
+  manifest: PackageJson,
+): readonly string[] {
+  return neededPackages(manifest).flatMap(([name, needed]) => {
+    const place = resolvePackage(repository, folder, name);
+    if (place !== undefined) return [place];
+    if (needed) throw new Error(`${folder} needs ${name}, which is not installed`);
+    return [];
+  });
 }
 
 /** The names of what a package imports at run time, and whether it fails without. */

@@ -42,9 +42,7 @@ export function baseObjects(): unknown {
           kind: 'ClusterRole',
           name: 'box:coredns',
         },
-        subjects: [
-          { kind: 'User', name: 'system:coredns', apiGroup: 'rbac.authorization.k8s.io' },
-        ],
+        subjects: [{ kind: 'User', name: 'system:coredns', apiGroup: 'rbac.authorization.k8s.io' }],
       },
     ],
   };

@@ -5,8 +5,15 @@
  * and compiler. A build is made beside its place and renamed into it, so a folder with a key is complete.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import path from 'node:path';
 import { run } from './processes.ts';
 
@@ -93,11 +100,15 @@ async function build(program: Program, folder: string): Promise<void> {
   const versions = requiredVersions(readFileSync(path.join(cwd, 'go.mod'), 'utf8'));
   const linkerFlags = ['-s', '-w', ...program.linkerFlags(versions)].join(' ');
   const output = path.join(folder, program.name);
-  await run('go', ['build', ...buildFlags, '-ldflags', linkerFlags, '-o', output, program.package], {
-    cwd,
-    env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
-    deadlineMs: 30 * 60_000,
-  });
+  await run(
+    'go',
+    ['build', ...buildFlags, '-ldflags', linkerFlags, '-o', output, program.package],
+    {
+      cwd,
+      env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
+      deadlineMs: 30 * 60_000,
+    },
+  );
   for (const command of program.commands) {
     symlinkSync(program.name, path.join(folder, command));
   }

@@ -2,8 +2,15 @@
  * The cgroups below which the pods of a node run, for both versions of cgroups: in version 1 one folder in
  * every hierarchy, in version 2 one folder with its controllers switched on.
  */
-import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -41,7 +48,8 @@ export async function sweepCgroups(name: string): Promise<void> {
   const patience = Date.now() + 10_000;
   for (const top of tops) {
     while (existsSync(top) && !removed(top)) {
-      if (Date.now() > patience) throw new Error(`${top} cannot be removed: it still has processes`);
+      if (Date.now() > patience)
+        throw new Error(`${top} cannot be removed: it still has processes`);
       await delay(20);
     }
   }

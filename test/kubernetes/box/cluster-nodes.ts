@@ -29,7 +29,13 @@ export async function loadImages(layout: Layout, node: NodeAddresses): Promise<v
   const scratch = path.join(layout.run, node.name, 'index');
   const archive = new ImageStore(layout.images).archiveCommand(wanted, scratch);
   const importer = 'ctr -a /run/containerd/containerd.sock -n k8s.io images import -';
-  await runInNode(layout, node, ['bash', '-ec', `set -o pipefail; "$@" | ${importer}`, 'bash', ...archive]);
+  await runInNode(layout, node, [
+    'bash',
+    '-ec',
+    `set -o pipefail; "$@" | ${importer}`,
+    'bash',
+    ...archive,
+  ]);
 }
 
 export async function waitUntilUsable(layout: Layout, node: NodeAddresses): Promise<void> {

@@ -45,7 +45,9 @@ async function install(packages: readonly string[]): Promise<string | undefined>
     return `installing ${packages.join(', ')} failed: ${(error as Error).message}`;
   }
   const still = needs.filter((need) => !need.isMet()).map((need) => need.package);
-  return still.length === 0 ? undefined : `it needs ${still.join(', ')}, also after installing them`;
+  return still.length === 0
+    ? undefined
+    : `it needs ${still.join(', ')}, also after installing them`;
 }
 
 function onPath(command: string): boolean {

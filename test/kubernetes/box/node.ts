@@ -12,6 +12,7 @@ import {
   binary,
   bridge,
   cgroupName,
+  hostAddress,
   kubeconfigOf,
   type Layout,
   logOf,
@@ -19,7 +20,6 @@ import {
   podRange,
   record,
   recorded,
-  hostAddress,
   serviceRange,
 } from './layout.ts';
 import { containerdConfig, kubeletConfig, networkConfig, proxyConfig } from './node-config.ts';
@@ -93,7 +93,7 @@ export async function cutPower(layout: Layout, node: NodeAddresses): Promise<voi
 export async function killDaemons(layout: Layout, node: NodeAddresses): Promise<void> {
   for (const daemon of daemons) {
     const pid = readFileSync(pidFile(layout, node, daemon), 'utf8').trim();
-    await runInNode(layout, node, ['kill', '-KILL', pid]);
+    await runInNode(layout, node, ['bash', '-c', `kill -KILL ${pid}`]);
     await waitUntil(
       `${daemon} of ${node.name} to be gone`,
       async () =>

@@ -2,8 +2,7 @@
  * The certificates of one cluster: a CA, a CA of the aggregation layer, a key of service accounts, and one
  * certificate and kubeconfig for each identity. All are elliptic (P-256), all end after a month.
  */
-import { randomBytes } from 'node:crypto';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
@@ -50,10 +49,7 @@ export async function makeCertificates(layout: Layout): Promise<void> {
   mkdirSync(path.dirname(pkiFile(layout, '')), { recursive: true });
   mkdirSync(pkiFile(layout, ''), { recursive: true });
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  writeFileSync(
-    pkiFile(layout, 'sa.key'),
-    privateKey.export({ type: 'sec1', format: 'pem' }),
-  );
+  writeFileSync(pkiFile(layout, 'sa.key'), privateKey.export({ type: 'sec1', format: 'pem' }));
   writeFileSync(pkiFile(layout, 'sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
   await Promise.all([makeAuthority(layout, 'ca'), makeAuthority(layout, 'front-ca')]);
   await Promise.all(identities.map(async (identity) => makeCertificate(layout, identity)));

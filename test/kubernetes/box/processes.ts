@@ -5,7 +5,7 @@
  * gave to somebody else in the meantime is never signalled.
  */
 import { execFile, spawn } from 'node:child_process';
-import { openSync, closeSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface RunOptions {

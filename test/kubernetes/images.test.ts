@@ -1,0 +1,65 @@
+/** Proves the images that were built from the repository: they start, as nobody, with nothing to write to. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { isReady, type Pod, withKubernetes } from './cluster.ts';
+
+const kubernetes = withKubernetes();
+
+const restricted = {
+  readOnlyRootFilesystem: true,
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+};
+
+describe('the images', () => {
+  let namespace = '';
+  let remove = async (): Promise<void> => undefined;
+  before(async () => {
+    [namespace, remove] = await kubernetes.makeNamespace('images');
+  });
+  after(async () => remove());
+
+  const startPod = async (name: string, container: object): Promise<void> => {
+    const spec = {
+      restartPolicy: 'Never',
+      securityContext: { runAsNonRoot: true, fsGroup: 65532 },
+      containers: [{ name: 'main', securityContext: restricted, ...container }],
+      volumes: [{ name: 'data', emptyDir: {} }],
+    };
+    await kubernetes.apply(
+      [{ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec }],
+      namespace,
+    );
+  };
+  const pod = async (name: string): Promise<Pod | undefined> =>
+    kubernetes.get<Pod>({ kind: 'pod', name, namespace });
+
+  it('include an etcd that stores and tells', async () => {
+    await startPod('etcd', {
+      image: kubernetes.images.etcd,
+      args: ['--data-dir=/data/etcd', '--listen-client-urls=http://0.0.0.0:2379'].concat(
+        '--advertise-client-urls=http://127.0.0.1:2379',
+      ),
+      readinessProbe: { httpGet: { path: '/readyz', port: 2379 }, periodSeconds: 1 },
+      volumeMounts: [{ name: 'data', mountPath: '/data' }],
+    });
+    await kubernetes.waitUntil('etcd to be ready', async () => isReady(await pod('etcd')));
+    const reference = { namespace, pod: 'etcd' };
+    await kubernetes.etcdctl(reference, ['put', 'greeting', 'hello']);
+    const told = await kubernetes.etcdctl(reference, ['get', 'greeting']);
+    assert.equal(told, 'greeting\nhello\n');
+  });
+
+  it('run as a user without rights, on files that cannot be written', async () => {
+    await startPod('nobody', {
+      image: kubernetes.images.node,
+      command: ['/bin/sh', '-c', 'id -u; touch /tmp/file 2>&1; node --version'],
+    });
+    await kubernetes.waitUntil(
+      'the pod to have ended',
+      async () => (await pod('nobody'))?.status.phase === 'Succeeded',
+    );
+    const logs = await kubernetes.kubectl(['logs', 'nobody', '-n', namespace]);
+    assert.match(logs, /^65532\n.*Read-only file system\nv24\./);
+  });
+});
