@@ -1,0 +1,153 @@
+/**
+ * The stateboard's disk: a journal of transactions, each on disk before it is answered, and now and then a whole state.
+ *
+ * `state.json` is replaced atomically; only then is the journal emptied. A crash in between leaves entries that the
+ * state already holds: their revisions say so. A torn last line was never answered, and is cut off.
+ */
+import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { ProviderEntry } from '../ports/state-provider.ts';
+
+/** `null` deletes the key. */
+export type JournalWrite = readonly [key: string, value: string | null];
+
+interface JournalLine {
+  readonly r: number;
+  readonly w: readonly JournalWrite[];
+}
+
+export interface JournalState {
+  readonly revision: number;
+  readonly entries: ReadonlyMap<string, ProviderEntry>;
+}
+
+/** The journal is folded into the state when it has grown beyond this and beyond twice the state. */
+const COMPACT_AT_BYTES = 1_000_000;
+
+export class Journal {
+  readonly #folder: string;
+  readonly #file: FileHandle;
+  #bytes: number;
+  #stateBytes: number;
+
+  private constructor(folder: string, file: FileHandle, bytes: number, stateBytes: number) {
+    this.#folder = folder;
+    this.#file = file;
+    this.#bytes = bytes;
+    this.#stateBytes = stateBytes;
+  }
+
+  /** `firstRevision` is where a new store begins to count. */
+  static async open(
+    folder: string,
+    firstRevision: number,
+  ): Promise<{ readonly journal: Journal; readonly state: JournalState }> {
+    const stateText = await readText(path.join(folder, 'state.json'));
+    const state =
+      stateText === '' ? { revision: firstRevision, entries: [] } : parseState(stateText);
+    const entries = new Map(state.entries.map((entry) => [entry.key, entry] as const));
+    let revision = state.revision;
+
+    const file = await open(path.join(folder, 'journal'), 'a+');
+    const bytes = await file.readFile();
+    const { lines, validBytes } = parseJournal(bytes);
+    for (const line of lines) {
+      if (line.r <= revision) continue;
+      applyWrites(entries, line.r, line.w);
+      revision = line.r;
+    }
+    if (validBytes < bytes.length) await file.truncate(validBytes);
+    const journal = new Journal(folder, file, validBytes, stateText.length);
+    // So that the first revision of a new store survives, even if nothing is written before a crash.
+    if (stateText === '') await journal.#writeState({ revision, entries });
+    return { journal, state: { revision, entries } };
+  }
+
+  /** Durable when it resolves. */
+  async append(revision: number, writes: readonly JournalWrite[]): Promise<void> {
+    const body = JSON.stringify({ r: revision, w: writes } satisfies JournalLine);
+    const line = Buffer.from(`${checksum(Buffer.from(body))} ${body}\n`);
+    await this.#file.appendFile(line);
+    await this.#file.datasync();
+    this.#bytes += line.length;
+  }
+
+  async compactWhenLarge(state: JournalState): Promise<void> {
+    if (this.#bytes < COMPACT_AT_BYTES || this.#bytes < 2 * this.#stateBytes) return;
+    await this.compact(state);
+  }
+
+  async compact(state: JournalState): Promise<void> {
+    await this.#writeState(state);
+    await this.#file.truncate(0);
+    await this.#file.datasync();
+    this.#bytes = 0;
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  async #writeState(state: JournalState): Promise<void> {
+    const text = JSON.stringify({ revision: state.revision, entries: [...state.entries.values()] });
+    const target = path.join(this.#folder, 'state.json');
+    const fresh = await open(`${target}.new`, 'w');
+    try {
+      await fresh.writeFile(text);
+      await fresh.sync();
+    } finally {
+      await fresh.close();
+    }
+    await rename(`${target}.new`, target);
+    const folder = await open(this.#folder, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+    this.#stateBytes = text.length;
+  }
+}
+
+export function applyWrites(
+  entries: Map<string, ProviderEntry>,
+  revision: number,
+  writes: readonly JournalWrite[],
+): void {
+  for (const [key, value] of writes) {
+    if (value === null) entries.delete(key);
+    else entries.set(key, { key, value, revision });
+  }
+}
+
+function parseState(text: string): { revision: number; entries: ProviderEntry[] } {
+  return JSON.parse(text) as { revision: number; entries: ProviderEntry[] };
+}
+
+function parseJournal(bytes: Buffer): { lines: JournalLine[]; validBytes: number } {
+  const lines: JournalLine[] = [];
+  let validBytes = 0;
+  for (;;) {
+    const end = bytes.indexOf(10, validBytes);
+    if (end < 0) break;
+    const body = bytes.subarray(validBytes + 9, end);
+    if (bytes.toString('latin1', validBytes, validBytes + 8) !== checksum(body)) break;
+    lines.push(JSON.parse(body.toString()) as JournalLine);
+    validBytes = end + 1;
+  }
+  return { lines, validBytes };
+}
+
+function checksum(bytes: Buffer): string {
+  return crc32(bytes).toString(16).padStart(8, '0');
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, describe, it } from 'node:test';
+import { StateboardStateProvider } from '../adapters/stateboard-state-provider.ts';
+import { ProviderError } from '../ports/state-provider.ts';
+import { StateboardStore } from './store.ts';
+
+const root = mkdtempSync(path.join(tmpdir(), 'tonearm-stateboard-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+const wallTimeMs = 1_700_000_000_000;
+const put = (key: string, value: string) =>
+  ({ compare: [], writes: [{ kind: 'put', key, value }] }) as const;
+
+function folder(): string {
+  return mkdtempSync(path.join(root, 'workdir-'));
+}
+
+async function startProcess(workdir: string): Promise<{ child: ChildProcess; uri: string }> {
+  const passwordFile = path.join(root, 'password');
+  writeFileSync(passwordFile, 'secret\n');
+  const child = spawn(
+    process.execPath,
+    [
+      ...['--conditions=source', path.join(import.meta.dirname, 'main.ts')],
+      ...['--listen', '127.0.0.1:0', '--workdir', workdir, '--password-file', passwordFile],
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { port } = JSON.parse(line) as { port: number };
+    return { child, uri: `127.0.0.1:${port}` };
+  }
+  throw new Error('the stateboard did not start');
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<unknown> {
+  const exit = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  return exit;
+}
+
+describe('StateboardStore', () => {
+  it('finds everything again after a restart, the revision too [STB-04]', async () => {
+    const workdir = folder();
+    const first = await StateboardStore.open({ workdir, wallTimeMs });
+    await first.transact(put('/a', '1'));
+    await first.compact();
+    await first.transact(put('/b', '2'));
+    await first.transact({ compare: [], writes: [{ kind: 'delete', key: '/a' }] });
+    const before = first.list('/');
+    await first.close();
+    const second = await StateboardStore.open({ workdir, wallTimeMs: wallTimeMs + 1 });
+    assert.deepEqual(second.list('/'), before);
+    assert.equal(before.revision, wallTimeMs * 1000 + 3);
+    await second.close();
+  });
+
+  it('cuts off a torn end and goes on after it', async () => {
+    const workdir = folder();
+    const first = await StateboardStore.open({ workdir, wallTimeMs });
+    await first.transact(put('/a', '1'));
+    await first.close();
+    const journal = path.join(workdir, 'journal');
+    const whole = readFileSync(journal);
+    appendFileSync(journal, '0badc0de {"r":9,"w":[["/torn"');
+    const second = await StateboardStore.open({ workdir, wallTimeMs });
+    assert.deepEqual(readFileSync(journal), whole);
+    await second.transact(put('/b', '2'));
+    await second.close();
+    const third = await StateboardStore.open({ workdir, wallTimeMs });
+    assert.deepEqual(
+      third.list('/').entries.map(({ key }) => key),
+      ['/a', '/b'],
+    );
+    await third.close();
+  });
+
+  it('never gives a revision of a store that was lost again', async () => {
+    const first = await StateboardStore.open({ workdir: folder(), wallTimeMs });
+    await first.transact(put('/a', '1'));
+    const second = await StateboardStore.open({ workdir: folder(), wallTimeMs: wallTimeMs + 1 });
+    assert.ok(second.revision > first.revision);
+    await first.close();
+    await second.close();
+  });
+
+  it('limits the history that can be watched', async () => {
+    const store = await StateboardStore.open({ workdir: folder(), wallTimeMs, historyLength: 2 });
+    for (const value of ['1', '2', '3']) await store.transact(put('/a', value));
+    assert.equal(store.compacted, store.revision - 2);
+    assert.deepEqual(
+      store.changesFrom(0, '/').map(({ value }) => value),
+      ['2', '3'],
+    );
+    await store.close();
+  });
+});
+
+describe('tonearm-stateboard', () => {
+  it('keeps what it has answered when it is killed [STB-01, STB-04]', async () => {
+    const workdir = folder();
+    const first = await startProcess(workdir);
+    const options = { timeoutMs: 5_000 };
+    const before = new StateboardStateProvider({
+      uri: first.uri,
+      prefix: '/c1/',
+      password: 'secret',
+    });
+    await before.transact(put('lock', '{"v":1}'), options);
+    const entry = await before.get('lock', options);
+    await end(first.child, 'SIGKILL');
+    await assert.rejects(
+      before.transact(put('lock', '{"v":2}'), options),
+      (error) => error instanceof ProviderError && error.kind === 'refused',
+    );
+    await before.close();
+    const second = await startProcess(workdir);
+    const provider = new StateboardStateProvider({
+      uri: second.uri,
+      prefix: '/c1/',
+      password: 'secret',
+    });
+    assert.deepEqual(await provider.get('lock', options), entry);
+    await provider.close();
+    assert.equal(await end(second.child, 'SIGTERM'), 0);
+  });
+
+  it('answers only those who know the password [STB-03]', async () => {
+    const { child, uri } = await startProcess(folder());
+    const stranger = new StateboardStateProvider({ uri, prefix: '/c1/', password: 'wrong' });
+    await assert.rejects(stranger.get('lock', { timeoutMs: 5_000 }), /password of the stateboard/);
+    await assert.rejects(
+      stranger.watch('', 1, () => undefined, new AbortController().signal),
+      /password of the stateboard/,
+    );
+    await stranger.close();
+    assert.equal(await end(child, 'SIGTERM'), 0);
+  });
+
+  it('refuses to start without a working directory', async () => {
+    const main = path.join(import.meta.dirname, 'main.ts');
+    const child = spawn(process.execPath, ['--conditions=source', main], { stdio: 'ignore' });
+    assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 1);
+  });
+});

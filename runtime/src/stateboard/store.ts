@@ -1,0 +1,150 @@
+/**
+ * The stateboard's linearizable store: one transaction at a time, visible once it is on disk.
+ *
+ * A new store begins to count its revisions at the wall clock's microseconds, so that a store whose disk was lost
+ * never gives a revision twice: a compare with one of the old store cannot succeed by accident.
+ */
+import type {
+  ProviderChange,
+  ProviderEntry,
+  ProviderListing,
+  ProviderOutcome,
+  ProviderTransaction,
+} from '../ports/state-provider.ts';
+import { applyWrites, Journal, type JournalWrite } from './journal.ts';
+
+export interface StateboardStoreOptions {
+  readonly workdir: string;
+  readonly wallTimeMs: number;
+  /** So many past changes can be watched. */
+  readonly historyLength?: number;
+}
+
+export class StateboardStore {
+  readonly #journal: Journal;
+  readonly #entries: Map<string, ProviderEntry>;
+  readonly #historyLength: number;
+  readonly #listeners = new Set<() => void>();
+  #history: ProviderChange[] = [];
+  #revision: number;
+  #compacted: number;
+  #tail: Promise<unknown> = Promise.resolve();
+  #failure: Error | undefined;
+
+  private constructor(
+    journal: Journal,
+    entries: Map<string, ProviderEntry>,
+    revision: number,
+    historyLength: number,
+  ) {
+    this.#journal = journal;
+    this.#entries = entries;
+    this.#revision = revision;
+    this.#compacted = revision;
+    this.#historyLength = historyLength;
+  }
+
+  static async open(options: StateboardStoreOptions): Promise<StateboardStore> {
+    const { journal, state } = await Journal.open(options.workdir, options.wallTimeMs * 1000);
+    const { historyLength = 10_000 } = options;
+    return new StateboardStore(journal, new Map(state.entries), state.revision, historyLength);
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Changes up to this revision can no longer be watched. */
+  get compacted(): number {
+    return this.#compacted;
+  }
+
+  get(key: string): ProviderEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  list(prefix: string): ProviderListing {
+    const entries = [...this.#entries.values()]
+      .filter((entry) => entry.key.startsWith(prefix))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    return { entries, revision: this.#revision };
+  }
+
+  transact(transaction: ProviderTransaction): Promise<ProviderOutcome> {
+    const outcome = this.#tail.then(() => this.#apply(transaction));
+    this.#tail = outcome.catch(() => undefined);
+    return outcome;
+  }
+
+  changesFrom(revision: number, prefix: string): readonly ProviderChange[] {
+    return this.#history.filter(
+      (change) => change.revision >= revision && change.key.startsWith(prefix),
+    );
+  }
+
+  /** Calls `listener` after every change; returns the function that ends it. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Folds the journal into the state and drops the history. */
+  compact(): Promise<void> {
+    const done = this.#tail.then(async () => {
+      this.#compacted = this.#revision;
+      this.#history = [];
+      await this.#journal.compact({ revision: this.#revision, entries: this.#entries });
+    });
+    this.#tail = done.catch(() => undefined);
+    return done;
+  }
+
+  async close(): Promise<void> {
+    await this.#tail;
+    await this.#journal.close();
+  }
+
+  async #apply(transaction: ProviderTransaction): Promise<ProviderOutcome> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const differs = transaction.compare.some(
+      ({ key, revision }) => (this.#entries.get(key)?.revision ?? 0) !== revision,
+    );
+    if (differs) return { kind: 'conflict' };
+    const writes = this.#effective(transaction);
+    if (writes.length === 0) return { kind: 'applied', revision: this.#revision };
+    const revision = this.#revision + 1;
+    try {
+      await this.#journal.append(revision, writes);
+    } catch (cause) {
+      // What a failed write left on the disk is not known: nothing may be answered from here on.
+      this.#failure = new Error('the journal cannot be written; restart when the disk is well', {
+        cause,
+      });
+      throw this.#failure;
+    }
+    applyWrites(this.#entries, revision, writes);
+    this.#remember(revision, writes);
+    await this.#journal.compactWhenLarge({ revision, entries: this.#entries });
+    return { kind: 'applied', revision };
+  }
+
+  /** A delete of a key that does not exist changes nothing. */
+  #effective(transaction: ProviderTransaction): readonly JournalWrite[] {
+    return transaction.writes.flatMap((write): JournalWrite[] => {
+      if (write.kind === 'put') return [[write.key, write.value]];
+      return this.#entries.has(write.key) ? [[write.key, null]] : [];
+    });
+  }
+
+  #remember(revision: number, writes: readonly JournalWrite[]): void {
+    this.#revision = revision;
+    this.#history.push(...writes.map(([key, value]) => ({ key, value, revision })));
+    const surplus = this.#history.length - this.#historyLength;
+    if (surplus > 0) {
+      const dropped = this.#history[surplus - 1]?.revision ?? revision;
+      this.#compacted = dropped;
+      this.#history = this.#history.filter((change) => change.revision > dropped);
+    }
+    for (const listener of this.#listeners) listener();
+  }
+}
