@@ -10,15 +10,16 @@ const configSchema = z
   })
   .prefault({});
 
+const NAME = 'app.roles.storage';
+
 type StorageConfig = z.infer<typeof configSchema>;
 
 export const storage = defineRole<StorageConfig>({
-  name: 'app.roles.storage',
+  name: NAME,
   dependencies: ['vshard-storage'],
   config: configSchema,
 
-  async applyConfig(context, config, { isLeader }) {
-    limits.set(context.instance.uuid, config);
+  async applyConfig(context, _config, { isLeader }) {
     if (!isLeader) return;
     await context.createSpace({
       name: 'employee',
@@ -32,15 +33,15 @@ export const storage = defineRole<StorageConfig>({
       ],
       indexes: [
         { name: 'primary', parts: ['employee_id'] },
-        { name: 'bucket_id', parts: ['bucket_id'] },
-        { name: 'salary', parts: ['salary'] },
+        { name: 'bucket_id', unique: false, parts: ['bucket_id'] },
+        { name: 'salary', unique: false, parts: ['salary'] },
       ],
     });
   },
 
   rpc: {
     async add(context, bucketId: number, employee: Employee) {
-      const maxSalary = limits.get(context.instance.uuid)?.maxSalary ?? 0;
+      const { maxSalary } = configSchema.parse(context.config.get(NAME));
       if (employee.salary > maxSalary) {
         throw new ClusterError('REQUEST_INVALID', {
           field: 'salary',
@@ -63,9 +64,6 @@ export const storage = defineRole<StorageConfig>({
     },
   },
 });
-
-/** The config in force, by instance: tests run several instances in one process. */
-const limits = new Map<string, StorageConfig>();
 
 function toEmployee(row: Readonly<Record<string, unknown>>): unknown {
   const { bucket_id: _bucketId, ...employee } = row;

@@ -10,15 +10,9 @@ export type {
   CallOptions,
   RoleContext,
   RpcCallOptions,
+  SelectRowsOptions,
   Space,
   SpaceDefinition,
+  SpaceRow,
   Vshard,
 } from './role-context.ts';
-export type {
-  FieldDefinition,
-  FieldType,
-  IndexDefinition,
-  Iterator,
-  SelectOptions,
-  Tuple,
-} from './space-types.ts';

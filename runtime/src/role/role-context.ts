@@ -2,25 +2,46 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Json } from '../contract/json.ts';
 import type { Logger } from '../foundation/logger.ts';
-import type { FieldDefinition, IndexDefinition, SelectOptions, Tuple } from './space-types.ts';
+import type { FieldOptions, IndexOptions } from '../core/schema/space-definition.ts';
+import type { IteratorType, UpdateOperation } from '../core/storage/engine.ts';
 
 export interface SpaceDefinition {
   readonly name: string;
   /** Fields in the order of the tuple. */
-  readonly format: readonly FieldDefinition[];
+  readonly format: readonly FieldOptions[];
   /** The first is the primary index and must be unique. */
-  readonly indexes: readonly IndexDefinition[];
+  readonly indexes: readonly IndexOptions[];
 }
 
-/** A space of this instance's replica set. Rows are objects by field name. */
+export interface SelectRowsOptions {
+  /** Default: the primary index. */
+  readonly index?: string;
+  /** Default EQ; an empty key covers all rows. */
+  readonly iterator?: IteratorType;
+  /** A key of the index, or the beginning of one. Default: empty. */
+  readonly key?: readonly unknown[];
+  /** Default 1000. */
+  readonly limit?: number;
+}
+
+export type SpaceRow = Readonly<Record<string, unknown>>;
+
+/**
+ * A space of this instance's replica set. Rows are objects by field name.
+ *
+ * Writes resolve when every in-sync member has the row. They reject with DUPLICATE_KEY, TUPLE_INVALID (names the
+ * field), SCHEMA_MISSING, NO_LEADER (nothing happened) or OUTCOME_UNKNOWN (it may have happened).
+ */
 export interface Space {
-  /** Rejects with DUPLICATE_KEY, TUPLE_INVALID, NO_LEADER (nothing happened) or OUTCOME_UNKNOWN. */
-  insert(row: Readonly<Record<string, unknown>>): Promise<void>;
-  replace(row: Readonly<Record<string, unknown>>): Promise<void>;
-  /** True when a row was there. `key` is the primary key's parts. */
-  delete(key: Tuple): Promise<boolean>;
-  get(key: Tuple, index?: string): Promise<Readonly<Record<string, unknown>> | undefined>;
-  select(options: SelectOptions): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  insert(row: SpaceRow): Promise<void>;
+  replace(row: SpaceRow): Promise<void>;
+  /** The row after the update; undefined when there is none with that primary key. */
+  update(key: readonly unknown[], operations: readonly UpdateOperation[]): Promise<SpaceRow | undefined>;
+  /** True when a row was there. */
+  delete(key: readonly unknown[]): Promise<boolean>;
+  /** By a full key of a unique index. */
+  get(key: readonly unknown[], index?: string): Promise<SpaceRow | undefined>;
+  select(options?: SelectRowsOptions): Promise<readonly SpaceRow[]>;
   count(): Promise<number>;
 }
 

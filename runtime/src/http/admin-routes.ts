@@ -1,0 +1,94 @@
+/** The admin API: what the operator, the command line and people call. Validates, calls a service, answers. */
+import type { FastifyPluginAsync } from 'fastify';
+import { z } from 'zod';
+import { type ClusterConfig, clusterConfigSchema, uuidSchema } from '../contract/cluster-config.ts';
+import type { InstanceStatus } from '../contract/instance-status.ts';
+import {
+  type ChangeState,
+  type ConfigPatch,
+  configPatchSchema,
+  type FinishRequest,
+  finishRequestSchema,
+  type PrepareAnswer,
+  type PrepareRequest,
+  prepareRequestSchema,
+} from '../contract/two-phase.ts';
+import { ClusterError } from '../core/errors.ts';
+import { ADMIN_BODY_BYTES_MAX } from './http-app.ts';
+
+export interface AdminApi {
+  status(): InstanceStatus;
+  prepare(request: PrepareRequest): Promise<PrepareAnswer>;
+  commit(request: FinishRequest): Promise<ChangeState>;
+  abort(request: FinishRequest): Promise<ChangeState>;
+  changeState(changeId: string): Promise<ChangeState>;
+  clusterConfig(): ClusterConfig | undefined;
+  /** User sections as one YAML map (HTTP-05). */
+  renderUserSections(): string;
+  /** Replaces all user sections (HTTP-06). */
+  replaceUserSections(yaml: string): Promise<void>;
+  patch(sections: ConfigPatch, message: string): Promise<ClusterConfig>;
+  promote(request: { readonly replicaSetUuid: string; readonly to?: string | undefined }): Promise<unknown>;
+  expelled(config: ClusterConfig): Promise<void>;
+}
+
+const promoteSchema = z.strictObject({ replicaSetUuid: uuidSchema, to: uuidSchema.optional() });
+const expelledSchema = z.strictObject({ config: clusterConfigSchema });
+const patchSchema = z.strictObject({ sections: configPatchSchema, message: z.string().max(1000).default('') });
+
+export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
+  return async (app) => {
+    const body = { bodyLimit: ADMIN_BODY_BYTES_MAX };
+    app.get('/admin/status', async () => api().status());
+    app.get('/admin/cluster-config', async () => requireConfig(api().clusterConfig()));
+    app.post('/admin/twophase/prepare', body, async (request) => api().prepare(parse(prepareRequestSchema, request.body)));
+    app.post('/admin/twophase/commit', async (request) => api().commit(parse(finishRequestSchema, request.body)));
+    app.post('/admin/twophase/abort', async (request) => api().abort(parse(finishRequestSchema, request.body)));
+    app.get<{ Params: { changeId: string } }>('/admin/twophase/:changeId', async (request) =>
+      api().changeState(request.params.changeId),
+    );
+    app.post('/admin/promote', async (request) => api().promote(parse(promoteSchema, request.body)));
+    app.post('/admin/expelled', body, async (request, reply) => {
+      await api().expelled(parse(expelledSchema, request.body).config as ClusterConfig);
+      return reply.code(202).send({});
+    });
+    app.patch('/admin/config', body, async (request) => {
+      const { sections, message } = parse(patchSchema, request.body);
+      return (await api().patch(sections, message)).meta;
+    });
+    await app.register(yamlConfigRoutes(api));
+  };
+}
+
+/** `GET` and `PUT /admin/config`: all user sections as one YAML map; JSON is YAML as well. */
+function yamlConfigRoutes(api: () => AdminApi): FastifyPluginAsync {
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', { parseAs: 'string' }, async (_request: unknown, text: unknown) => text);
+    app.get('/admin/config', async (_request, reply) => {
+      requireConfig(api().clusterConfig());
+      return reply
+        .type('application/yaml')
+        .header('content-disposition', 'attachment; filename="config.yml"')
+        .send(api().renderUserSections());
+    });
+    app.put('/admin/config', { bodyLimit: ADMIN_BODY_BYTES_MAX }, async (request, reply) => {
+      requireConfig(api().clusterConfig());
+      await api().replaceUserSections(typeof request.body === 'string' ? request.body : '');
+      return reply.code(200).send();
+    });
+  };
+}
+
+function requireConfig(config: ClusterConfig | undefined): ClusterConfig {
+  if (config === undefined) throw new ClusterError('CONFIG_MISSING');
+  return config;
+}
+
+function parse<T>(schema: z.ZodType<T>, input: unknown): T {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const field = issue?.path.join('.') || 'body';
+  throw new ClusterError('REQUEST_INVALID', { field, message: `${field}: ${issue?.message ?? 'is not valid'}` });
+}

@@ -1,0 +1,100 @@
+/**
+ * The buckets of this replica set: rows of the space `_bucket`, and the calls that come for them.
+ *
+ * The first assignment stands in the cluster config. The leader writes its own range once; doing it again changes
+ * nothing, so it may be asked at every apply. A call for a bucket that is not here is refused before the role's
+ * function is entered, so the router may send it elsewhere.
+ */
+import { z } from 'zod';
+import type { BucketRange } from '../contract/cluster-config.ts';
+import { ClusterError } from '../core/errors.ts';
+import type { InternalHandler } from '../ports/peers.ts';
+import type { RoleHost } from './role-host.ts';
+import { createSpace, type SpaceStorage } from './space-access.ts';
+
+const BUCKET_SPACE = '_bucket';
+
+export interface BucketServiceOptions {
+  readonly storage: SpaceStorage & { readonly isWritable: boolean };
+  readonly roles: RoleHost;
+  readonly replicaSetUuid: () => string | undefined;
+}
+
+const callSchema = z.object({
+  replicaSetUuid: z.string(),
+  /** 0: the whole replica set, only for reading. */
+  bucketId: z.int().min(0),
+  mode: z.enum(['read', 'write']),
+  role: z.string(),
+  fn: z.string(),
+  args: z.array(z.unknown()),
+});
+
+export class BucketService {
+  readonly #options: BucketServiceOptions;
+
+  constructor(options: BucketServiceOptions) {
+    this.#options = options;
+  }
+
+  readonly call: InternalHandler = async (body) => {
+    const call = callSchema.parse(body);
+    this.#requireLeader(call.replicaSetUuid);
+    if (call.bucketId !== 0) await this.#requireBucket(call.bucketId);
+    const { call: fn, context } = this.#options.roles.rpcFunction(call.role, call.fn);
+    const result = await Promise.resolve(fn(context, ...(call.args as never[])));
+    // A leader that has lost its lease meanwhile may have read what another leader has since changed.
+    if (call.mode === 'read') this.#requireLeader(call.replicaSetUuid);
+    return result;
+  };
+
+  /** On the leader: makes the buckets of the first assignment that this replica set has not got yet. */
+  async createAssigned(assignment: readonly BucketRange[]): Promise<void> {
+    const { storage } = this.#options;
+    const own = assignment.filter((range) => range.replicaset_uuid === this.#options.replicaSetUuid());
+    await createSpace(storage, {
+      name: BUCKET_SPACE,
+      format: [
+        { name: 'id', type: 'unsigned' },
+        { name: 'status', type: 'string' },
+      ],
+      indexes: [{ name: 'pk', parts: ['id'] }],
+    });
+    const missing = await storage.read((reader) =>
+      own.flatMap((range) => bucketIds(range)).filter((id) => reader.get(BUCKET_SPACE, [id]) === undefined),
+    );
+    if (missing.length === 0) return;
+    await storage.write((transaction) => {
+      for (const id of missing) transaction.replace(BUCKET_SPACE, [id, 'active']);
+    });
+  }
+
+  async count(): Promise<number> {
+    return this.#options.storage.read((reader) =>
+      reader.space(BUCKET_SPACE) === undefined ? 0 : reader.count(BUCKET_SPACE),
+    );
+  }
+
+  #requireLeader(replicaSetUuid: string): void {
+    const own = this.#options.replicaSetUuid();
+    if (own !== replicaSetUuid) {
+      throw new ClusterError('NOT_LEADER', { message: `This instance is not of replica set ${replicaSetUuid}.` });
+    }
+    if (!this.#options.storage.isWritable) {
+      throw new ClusterError('NOT_LEADER', { message: `This instance does not lead replica set ${replicaSetUuid} now.` });
+    }
+  }
+
+  async #requireBucket(bucketId: number): Promise<void> {
+    const isHere = await this.#options.storage.read(
+      (reader) => reader.space(BUCKET_SPACE) !== undefined && reader.get(BUCKET_SPACE, [bucketId]) !== undefined,
+    );
+    if (!isHere) {
+      throw new ClusterError('WRONG_BUCKET', { message: `Bucket ${bucketId} is not on this replica set (yet).` });
+    }
+  }
+}
+
+function bucketIds(range: BucketRange): readonly number[] {
+  return Array.from({ length: range.last - range.first + 1 }, (_, index) => range.first + index);
+}

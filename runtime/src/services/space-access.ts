@@ -1,0 +1,88 @@
+/** Spaces as roles see them: rows as objects by field name, over the tuples of the storage. */
+import { ClusterError } from '../core/errors.ts';
+import type { SpaceDefinition as StoredSpace } from '../core/schema/space-definition.ts';
+import type { Reader, Transaction } from '../core/storage/engine.ts';
+import type { Space, SpaceDefinition, SpaceRow } from '../role/role-context.ts';
+
+/** What roles need of the storage service. */
+export interface SpaceStorage {
+  write<T>(work: (transaction: Transaction) => T): Promise<T>;
+  read<T>(work: (reader: Reader) => T): Promise<T>;
+}
+
+const SELECT_LIMIT_DEFAULT = 1000;
+
+export function openSpace(storage: SpaceStorage, name: string): Space {
+  return {
+    async insert(row) {
+      await storage.write((transaction) => {
+        transaction.insert(name, toTuple(requireSpace(transaction, name), row));
+      });
+    },
+    async replace(row) {
+      await storage.write((transaction) => {
+        transaction.replace(name, toTuple(requireSpace(transaction, name), row));
+      });
+    },
+    async update(key, operations) {
+      return storage.write((transaction) => {
+        const space = requireSpace(transaction, name);
+        const tuple = transaction.update(name, key, operations);
+        return tuple === undefined ? undefined : toRow(space, tuple);
+      });
+    },
+    async delete(key) {
+      return storage.write((transaction) => transaction.delete(name, key) !== undefined);
+    },
+    async get(key, index) {
+      return storage.read((reader) => {
+        const space = requireSpace(reader, name);
+        const tuple = reader.get(name, key, index);
+        return tuple === undefined ? undefined : toRow(space, tuple);
+      });
+    },
+    async select(options = {}) {
+      return storage.read((reader) => {
+        const space = requireSpace(reader, name);
+        const { key = [], limit = SELECT_LIMIT_DEFAULT, ...rest } = options;
+        return reader.select(name, key, { ...rest, limit }).map((tuple) => toRow(space, tuple));
+      });
+    },
+    async count() {
+      return storage.read((reader) => reader.count(name));
+    },
+  };
+}
+
+/** One transaction creates the space with all its indexes, or none of it. */
+export async function createSpace(storage: SpaceStorage, definition: SpaceDefinition): Promise<void> {
+  await storage.write((transaction) => {
+    const { name, format, indexes } = definition;
+    transaction.createSpace(name, { format, ifNotExists: true });
+    for (const index of indexes) transaction.createIndex(name, { ...index, ifNotExists: true });
+  });
+}
+
+function requireSpace(reader: Reader, name: string): StoredSpace {
+  const space = reader.space(name);
+  if (space !== undefined) return space;
+  throw new ClusterError('SCHEMA_MISSING', {
+    message: `Space "${name}" does not exist here (yet): the leader creates it when its role is applied.`,
+  });
+}
+
+function toTuple(space: StoredSpace, row: SpaceRow): readonly unknown[] {
+  const names = space.format.map((field) => field.name);
+  const unknown = Object.keys(row).find((key) => !names.includes(key));
+  if (unknown !== undefined) {
+    throw new ClusterError('TUPLE_INVALID', {
+      field: unknown,
+      message: `Space "${space.name}" has no field "${unknown}"; its fields are ${names.join(', ')}.`,
+    });
+  }
+  return names.map((name) => row[name] ?? null);
+}
+
+function toRow(space: StoredSpace, tuple: readonly unknown[]): SpaceRow {
+  return Object.fromEntries(space.format.map((field, index) => [field.name, tuple[index] ?? null]));
+}
