@@ -1,0 +1,78 @@
+/** The HTTP side: who may ask, and which part answers. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { methodNotAllowed, pathNotFound, unauthorized } from './api-error.ts';
+import { buildApiVersions, buildGroup, buildGroupList, buildResourceList } from './discovery.ts';
+import type { ObjectStore } from './object-store.ts';
+import { buildOpenApiDocument, buildOpenApiIndex, openApiTag } from './openapi.ts';
+import type { PodLogs } from './pod-subresources.ts';
+import { type ApiRequest, parseRequest } from './requests.ts';
+import { handleResource } from './resource-handlers.ts';
+import { sendError, sendJson } from './responses.ts';
+import { parseRoute, type Route } from './routes.ts';
+
+export interface ApiServerOptions {
+  readonly store: ObjectStore;
+  readonly token: string | undefined;
+  readonly podLogs: PodLogs | undefined;
+}
+
+/** What clients compare their own version with; the semantics served here are of this release. */
+const VERSION = { major: '1', minor: '35', gitVersion: 'v1.35.0-tonearm', platform: 'embedded' };
+
+export function createApiServer(options: ApiServerOptions): Server {
+  return createServer((incoming, response) => {
+    answer(incoming, response, options).catch((error: unknown) => {
+      sendError(response, error);
+    });
+  });
+}
+
+async function answer(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  options: ApiServerOptions,
+): Promise<void> {
+  const request = parseRequest(incoming, response);
+  const route = parseRoute(request.path);
+  if (route.kind !== 'health') checkToken(request, options.token);
+  if (route.kind === 'resource') {
+    return handleResource(request, options.store, route, options.podLogs);
+  }
+  if (request.method !== 'GET') throw methodNotAllowed();
+  if (route.kind === 'health') {
+    response.writeHead(200, { 'content-type': 'text/plain' }).end('ok');
+    return;
+  }
+  sendJson(response, 200, describeServer(route, options.store));
+}
+
+function checkToken(request: ApiRequest, token: string | undefined): void {
+  if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
+    throw unauthorized();
+  }
+}
+
+function describeServer(
+  route: Exclude<Route, { kind: 'resource' | 'health' }>,
+  store: ObjectStore,
+): unknown {
+  const resources = store.registry.all();
+  switch (route.kind) {
+    case 'api-versions':
+      return buildApiVersions();
+    case 'groups':
+      return buildGroupList(resources);
+    case 'group':
+      return buildGroup(resources, route.group);
+    case 'resources':
+      return buildResourceList(resources, route.group, route.version);
+    case 'openapi-index':
+      return buildOpenApiIndex(resources, openApiTag(resources));
+    case 'openapi':
+      return buildOpenApiDocument(resources, route.group, route.version);
+    case 'version':
+      return VERSION;
+    case 'unknown':
+      throw pathNotFound();
+  }
+}
