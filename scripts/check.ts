@@ -8,9 +8,23 @@ const steps: readonly (readonly [name: string, command: string, ...args: string[
   ['layout (biome)', 'biome', 'check', '.'],
   ['types (tsc)', 'tsc', '-b'],
   ['judgement (eslint)', 'eslint', '.', '--max-warnings=0'],
-  ['arrows (dependency-cruiser)', 'depcruise', '--config', '.dependency-cruiser.cjs', 'runtime/src', 'operator/src', 'cli/src'],
+  [
+    'arrows (dependency-cruiser)',
+    'depcruise',
+    '--config',
+    '.dependency-cruiser.cjs',
+    'runtime/src',
+    'operator/src',
+    'cli/src',
+  ],
   ['dead code (knip)', 'knip'],
-  ['generated files', process.execPath, '--conditions=source', 'operator/src/api/generate-crds.ts', '--check'],
+  [
+    'generated files',
+    process.execPath,
+    '--conditions=source',
+    'operator/src/api/generate-crds.ts',
+    '--check',
+  ],
 ];
 
 let failed = 0;

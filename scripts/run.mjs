@@ -9,7 +9,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
+const root = path.resolve(
+  import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
+  '..',
+);
 const [entry, ...rest] = process.argv.slice(2);
 if (entry === undefined) {
   process.stderr.write('usage: node scripts/run.mjs FILE [arguments]\n');
@@ -21,16 +24,23 @@ function installWhenStale() {
   const stamp = path.join(root, 'node_modules', '.tonearm-installed');
   const lock = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json')));
   const wanted = lock.update(`${process.platform}-${process.arch}`).digest('hex');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(projectNode())) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(projectNode()))
+    return;
   process.stderr.write('Installing packages (once, about a minute) …\n');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms.
-  const outcome = spawnSync(npm, ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const outcome = spawnSync(
+    npm,
+    ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'],
+    {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
   if (outcome.status !== 0) {
-    process.stderr.write('npm install failed; its message is above. Is a package registry reachable?\n');
+    process.stderr.write(
+      'npm install failed; its message is above. Is a package registry reachable?\n',
+    );
     process.exit(1);
   }
   mkdirSync(path.dirname(stamp), { recursive: true });
@@ -45,14 +55,18 @@ function projectNode() {
 installWhenStale();
 
 const bin = path.join(root, 'node_modules', '.bin');
-const child = spawn(projectNode(), ['--conditions=source', '--no-warnings=ExperimentalWarning', path.resolve(root, entry), ...rest], {
-  stdio: 'inherit',
-  env: {
-    ...process.env,
-    PATH: `${path.dirname(projectNode())}${path.delimiter}${bin}${path.delimiter}${process.env.PATH ?? ''}`,
-    UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? '16',
+const child = spawn(
+  projectNode(),
+  ['--conditions=source', '--no-warnings=ExperimentalWarning', path.resolve(root, entry), ...rest],
+  {
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      PATH: `${path.dirname(projectNode())}${path.delimiter}${bin}${path.delimiter}${process.env.PATH ?? ''}`,
+      UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? '16',
+    },
   },
-});
+);
 
 // A terminal sends Ctrl-C to the whole group: the child decides when to end, this process only waits.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

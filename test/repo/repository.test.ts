@@ -15,7 +15,9 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
   .split('\n')
   .filter((file) => file !== '' && existsSync(path.join(root, file)));
 
-const sources = files.filter((file) => /^(runtime|operator|cli|examples|test|scripts)\/.*\.ts$/.test(file));
+const sources = files.filter((file) =>
+  /^(runtime|operator|cli|examples|test|scripts)\/.*\.ts$/.test(file),
+);
 const pages = files.filter((file) => file.endsWith('.md'));
 
 function read(file: string): string {
@@ -41,12 +43,16 @@ describe('the repository', () => {
   });
 
   it('has no names that say nothing', () => {
-    const empty = files.filter((file) => /(^|\/)(utils?|helpers?|common|misc|types|constants|interfaces)(\/|\.ts$)/.test(file));
+    const empty = files.filter((file) =>
+      /(^|\/)(utils?|helpers?|common|misc|types|constants|interfaces)(\/|\.ts$)/.test(file),
+    );
     assert.deepEqual(empty, []);
   });
 
   it('leaves no work behind in comments', () => {
-    const marker = new RegExp(`\\b(${['TO', 'FIX'].map((start) => `${start}${start === 'TO' ? 'DO' : 'ME'}`).join('|')})\\b`);
+    const marker = new RegExp(
+      `\\b(${['TO', 'FIX'].map((start) => `${start}${start === 'TO' ? 'DO' : 'ME'}`).join('|')})\\b`,
+    );
     assert.deepEqual(linesWith(sources, marker), []);
   });
 
@@ -83,9 +89,13 @@ describe('the repository', () => {
       const readme = `${workspace}/README.md`;
       const text = files.includes(readme) ? read(readme) : '';
       const folders = new Set(
-        sources.map((file) => new RegExp(`^${workspace}/src/([^/]+)/`).exec(file)?.[1]).filter((name) => name !== undefined),
+        sources
+          .map((file) => new RegExp(`^${workspace}/src/([^/]+)/`).exec(file)?.[1])
+          .filter((name) => name !== undefined),
       );
-      return [...folders].filter((folder) => !text.includes(`\`${folder}/\``)).map((folder) => `${readme}: \`${folder}/\``);
+      return [...folders]
+        .filter((folder) => !text.includes(`\`${folder}/\``))
+        .map((folder) => `${readme}: \`${folder}/\``);
     });
     assert.deepEqual(missing, []);
   });
@@ -94,7 +104,9 @@ describe('the repository', () => {
 describe('the error catalogue', () => {
   it('is the same in the code and in docs/errors.md, both ways', async () => {
     const { errorCatalog } = await import('../../runtime/src/core/errors.ts');
-    const documented = [...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \| (\d+) \|/gm)].map((match) => `${match[1]} ${match[2]}`);
+    const documented = [...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \| (\d+) \|/gm)].map(
+      (match) => `${match[1]} ${match[2]}`,
+    );
     const coded = Object.entries(errorCatalog).map(([code, { status }]) => `${code} ${status}`);
     assert.deepEqual(documented.toSorted(), coded.toSorted());
   });
@@ -102,7 +114,10 @@ describe('the error catalogue', () => {
   it('has no code that the product never gives', async () => {
     const { errorCatalog } = await import('../../runtime/src/core/errors.ts');
     const product = sources
-      .filter((file) => /^(runtime|operator)\/src\//.test(file) && !/\.test\.ts$|core\/errors\.ts$/.test(file))
+      .filter(
+        (file) =>
+          /^(runtime|operator)\/src\//.test(file) && !/\.test\.ts$|core\/errors\.ts$/.test(file),
+      )
       .map(read)
       .join('\n');
     const unused = Object.keys(errorCatalog).filter((code) => !product.includes(`'${code}'`));
@@ -112,7 +127,9 @@ describe('the error catalogue', () => {
 
 describe('the glossary', () => {
   it('rules the words of the product code', () => {
-    const product = sources.filter((file) => /^(runtime|operator)\/src\/(core|services|controller)\//.test(file));
+    const product = sources.filter((file) =>
+      /^(runtime|operator)\/src\/(core|services|controller)\//.test(file),
+    );
     // Words of the ancestor stay in translations at the edge; `node:` modules and Kubernetes nodes are other things.
     const forbidden = /\b(slave|masters?)\b|\bvbucket/i;
     assert.deepEqual(linesWith(product, forbidden), []);
