@@ -107,7 +107,7 @@ function checkText(value: string, { schema, path }: Checked, issues: FieldIssue[
     issues.push(invalidValue(path, value, `${path} in body should match '${pattern}'`));
   }
   const min = numberAt(schema, 'minLength');
-  const length = [...value].length;
+  const length = Array.from(value).length;
   if (min !== undefined && length < min) {
     const why = `${path} in body should be at least ${min} chars long`;
     issues.push(invalidValue(path, value, why));
@@ -132,6 +132,14 @@ function checkNumber(value: number, { schema, path }: Checked, issues: FieldIssu
     const bound = isBelowOnly ? 'less than' : 'less than or equal to';
     issues.push(invalidValue(path, value, `${path} in body should be ${bound} ${max}`));
   }
+  checkMultiple(value, { schema, path }, issues);
+}
+
+function checkMultiple(
+  value: number,
+  { schema, path }: Pick<Checked, 'schema' | 'path'>,
+  issues: FieldIssue[],
+): void {
   const step = numberAt(schema, 'multipleOf');
   if (step !== undefined && value % step !== 0) {
     issues.push(invalidValue(path, value, `${path} in body should be a multiple of ${step}`));

@@ -126,7 +126,7 @@ function columnOf(declared: JsonObject): TableColumn {
     cellOf: (object, nowMs) => {
       const [value] = readJsonPath(object, path);
       if (value === undefined) return null;
-      if (type === 'date') return renderAge(String(value), nowMs);
+      if (type === 'date') return typeof value === 'string' ? renderAge(value, nowMs) : null;
       return type === 'string' && typeof value !== 'string' ? JSON.stringify(value) : value;
     },
   };

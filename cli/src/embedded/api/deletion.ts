@@ -3,7 +3,7 @@
  * finalizers, a running pod for the machine that runs it, a namespace for its content.
  */
 import { badRequest, conflict } from './api-error.ts';
-import { equalJson, type JsonObject, numberAt, objectAt, textAt, without } from './json.ts';
+import { equalJson, type JsonObject, listAt, numberAt, textAt, valueAt, without } from './json.ts';
 import { finishedObject, type KubernetesObject } from './kubernetes-object.ts';
 import type { ServedResource } from './served-resource.ts';
 import { isReadyToGo } from './write-rules.ts';
@@ -55,25 +55,27 @@ export function planDeletion(
 }
 
 export function parseDeleteOptions(body: unknown, query: URLSearchParams): DeleteOptions {
-  const propagation = textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? '');
-  if (propagation !== '' && !isPropagation(propagation)) {
-    throw badRequest(
-      `propagationPolicy: "${propagation}" is none of Background, Foreground, Orphan`,
-    );
-  }
-  const orphans = objectAt({ body }, 'body')['orphanDependents'];
-  const asked = propagation === '' && orphans === true ? 'Orphan' : propagation;
+  const propagation = propagationIn(body, query);
   const grace = numberAt(body, 'gracePeriodSeconds') ?? numberIn(query.get('gracePeriodSeconds'));
   const uid = textAt(body, 'preconditions', 'uid');
   const resourceVersion = textAt(body, 'preconditions', 'resourceVersion');
-  const dryRun = objectAt({ body }, 'body')['dryRun'];
   return {
-    ...(isPropagation(asked) ? { propagation: asked } : {}),
+    ...(propagation === undefined ? {} : { propagation }),
     ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
     ...(uid === '' ? {} : { uid }),
     ...(resourceVersion === '' ? {} : { resourceVersion }),
-    dryRun: query.get('dryRun') === 'All' || (Array.isArray(dryRun) && dryRun.includes('All')),
+    dryRun: query.get('dryRun') === 'All' || listAt(body, 'dryRun').includes('All'),
   };
+}
+
+function propagationIn(body: unknown, query: URLSearchParams): Propagation | undefined {
+  const asked = textAt(body, 'propagationPolicy') || (query.get('propagationPolicy') ?? '');
+  if (isPropagation(asked)) return asked;
+  if (asked !== '') {
+    throw badRequest(`propagationPolicy: "${asked}" is none of Background, Foreground, Orphan`);
+  }
+  // The older spelling of the same wish.
+  return valueAt(body, 'orphanDependents') === true ? 'Orphan' : undefined;
 }
 
 function numberIn(text: string | null): number | undefined {

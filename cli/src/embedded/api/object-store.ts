@@ -4,33 +4,38 @@
  * (garbage collection, definitions served) has been done. Objects handed out are frozen.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  ApiError,
-  alreadyExists,
-  badRequest,
-  forbidden,
-  notFound,
-  pathNotFound,
-} from './api-error.ts';
+import { alreadyExists, badRequest, forbidden, notFound, pathNotFound } from './api-error.ts';
 import type { CustomValidation } from './custom-resources.ts';
 import { type DeleteOptions, planDeletion } from './deletion.ts';
 import { type CollectorStore, collectAfter } from './garbage-collector.ts';
-import { deepFreeze, equalJson, type JsonObject, objectAt, textAt } from './json.ts';
+import { deepFreeze, equalJson, objectAt, textAt } from './json.ts';
 import {
   finishedObject,
-  groupVersion,
   type KubernetesObject,
   keyOf,
   type ManagedFieldsEntry,
   type ObjectDraft,
   objectKey,
 } from './kubernetes-object.ts';
-import { applyConfiguration } from './managed-fields.ts';
 import { ObjectTable } from './object-table.ts';
-import { applyJsonPatch, applyMergePatch, applyStrategicMerge } from './patches.ts';
+import { applyJsonPatch, applyMergePatch } from './patches.ts';
 import { type ResourceAddress, ResourceRegistry } from './resource-registry.ts';
-import { parseSelectors, type SelectorTexts } from './selectors.ts';
+import { parseSelectors } from './selectors.ts';
 import { type ServedResource, storageId } from './served-resource.ts';
+import { planApply } from './server-side-apply.ts';
+import {
+  type ApplyOptions,
+  fieldsOf,
+  type ListOptions,
+  type ObjectList,
+  type ObjectTarget,
+  type PatchFormat,
+  type StoreSnapshot,
+  targetOf,
+  type WriteOptions,
+  type WriteResult,
+} from './store-operations.ts';
+import { applyStrategicMerge } from './strategic-merge.ts';
 import { type Change, type Subscription, WatchHub } from './watch-hub.ts';
 import {
   isReadyToGo,
@@ -48,46 +53,6 @@ export interface ObjectStoreOptions {
   /** How many changes are kept for watches that resume. */
   readonly watchHistory?: number;
   readonly initial?: StoreSnapshot;
-}
-
-export interface StoreSnapshot {
-  readonly resourceVersion: number;
-  readonly objects: readonly { readonly storageId: string; readonly object: KubernetesObject }[];
-}
-
-export interface ObjectTarget {
-  /** Empty for cluster-wide resources. */
-  readonly namespace: string;
-  readonly name: string;
-}
-
-export interface WriteOptions {
-  readonly manager?: string;
-  readonly subresource?: Subresource;
-  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
-  readonly dryRun?: boolean;
-}
-
-export interface WriteResult {
-  readonly object: KubernetesObject;
-  readonly isCreated: boolean;
-  readonly warnings: readonly string[];
-}
-
-export type PatchFormat = 'json' | 'merge' | 'strategic';
-
-export interface ListOptions extends Partial<SelectorTexts> {
-  readonly namespace?: string;
-  readonly limit?: number;
-  /** The key after which the list goes on, as the page before it told. */
-  readonly after?: string;
-}
-
-export interface ObjectList {
-  readonly items: readonly KubernetesObject[];
-  readonly resourceVersion: string;
-  readonly next: string | undefined;
-  readonly remainingCount: number;
 }
 
 /** Versions start above what a client might invent, so that "1" is always too old to watch from. */
@@ -200,41 +165,14 @@ export class ObjectStore {
     resource: ServedResource,
     target: ObjectTarget,
     config: ObjectDraft,
-    options: WriteOptions & { readonly manager: string; readonly force?: boolean },
+    options: ApplyOptions,
   ): WriteResult {
-    if (objectAt(config, 'metadata')['managedFields'] !== undefined) {
-      throw badRequest('metadata.managedFields must be nil');
-    }
-    refuseUndeclared(resource, config, target);
     const current = this.find(resource, target);
-    const { namespace, name } = target;
-    const apiVersion = groupVersion(resource.group, resource.version);
-    const manager = {
-      name: options.manager,
-      operation: 'Apply' as const,
-      apiVersion,
-      subresource: options.subresource ?? '',
-      time: this.#time(),
-    };
-    if (current === undefined && manager.subresource !== '') throw notFound(resource, name);
-    const live = current ?? { apiVersion, kind: resource.kind, metadata: { name, namespace } };
-    const type = resource.mergeType;
-    const own = ownPart(resource, config, manager.subresource);
-    const { object, entries } = applyConfiguration(
-      { live, config: own, type },
-      manager,
-      options.force ?? false,
-    );
-    if (current === undefined) {
-      return this.#create(resource, { namespace, draft: object, entries }, options);
-    }
-    const sent = objectAt(config, 'metadata');
-    const metadata = { ...objectAt(object, 'metadata'), ...preconditions(sent) };
-    return this.#change(resource, target, {
-      draft: () => ({ ...object, metadata }),
-      options,
-      entries,
-    });
+    const applied = planApply({ resource, target, current }, config, options, this.#time());
+    const { object: draft, entries } = applied;
+    return current === undefined
+      ? this.#create(resource, { namespace: target.namespace, draft, entries }, options)
+      : this.#change(resource, target, { draft: () => draft, options, entries });
   }
 
   /** Returns the removed object, or the marked one if something still holds it. */
@@ -430,49 +368,4 @@ export class ObjectStore {
     if (this.find(resource, { namespace: '', name }) !== undefined) return;
     this.create(resource, '', { metadata: { name } }, { manager: 'tonearm' });
   }
-}
-
-export function targetOf(object: KubernetesObject): ObjectTarget {
-  return { namespace: object.metadata.namespace ?? '', name: object.metadata.name };
-}
-
-export function fieldsOf(resource: ServedResource): readonly string[] {
-  return ['metadata.name', 'metadata.namespace', ...resource.selectableFields];
-}
-
-function preconditions(sent: JsonObject): JsonObject {
-  const { uid, resourceVersion } = sent;
-  return {
-    ...(uid === undefined ? {} : { uid }),
-    ...(resourceVersion === undefined ? {} : { resourceVersion }),
-  };
-}
-
-/** Through `/status` only the status is applied, and elsewhere everything but it. */
-function ownPart(
-  resource: ServedResource,
-  config: ObjectDraft,
-  subresource: Subresource,
-): ObjectDraft {
-  if (!resource.hasStatus) return config;
-  const { status, ...rest } = config;
-  if (subresource !== 'status') return rest;
-  return status === undefined ? {} : { status };
-}
-
-/** An apply is typed: unlike other writes, it refuses fields that the schema does not declare. */
-function refuseUndeclared(
-  resource: ServedResource,
-  config: ObjectDraft,
-  target: ObjectTarget,
-): void {
-  const { unknown } = resource.admit(config);
-  if (unknown.length === 0) return;
-  const where = `${target.namespace}/${target.name}; ${groupVersion(resource.group, resource.version)}`;
-  const fields = unknown.map((path) => `.${path}: field not declared in schema`).join(', ');
-  throw new ApiError({
-    code: 500,
-    reason: '',
-    message: `failed to create typed patch object (${where}, Kind=${resource.kind}): ${fields}`,
-  });
 }

@@ -1,7 +1,6 @@
-/** The three patch formats that change an object without field ownership. */
+/** The two patch formats of the internet standards: merge patch and JSON patch. */
 import { badRequest, unprocessablePatch } from './api-error.ts';
 import { copyJson, equalJson, isList, isObject, type JsonObject } from './json.ts';
-import type { MergeType } from './merge-types.ts';
 
 /** RFC 7386: null removes, maps merge, everything else replaces. */
 export function applyMergePatch(target: unknown, patch: unknown): unknown {
@@ -107,57 +106,4 @@ function missing(path: readonly string[]): Error {
   return unprocessablePatch(
     `the server rejected our request: the JSON patch names /${path.join('/')}, which is missing`,
   );
-}
-
-/**
- * The strategic merge patch of built-in kinds: a merge patch whose keyed lists merge entry by
- * entry, with the directives `$patch`, `$deleteFromPrimitiveList` and `$retainKeys`.
- */
-export function applyStrategicMerge(target: unknown, patch: unknown, type: MergeType): unknown {
-  if (!isObject(patch)) return isList(patch) ? mergeList(target, patch, type) : patch;
-  if (patch['$patch'] === 'replace') return withoutDirectives(patch);
-  if (patch['$patch'] === 'delete') return undefined;
-  let merged: JsonObject = isObject(target) ? { ...target } : {};
-  for (const [name, value] of Object.entries(patch)) {
-    const field = name.slice(name.indexOf('/') + 1);
-    if (name.startsWith('$deleteFromPrimitiveList/')) {
-      const gone = isList(value) ? value : [];
-      const list = merged[field];
-      if (isList(list)) merged[field] = list.filter((item) => !gone.includes(item));
-    } else if (name === '$retainKeys' && isList(value)) {
-      merged = Object.fromEntries(Object.entries(merged).filter(([key]) => value.includes(key)));
-    } else if (name.startsWith('$')) continue;
-    else if (value === null) Reflect.deleteProperty(merged, name);
-    else {
-      const next = applyStrategicMerge(merged[name], value, type.field(name));
-      if (next === undefined) Reflect.deleteProperty(merged, name);
-      else merged[name] = next;
-    }
-  }
-  return merged;
-}
-
-function withoutDirectives(patch: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(patch).filter(([name]) => !name.startsWith('$')));
-}
-
-function mergeList(target: unknown, patch: readonly unknown[], type: MergeType): unknown {
-  const current = isList(target) ? target : [];
-  if (type.list === 'set') return [...new Set([...current, ...patch])];
-  const key = type.list === 'atomic' ? undefined : type.list[0]?.name;
-  if (key === undefined) return patch;
-  if (patch.some((item) => isObject(item) && item['$patch'] === 'replace')) {
-    return patch.filter((item) => isObject(item) && item['$patch'] === undefined);
-  }
-  const merged = [...current];
-  for (const item of patch) {
-    if (!isObject(item)) throw badRequest(`an entry of a list keyed by "${key}" is an object`);
-    const at = merged.findIndex((found) => isObject(found) && found[key] === item[key]);
-    const next = applyStrategicMerge(at < 0 ? undefined : merged[at], item, type.item);
-    if (next === undefined) {
-      if (at >= 0) merged.splice(at, 1);
-    } else if (at < 0) merged.push(next);
-    else merged[at] = next;
-  }
-  return merged;
 }

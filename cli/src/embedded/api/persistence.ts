@@ -6,7 +6,8 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isList, isObject, numberAt } from './json.ts';
-import type { ObjectStore, StoreSnapshot } from './object-store.ts';
+import type { ObjectStore } from './object-store.ts';
+import type { StoreSnapshot } from './store-operations.ts';
 
 const FORMAT_VERSION = 1;
 /** What a kill may lose, together with the time of the write itself. */

@@ -2,10 +2,11 @@
 import { badRequest, internalError, notFound } from './api-error.ts';
 import { parseDeleteOptions } from './deletion.ts';
 import { isObject, type JsonObject, listAt, objectAt, textAt } from './json.ts';
-import type { ObjectStore, ObjectTarget } from './object-store.ts';
+import type { ObjectStore } from './object-store.ts';
 import { type ApiRequest, readObject } from './requests.ts';
 import { sendJson } from './responses.ts';
 import type { ServedResource } from './served-resource.ts';
+import type { ObjectTarget } from './store-operations.ts';
 
 export interface PodLogRequest {
   readonly namespace: string;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parse as parseYaml } from 'yaml';
 import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
 import { isObject, type JsonObject } from './json.ts';
-import type { WriteOptions } from './object-store.ts';
+import type { WriteOptions } from './store-operations.ts';
 import type { IncludedObject } from './tables.ts';
 
 export interface ApiRequest {

@@ -9,13 +9,7 @@ import {
 import { parseDeleteOptions } from './deletion.ts';
 import { isObject, type JsonObject } from './json.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
-import {
-  type ListOptions,
-  type ObjectStore,
-  type ObjectTarget,
-  targetOf,
-  type WriteResult,
-} from './object-store.ts';
+import type { ObjectStore } from './object-store.ts';
 import { evictPod, type PodLogs, sendPodLog } from './pod-subresources.ts';
 import {
   type ApiRequest,
@@ -29,6 +23,12 @@ import { addWarnings, renderList, renderObject, sendJson } from './responses.ts'
 import type { ResourceRoute } from './routes.ts';
 import { patchScale, readScale, replaceScale } from './scale.ts';
 import type { ServedResource } from './served-resource.ts';
+import {
+  type ListOptions,
+  type ObjectTarget,
+  targetOf,
+  type WriteResult,
+} from './store-operations.ts';
 import { streamWatch } from './watch-stream.ts';
 import type { Subresource } from './write-rules.ts';
 
@@ -71,16 +71,19 @@ async function handleCollection(handled: Handled): Promise<void> {
   switch (request.method) {
     case 'GET': {
       if (isTrue(request.query.get('watch'))) {
-        return streamWatch(request, store, { resource, ...target });
+        streamWatch(request, store, { resource, ...target });
+        return;
       }
       const list = store.list(resource, listOptions(handled));
-      return sendJson(request.response, 200, renderList(request, resource, list, store.nowMs()));
+      sendJson(request.response, 200, renderList(request, resource, list, store.nowMs()));
+      return;
     }
     case 'POST': {
       if (resource.isNamespaced && target.namespace === '') throw methodNotAllowed();
       const draft = await readObject(request);
       const options = writeOptions(request);
-      return sendWritten(handled, store.create(resource, target.namespace, draft, options));
+      sendWritten(handled, store.create(resource, target.namespace, draft, options));
+      return;
     }
     case 'DELETE':
       return deleteCollection(handled);
@@ -118,22 +121,29 @@ async function handleObject(handled: Handled, subresource: Subresource): Promise
   switch (request.method) {
     case 'GET':
       if (isTrue(request.query.get('watch'))) {
-        return streamWatch(request, store, { resource, ...target });
+        streamWatch(request, store, { resource, ...target });
+        return;
       }
-      return sendObject(handled, 200, store.get(resource, target));
+      {
+        sendObject(handled, 200, store.get(resource, target));
+        return;
+      }
     case 'PUT': {
       const draft = await readObject(request);
       const options = { ...writeOptions(request), subresource };
-      return sendWritten(handled, store.update(resource, target, draft, options));
+      sendWritten(handled, store.update(resource, target, draft, options));
+      return;
     }
-    case 'PATCH':
-      return sendWritten(handled, await patchObject(handled, subresource));
+    case 'PATCH': {
+      sendWritten(handled, await patchObject(handled, subresource));
+      return;
+    }
     case 'DELETE': {
       const options = parseDeleteOptions(await readBody(request), request.query);
       const { object, isRemoved } = store.delete(resource, target, options);
-      return isRemoved
-        ? sendJson(request.response, 200, deletedStatus(resource, object))
-        : sendObject(handled, 200, object);
+      if (isRemoved) sendJson(request.response, 200, deletedStatus(resource, object));
+      else sendObject(handled, 200, object);
+      return;
     }
     default:
       throw methodNotAllowed();
@@ -178,16 +188,20 @@ async function handleScale({ request, store, resource, target }: Handled): Promi
   const options = writeOptions(request);
   const { response } = request;
   switch (request.method) {
-    case 'GET':
-      return sendJson(response, 200, readScale(store, resource, target));
+    case 'GET': {
+      sendJson(response, 200, readScale(store, resource, target));
+      return;
+    }
     case 'PUT': {
       const scale = await readObject(request);
-      return sendJson(response, 200, replaceScale(store, resource, target, { scale, options }));
+      sendJson(response, 200, replaceScale(store, resource, target, { scale, options }));
+      return;
     }
     case 'PATCH': {
       const format = patchFormat(request, resource);
       const change = { format, body: await readBody(request), options };
-      return sendJson(response, 200, patchScale(store, resource, target, change));
+      sendJson(response, 200, patchScale(store, resource, target, change));
+      return;
     }
     default:
       throw methodNotAllowed();

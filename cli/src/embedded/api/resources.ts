@@ -128,6 +128,13 @@ const ROWS: readonly BuiltinRow[] = [
   },
 ];
 
+const STATEFUL_SET_SCALE = {
+  specReplicas: ['spec', 'replicas'],
+  statusReplicas: ['status', 'replicas'],
+  selectorOf: (object: KubernetesObject): string =>
+    renderLabelSelector(objectAt(object, 'spec', 'selector')),
+};
+
 export const BUILTIN_RESOURCES: readonly ServedResource[] = ROWS.map(builtinResource);
 
 function builtinResource(row: BuiltinRow): ServedResource {
@@ -160,13 +167,6 @@ function builtinResource(row: BuiltinRow): ServedResource {
       row.group === APIEXTENSIONS ? definitionStatus(object, time) : INITIAL_STATUS[row.kind],
   };
 }
-
-const STATEFUL_SET_SCALE = {
-  specReplicas: ['spec', 'replicas'],
-  statusReplicas: ['status', 'replicas'],
-  selectorOf: (object: KubernetesObject): string =>
-    renderLabelSelector(objectAt(object, 'spec', 'selector')),
-};
 
 function issuesOf(
   kind: string,

@@ -3,9 +3,9 @@ import type { ServerResponse } from 'node:http';
 import { ApiError } from './api-error.ts';
 import type { JsonObject } from './json.ts';
 import { groupVersion, type KubernetesObject } from './kubernetes-object.ts';
-import type { ObjectList } from './object-store.ts';
 import { type ApiRequest, includedObject, wantedForm } from './requests.ts';
 import type { ServedResource } from './served-resource.ts';
+import type { ObjectList } from './store-operations.ts';
 import { buildTable, partialMetadata } from './tables.ts';
 
 export function sendJson(response: ServerResponse, code: number, body: unknown): void {

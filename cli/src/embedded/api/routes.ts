@@ -21,31 +21,33 @@ export interface ResourceRoute {
   readonly subresource: string;
 }
 
+const PLAIN_ROUTES: Readonly<Record<string, Route>> = {
+  version: { kind: 'version' },
+  healthz: { kind: 'health' },
+  livez: { kind: 'health' },
+  readyz: { kind: 'health' },
+};
+
 export function parseRoute(path: string): Route {
-  const parts = path
+  const [root = '', ...parts] = path
     .split('/')
     .filter((part) => part !== '')
     .map(decodeURIComponent);
-  const [first, second = '', third = '', ...rest] = parts;
-  switch (first) {
+  switch (root) {
     case 'api':
-      if (parts.length === 1) return { kind: 'api-versions' };
-      return versionRoute({ group: '', version: second }, parts.slice(2));
+      return parts.length === 0 ? { kind: 'api-versions' } : versionRoute('', parts);
     case 'apis':
-      if (parts.length === 1) return { kind: 'groups' };
-      if (parts.length === 2) return { kind: 'group', group: second };
-      return versionRoute({ group: second, version: third }, rest);
+      return groupRoute(parts);
     case 'openapi':
-      return second === 'v3' ? openApiRoute(parts.slice(2)) : { kind: 'unknown' };
-    case 'version':
-      return { kind: 'version' };
-    case 'healthz':
-    case 'livez':
-    case 'readyz':
-      return { kind: 'health' };
+      return parts[0] === 'v3' ? openApiRoute(parts.slice(1)) : { kind: 'unknown' };
     default:
-      return { kind: 'unknown' };
+      return PLAIN_ROUTES[root] ?? { kind: 'unknown' };
   }
+}
+
+function groupRoute([group, ...parts]: readonly string[]): Route {
+  if (group === undefined) return { kind: 'groups' };
+  return parts.length === 0 ? { kind: 'group', group } : versionRoute(group, parts);
 }
 
 function openApiRoute(parts: readonly string[]): Route {
@@ -55,21 +57,16 @@ function openApiRoute(parts: readonly string[]): Route {
   return root === 'apis' ? { kind: 'openapi', group: first, version: second } : { kind: 'unknown' };
 }
 
-interface GroupVersion {
-  readonly group: string;
-  readonly version: string;
-}
-
-function versionRoute(served: GroupVersion, parts: readonly string[]): Route {
-  const [first, second = '', third = '', fourth = '', ...more] = parts;
-  if (first === undefined) return { kind: 'resources', ...served };
+function versionRoute(group: string, parts: readonly string[]): Route {
+  const [version = '', first, second = '', third = '', fourth = '', ...more] = parts;
+  if (first === undefined) return { kind: 'resources', group, version };
   const isWithinNamespace =
     first === 'namespaces' && third !== '' && !['status', 'finalize'].includes(third);
   if (isWithinNamespace) {
-    const address = { ...served, plural: third };
+    const address = { group, version, plural: third };
     const subresource = more.join('/');
     return { kind: 'resource', address, namespace: second, name: fourth, subresource };
   }
-  const address = { ...served, plural: first };
+  const address = { group, version, plural: first };
   return { kind: 'resource', address, namespace: '', name: second, subresource: third };
 }

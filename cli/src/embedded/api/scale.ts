@@ -2,9 +2,10 @@
 import { badRequest, internalError, invalid, invalidValue, pathNotFound } from './api-error.ts';
 import { numberAt, objectAt, textAt, withValueAt } from './json.ts';
 import type { KubernetesObject, ObjectDraft } from './kubernetes-object.ts';
-import type { ObjectStore, ObjectTarget, WriteOptions } from './object-store.ts';
+import type { ObjectStore } from './object-store.ts';
 import { applyJsonPatch, applyMergePatch } from './patches.ts';
 import type { ScalePaths, ServedResource } from './served-resource.ts';
+import type { ObjectTarget, WriteOptions } from './store-operations.ts';
 
 export function readScale(
   store: ObjectStore,

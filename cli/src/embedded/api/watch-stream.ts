@@ -6,11 +6,12 @@ import type { ServerResponse } from 'node:http';
 import { ApiError, badRequest, expired } from './api-error.ts';
 import type { JsonObject } from './json.ts';
 import { groupVersion, type KubernetesObject } from './kubernetes-object.ts';
-import { fieldsOf, type ObjectStore } from './object-store.ts';
+import type { ObjectStore } from './object-store.ts';
 import { type ApiRequest, wantedForm } from './requests.ts';
 import { renderObject } from './responses.ts';
 import { type Predicate, parseSelectors } from './selectors.ts';
 import type { ServedResource } from './served-resource.ts';
+import { fieldsOf } from './store-operations.ts';
 import { buildTable } from './tables.ts';
 import type { Change } from './watch-hub.ts';
 
@@ -87,27 +88,31 @@ function predicateOf(
 
 /** Sends the present objects where they are asked for; returns the version to go on from. */
 function sendInitial(stream: Stream): number {
-  const { request, store, collection } = stream;
-  const { query } = request;
+  const { query } = stream.request;
   const version = query.get('resourceVersion') ?? '';
-  const wantsObjects = query.get('sendInitialEvents') === 'true';
-  if (!wantsObjects && version !== '' && version !== '0') return parseVersion(version);
-  if (wantsObjects && query.get('resourceVersionMatch') !== 'NotOlderThan') {
-    throw badRequest('sendInitialEvents needs resourceVersionMatch=NotOlderThan');
-  }
-  if (version !== '' && parseVersion(version) > store.resourceVersion) {
-    throw expired(`Too large resource version: ${version}, current: ${store.resourceVersion}`);
-  }
-  if (query.get('sendInitialEvents') !== 'false') {
-    for (const object of store.list(collection.resource, { namespace: collection.namespace })
-      .items) {
-      if (stream.matches(object)) sendObject(stream, 'ADDED', object);
-    }
-  }
-  if (wantsObjects && query.get('allowWatchBookmarks') === 'true') {
+  const wish = query.get('sendInitialEvents');
+  if (wish === 'true') checkInitialWish(query, version, stream.store.resourceVersion);
+  else if (version !== '' && version !== '0') return parseVersion(version);
+  if (wish !== 'false') sendPresent(stream);
+  if (wish === 'true' && query.get('allowWatchBookmarks') === 'true') {
     sendBookmark(stream, { 'k8s.io/initial-events-end': 'true' });
   }
-  return store.resourceVersion;
+  return stream.store.resourceVersion;
+}
+
+function checkInitialWish(query: URLSearchParams, version: string, current: number): void {
+  if (query.get('resourceVersionMatch') !== 'NotOlderThan') {
+    throw badRequest('sendInitialEvents needs resourceVersionMatch=NotOlderThan');
+  }
+  if (version !== '' && parseVersion(version) > current) {
+    throw expired(`Too large resource version: ${version}, current: ${current}`);
+  }
+}
+
+function sendPresent(stream: Stream): void {
+  const { store, collection } = stream;
+  const { items } = store.list(collection.resource, { namespace: collection.namespace });
+  for (const object of items.filter(stream.matches)) sendObject(stream, 'ADDED', object);
 }
 
 /** An object that comes into or leaves the selection is one that appears or disappears. */

@@ -235,10 +235,10 @@ function checkIdentity(
   sent: JsonObject,
 ): void {
   const { name, uid, resourceVersion } = current.metadata;
-  const sentName = sent['name'] ?? name;
+  const sentName = textAt(sent, 'name') || name;
   if (sentName !== name) {
     throw badRequest(
-      `the name of the object (${String(sentName)}) does not match the name on the URL (${name})`,
+      `the name of the object (${sentName}) does not match the name on the URL (${name})`,
     );
   }
   const sentUid = textAt(sent, 'uid');
