@@ -28,26 +28,40 @@ export interface AdminApi {
   /** Replaces all user sections (HTTP-06). */
   replaceUserSections(yaml: string): Promise<void>;
   patch(sections: ConfigPatch, message: string): Promise<ClusterConfig>;
-  promote(request: { readonly replicaSetUuid: string; readonly to?: string | undefined }): Promise<unknown>;
+  promote(request: {
+    readonly replicaSetUuid: string;
+    readonly to?: string | undefined;
+  }): Promise<unknown>;
   expelled(config: ClusterConfig): Promise<void>;
 }
 
 const promoteSchema = z.strictObject({ replicaSetUuid: uuidSchema, to: uuidSchema.optional() });
 const expelledSchema = z.strictObject({ config: clusterConfigSchema });
-const patchSchema = z.strictObject({ sections: configPatchSchema, message: z.string().max(1000).default('') });
+const patchSchema = z.strictObject({
+  sections: configPatchSchema,
+  message: z.string().max(1000).default(''),
+});
 
 export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
   return async (app) => {
     const body = { bodyLimit: ADMIN_BODY_BYTES_MAX };
     app.get('/admin/status', async () => api().status());
     app.get('/admin/cluster-config', async () => requireConfig(api().clusterConfig()));
-    app.post('/admin/twophase/prepare', body, async (request) => api().prepare(parse(prepareRequestSchema, request.body)));
-    app.post('/admin/twophase/commit', async (request) => api().commit(parse(finishRequestSchema, request.body)));
-    app.post('/admin/twophase/abort', async (request) => api().abort(parse(finishRequestSchema, request.body)));
+    app.post('/admin/twophase/prepare', body, async (request) =>
+      api().prepare(parse(prepareRequestSchema, request.body)),
+    );
+    app.post('/admin/twophase/commit', async (request) =>
+      api().commit(parse(finishRequestSchema, request.body)),
+    );
+    app.post('/admin/twophase/abort', async (request) =>
+      api().abort(parse(finishRequestSchema, request.body)),
+    );
     app.get<{ Params: { changeId: string } }>('/admin/twophase/:changeId', async (request) =>
       api().changeState(request.params.changeId),
     );
-    app.post('/admin/promote', async (request) => api().promote(parse(promoteSchema, request.body)));
+    app.post('/admin/promote', async (request) =>
+      api().promote(parse(promoteSchema, request.body)),
+    );
     app.post('/admin/expelled', body, async (request, reply) => {
       await api().expelled(parse(expelledSchema, request.body).config as ClusterConfig);
       return reply.code(202).send({});
@@ -64,7 +78,11 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
 function yamlConfigRoutes(api: () => AdminApi): FastifyPluginAsync {
   return async (app) => {
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser('*', { parseAs: 'string' }, async (_request: unknown, text: unknown) => text);
+    app.addContentTypeParser(
+      '*',
+      { parseAs: 'string' },
+      async (_request: unknown, text: unknown) => text,
+    );
     app.get('/admin/config', async (_request, reply) => {
       requireConfig(api().clusterConfig());
       return reply
@@ -90,5 +108,8 @@ function parse<T>(schema: z.ZodType<T>, input: unknown): T {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const field = issue?.path.join('.') || 'body';
-  throw new ClusterError('REQUEST_INVALID', { field, message: `${field}: ${issue?.message ?? 'is not valid'}` });
+  throw new ClusterError('REQUEST_INVALID', {
+    field,
+    message: `${field}: ${issue?.message ?? 'is not valid'}`,
+  });
 }

@@ -41,7 +41,7 @@ export function internalRoutes(options: InternalRoutesOptions): FastifyPluginAsy
           message: `This instance has no internal method "${method}".`,
         });
       }
-      return { ok: true, value: await handler(codec.decode(body)) };
+      return { ok: true, value: (await handler(codec.decode(body))) ?? null };
     } catch (error) {
       if (error instanceof ClusterError) return { ok: false, error: renderError(error) };
       logger.error({ error, method }, 'an internal call failed unexpectedly');

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ClusterConfig } from '../contract/cluster-config.ts';
+import { ClusterError } from '../core/errors.ts';
+import { silentLogger } from '../foundation/logger.ts';
+import { type AdminApi, adminRoutes } from './admin-routes.ts';
+import { healthRoutes } from './health-routes.ts';
+import { buildHttpApp } from './http-app.ts';
+
+const CONFIG = {
+  meta: { version: 3 },
+  sections: { metrics: { a: 1 } },
+} as unknown as ClusterConfig;
+
+/** An admin API whose every call fails the test, but for those given. */
+function appWith(api: Partial<AdminApi>) {
+  const complete = new Proxy(api, {
+    get: (target, name) =>
+      Reflect.get(target, name) ??
+      (() => {
+        throw new Error(`unexpected call of ${String(name)}`);
+      }),
+  }) as AdminApi;
+  return buildHttpApp({
+    logger: silentLogger,
+    isAuthorized: (header) => header === 'right',
+    guarded: [adminRoutes(() => complete)],
+    open: [
+      healthRoutes(() => ({
+        state: 'Unconfigured',
+        error: null,
+        isReady: false,
+        reason: 'waits to join',
+      })),
+    ],
+    application: [
+      async (app) => {
+        app.post('/thing', async (request) => ({ got: request.body }));
+        app.get('/bug', async () => {
+          throw new Error('secret detail');
+        });
+      },
+    ],
+  });
+}
+
+const headers = { authorization: 'right' };
+
+describe('buildHttpApp', () => {
+  it('guards the admin API, and neither health nor the application', async () => {
+    const app = await appWith({ clusterConfig: () => CONFIG });
+    assert.equal((await app.inject('/admin/cluster-config')).statusCode, 401);
+    assert.equal((await app.inject({ url: '/admin/cluster-config', headers })).statusCode, 200);
+    assert.equal((await app.inject('/health/live')).statusCode, 200);
+    const posted = await app.inject({ method: 'POST', url: '/thing', payload: { a: 1 } });
+    assert.deepEqual(posted.json(), { got: { a: 1 } });
+  });
+
+  it('says why an instance is not ready', async () => {
+    const app = await appWith({});
+    const answer = await app.inject('/health/ready');
+    assert.equal(answer.statusCode, 503);
+    assert.deepEqual(answer.json(), {
+      status: 'not ready',
+      state: 'Unconfigured',
+      reason: 'waits to join',
+    });
+  });
+
+  it('passes a refusal on with its status, code and field', async () => {
+    const app = await appWith({
+      clusterConfig: () => CONFIG,
+      replaceUserSections: () =>
+        Promise.reject(new ClusterError('CONFIG_INVALID', { field: 'sections.x', message: 'no' })),
+    });
+    const answer = await app.inject({
+      method: 'PUT',
+      url: '/admin/config',
+      headers,
+      payload: 'x: 1',
+    });
+    assert.equal(answer.statusCode, 400);
+    assert.deepEqual(answer.json(), { code: 'CONFIG_INVALID', message: 'no', field: 'sections.x' });
+  });
+
+  it('takes YAML and JSON bodies as text for PUT /admin/config [HTTP-06]', async () => {
+    const bodies: string[] = [];
+    const app = await appWith({
+      clusterConfig: () => CONFIG,
+      replaceUserSections: async (yaml) => void bodies.push(yaml),
+    });
+    await app.inject({ method: 'PUT', url: '/admin/config', headers, payload: 'x: 1' });
+    await app.inject({ method: 'PUT', url: '/admin/config', headers, payload: { x: 1 } });
+    assert.deepEqual(bodies, ['x: 1', '{"x":1}']);
+  });
+
+  it('answers 409 before the cluster is bootstrapped [HTTP-05]', async () => {
+    const app = await appWith({ clusterConfig: () => undefined });
+    const answer = await app.inject({ url: '/admin/config', headers });
+    assert.equal(answer.statusCode, 409);
+    assert.equal(answer.json<{ code: string }>().code, 'CONFIG_MISSING');
+  });
+
+  it('names the field of a malformed admin request', async () => {
+    const app = await appWith({});
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/admin/promote',
+      headers,
+      payload: { replicaSetUuid: 'x' },
+    });
+    assert.equal(answer.statusCode, 400);
+    assert.equal(answer.json<{ field: string }>().field, 'replicaSetUuid');
+  });
+
+  it('answers 400 for broken JSON, 404 for an unknown route, 500 without details for a bug', async () => {
+    const app = await appWith({});
+    const broken = await app.inject({
+      method: 'POST',
+      url: '/thing',
+      headers: { 'content-type': 'application/json' },
+      payload: '{',
+    });
+    assert.deepEqual(
+      [broken.statusCode, broken.json<{ code: string }>().code],
+      [400, 'REQUEST_INVALID'],
+    );
+    assert.equal((await app.inject('/nothing')).statusCode, 404);
+    const bug = await app.inject('/bug');
+    assert.equal(bug.statusCode, 500);
+    assert.ok(!bug.body.includes('secret detail'));
+  });
+});
