@@ -1,0 +1,122 @@
+/**
+ * The working directory on a real file system.
+ *
+ * What is durable when a call resolves is so by fsync of the file *and* of the folder that names it; a new file is
+ * written beside its place and renamed, so that a crash leaves the old or the new one.
+ */
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Disk } from '../ports/disk.ts';
+
+const TEMPORARY_SUFFIX = '.tmp~';
+
+export class NodeDisk implements Disk {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = path.resolve(root);
+  }
+
+  async read(file: string): Promise<Uint8Array | undefined> {
+    return ignoreMissing(readFile(this.#resolve(file)), undefined);
+  }
+
+  async writeAtomic(file: string, bytes: Uint8Array): Promise<void> {
+    const target = this.#resolve(file);
+    await this.#makeFolder(path.dirname(target));
+    const temporary = `${target}${TEMPORARY_SUFFIX}`;
+    await withFile(temporary, 'w', async (handle) => {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    });
+    await rename(temporary, target);
+    await syncFolder(path.dirname(target));
+  }
+
+  async append(
+    file: string,
+    bytes: Uint8Array,
+    options: { readonly sync: boolean },
+  ): Promise<void> {
+    const target = this.#resolve(file);
+    await this.#makeFolder(path.dirname(target));
+    const isNew = await withFile(target, 'a', async (handle) => {
+      const { size } = await handle.stat();
+      await handle.writeFile(bytes);
+      if (options.sync) await handle.datasync();
+      return size === 0;
+    });
+    if (isNew && options.sync) await syncFolder(path.dirname(target));
+  }
+
+  async truncate(file: string, size: number): Promise<void> {
+    await withFile(this.#resolve(file), 'r+', async (handle) => {
+      await handle.truncate(size);
+      await handle.sync();
+    });
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    const source = this.#resolve(from);
+    const target = this.#resolve(to);
+    await this.#makeFolder(path.dirname(target));
+    await rename(source, target);
+    await syncFolder(path.dirname(target));
+    if (path.dirname(source) !== path.dirname(target)) await syncFolder(path.dirname(source));
+  }
+
+  async remove(target: string): Promise<void> {
+    const resolved = this.#resolve(target);
+    await rm(resolved, { recursive: true, force: true });
+    await ignoreMissing(syncFolder(path.dirname(resolved)), undefined);
+  }
+
+  async list(folder: string): Promise<readonly string[]> {
+    const names = await ignoreMissing(readdir(this.#resolve(folder)), []);
+    return names.filter((name) => !name.endsWith(TEMPORARY_SUFFIX)).toSorted();
+  }
+
+  #resolve(relative: string): string {
+    const resolved = path.resolve(this.#root, relative);
+    if (resolved !== this.#root && !resolved.startsWith(this.#root + path.sep)) {
+      throw new RangeError(`${relative} is not inside the working directory`);
+    }
+    return resolved;
+  }
+
+  /** A new folder is durable only when the one that names it was synced. */
+  async #makeFolder(folder: string): Promise<void> {
+    const first = await mkdir(folder, { recursive: true });
+    if (first === undefined) return;
+    for (let made = folder; made.length >= first.length; made = path.dirname(made)) {
+      await syncFolder(path.dirname(made));
+    }
+  }
+}
+
+async function withFile<T>(
+  file: string,
+  flags: string,
+  use: (handle: FileHandle) => Promise<T>,
+): Promise<T> {
+  const handle = await open(file, flags);
+  try {
+    return await use(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  await withFile(folder, 'r', (handle) => handle.sync());
+}
+
+async function ignoreMissing<T, U>(reading: Promise<T>, otherwise: U): Promise<T | U> {
+  try {
+    return await reading;
+  } catch (error) {
+    // A file that is not there is an answer, not a failure of the disk.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return otherwise;
+    throw error;
+  }
+}

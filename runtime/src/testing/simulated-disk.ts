@@ -1,0 +1,142 @@
+/**
+ * A disk that forgets what was not synced when its machine crashes.
+ *
+ * `mount()` gives one process its view. After `crash()` or `unmount()` the views given before hang for ever, as they do
+ * for a dead process: what it awaited never comes. An operation that was under way has happened or has not.
+ */
+import type { Clock } from '../foundation/clock.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { SeededRandom } from './seeded-random.ts';
+
+interface StoredFile {
+  readonly bytes: Uint8Array;
+  /** How much of it survives a crash of the machine. */
+  readonly durable: number;
+}
+
+export interface SimulatedDiskOptions {
+  readonly clock: Clock;
+  readonly random: SeededRandom;
+  /** Longest time that one operation takes. */
+  readonly latencyMs?: number;
+}
+
+export class SimulatedDisk {
+  readonly #clock: Clock;
+  readonly #random: SeededRandom;
+  readonly #latencyMs: number;
+  #files = new Map<string, StoredFile>();
+  #generation = 0;
+
+  constructor(options: SimulatedDiskOptions) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#latencyMs = options.latencyMs ?? 2;
+  }
+
+  /** The view of a process that starts now. */
+  mount(): Disk {
+    const generation = this.#generation;
+    const run = <T>(effect: () => T): Promise<T> => this.#run(generation, effect);
+    return {
+      read: (file) => run(() => this.#files.get(file)?.bytes.slice()),
+      writeAtomic: (file, bytes) => run(() => this.#store(file, bytes.slice(), bytes.length)),
+      append: (file, bytes, options) => run(() => this.#append(file, bytes, options.sync)),
+      truncate: (file, size) =>
+        run(() => this.#store(file, this.#existing(file).bytes.slice(0, size), size)),
+      rename: (from, to) => run(() => this.#rename(from, to)),
+      remove: (target) => run(() => this.#remove(target)),
+      list: (folder) => run(() => this.#list(folder)),
+    };
+  }
+
+  /** The process dies; the machine and its page cache live. */
+  unmount(): void {
+    this.#generation += 1;
+  }
+
+  /** The machine dies: of what was appended without sync, any part at the end is lost. */
+  crash(): void {
+    this.unmount();
+    for (const [file, { bytes, durable }] of this.#files) {
+      const kept = durable + this.#random.integer(bytes.length - durable + 1);
+      this.#store(file, bytes.slice(0, kept), kept);
+    }
+  }
+
+  /** For checkers: reads at once, whoever runs. */
+  peek(file: string): Uint8Array | undefined {
+    return this.#files.get(file)?.bytes;
+  }
+
+  /** For tests: puts a file there, as someone else's hands would. */
+  plant(file: string, bytes: Uint8Array): void {
+    this.#store(file, bytes, bytes.length);
+  }
+
+  names(folder: string): readonly string[] {
+    return this.#list(folder);
+  }
+
+  async #run<T>(generation: number, effect: () => T): Promise<T> {
+    // The moment of the effect lies between two waits: a crash can come before it and after it.
+    await this.#wait(generation);
+    const result = effect();
+    await this.#wait(generation);
+    return result;
+  }
+
+  async #wait(generation: number): Promise<void> {
+    if (this.#latencyMs > 0) {
+      await this.#clock.sleep((this.#random.fraction() * this.#latencyMs) / 2);
+    }
+    if (generation !== this.#generation) await new Promise<never>(() => undefined);
+  }
+
+  #store(file: string, bytes: Uint8Array, durable: number): void {
+    this.#files.set(file, { bytes, durable });
+  }
+
+  #existing(file: string): StoredFile {
+    const stored = this.#files.get(file);
+    if (stored === undefined) throw new Error(`ENOENT: ${file}`);
+    return stored;
+  }
+
+  #append(file: string, bytes: Uint8Array, sync: boolean): void {
+    const before = this.#files.get(file) ?? { bytes: new Uint8Array(), durable: 0 };
+    const joined = new Uint8Array(before.bytes.length + bytes.length);
+    joined.set(before.bytes);
+    joined.set(bytes, before.bytes.length);
+    this.#store(file, joined, sync ? joined.length : before.durable);
+  }
+
+  #rename(from: string, to: string): void {
+    const below = [...this.#files].filter(([file]) => file === from || isInside(file, from));
+    if (below.length === 0) throw new Error(`ENOENT: ${from}`);
+    if ([...this.#files.keys()].some((file) => isInside(file, to))) {
+      throw new Error(`ENOTEMPTY: ${to}`);
+    }
+    for (const [file, stored] of below) {
+      this.#files.delete(file);
+      this.#files.set(`${to}${file.slice(from.length)}`, stored);
+    }
+  }
+
+  #remove(target: string): void {
+    for (const file of [...this.#files.keys()]) {
+      if (file === target || isInside(file, target)) this.#files.delete(file);
+    }
+  }
+
+  #list(folder: string): readonly string[] {
+    const names = [...this.#files.keys()]
+      .filter((file) => isInside(file, folder))
+      .map((file) => file.slice(folder.length + 1).split('/')[0] ?? '');
+    return [...new Set(names)].toSorted();
+  }
+}
+
+function isInside(file: string, folder: string): boolean {
+  return folder === '' || file.startsWith(`${folder}/`);
+}
