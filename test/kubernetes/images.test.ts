@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { isReady, type Pod, withKubernetes } from './cluster.ts';
+import { uncompiledEntries } from './images.ts';
 
 const kubernetes = withKubernetes();
 
@@ -62,4 +63,25 @@ describe('the images', () => {
     const logs = await kubernetes.kubectl(['logs', 'nobody', '-n', namespace]);
     assert.match(logs, /^65532\n.*Read-only file system\nv24\./);
   });
+
+  const packages = [
+    { role: 'operator', names: ['@tonearm/operator', '@tonearm/runtime/contract'] },
+    { role: 'employees', names: ['@tonearm/runtime', '@tonearm/runtime/role'] },
+  ] as const;
+  for (const { role, names } of packages) {
+    const missing = uncompiledEntries(role);
+    const skip = missing.length > 0 && `${missing.join(', ')} was not compiled`;
+    it(`hold every package that the ${role} imports, compiled`, { skip }, async () => {
+      const imports = names.map((name) => `await import('${name}')`).join('; ');
+      await startPod(role, {
+        image: kubernetes.images[role],
+        command: ['/bin/node', '--input-type=module', '-e', `${imports}; console.log('imported')`],
+        workingDir: role === 'operator' ? '/app/operator' : '/app/examples/employees',
+      });
+      await kubernetes.waitUntil('the pod to have ended', async () =>
+        ['Succeeded', 'Failed'].includes((await pod(role))?.status.phase ?? ''),
+      );
+      assert.equal(await kubernetes.kubectl(['logs', role, '-n', namespace]), 'imported\n');
+    });
+  }
 });

@@ -85,7 +85,7 @@ export async function buildImages(folder: string, binaries: string): Promise<Bui
   ];
   const absent: string[] = [];
   for (const application of applications) {
-    const missing = application.entry.filter((file) => !existsSync(path.join(repository, file)));
+    const missing = uncompiledEntries(application.role);
     if (missing.length > 0) {
       absent.push(`${names[application.role]}: ${missing.join(' and ')} was not compiled`);
       continue;
@@ -95,6 +95,12 @@ export async function buildImages(folder: string, binaries: string): Promise<Bui
   }
   store.prune(images);
   return { store, images, absent };
+}
+
+/** The entry files of an application's image which the compiler has not made. */
+export function uncompiledEntries(role: Application['role']): readonly string[] {
+  const entry = applications.find((application) => application.role === role)?.entry ?? [];
+  return entry.filter((file) => !existsSync(path.join(repository, file)));
 }
 
 /** Waits for the end of its pod, and reaps what other containers of the pod leave behind. */
