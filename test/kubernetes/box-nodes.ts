@@ -1,7 +1,7 @@
 /** What a test can do to the machines of the cluster, and to processes in pods, from below Kubernetes. */
 
 import { loadImages, prepareNode, waitUntilUsable } from './box/cluster-nodes.ts';
-import { restartApiServer } from './box/control-plane.ts';
+import { kubectl, restartApiServer } from './box/control-plane.ts';
 import { type Layout, type NodeAddresses, nodeAddresses } from './box/layout.ts';
 import { ctr, cutPower, joinNode, killDaemons, runInNode, startDaemons } from './box/node.ts';
 import type { ObjectReference, Pod, PodReference } from './cluster.ts';
@@ -17,6 +17,8 @@ export interface BoxNodes {
   start(name: string): Promise<void>;
   /** Ends everything on the node at once. */
   cutPower(name: string): Promise<void>;
+  /** Ends everything on the node, and lets Kubernetes forget it. */
+  remove(name: string): Promise<void>;
   /** Kills and restarts kubelet, kube-proxy and containerd; pods go on running. */
   restartDaemons(name: string): Promise<void>;
   /** Kills the API server and starts it again. */
@@ -48,6 +50,10 @@ export function boxNodes(layout: Layout, get: Get): BoxNodes {
       await waitUntilUsable(layout, node);
     },
     cutPower: async (name) => cutPower(layout, nodeOf(name)),
+    remove: async (name) => {
+      await cutPower(layout, nodeOf(name));
+      await kubectl(layout, ['delete', 'node', name, '--ignore-not-found']);
+    },
     restartDaemons: async (name) => {
       await killDaemons(layout, nodeOf(name));
       await startDaemons(layout, nodeOf(name));

@@ -26,7 +26,11 @@ process.on('SIGTERM', () => process.exit(0));
 `;
 
 /** A headless service \`counter\`, a service \`counter-ready\`, and a StatefulSet \`counter\`. */
-export function counterObjects(image: string, replicas: number): readonly object[] {
+export function counterObjects(
+  image: string,
+  replicas: number,
+  extraPodSpec: object = {},
+): readonly object[] {
   const labels = { app: 'counter' };
   const port = { name: 'http', port: counterPort };
   return [
@@ -41,7 +45,7 @@ export function counterObjects(image: string, replicas: number): readonly object
         replicas,
         podManagementPolicy: 'Parallel',
         selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: podSpec(image) },
+        template: { metadata: { labels }, spec: { ...podSpec(image), ...extraPodSpec } },
         volumeClaimTemplates: [
           {
             metadata: { name: 'data' },

@@ -81,7 +81,7 @@ describe('a pod of a StatefulSet', () => {
       await nodes!.start('n1');
       await kubernetes.waitUntil('the counter to have started again', async () => {
         const now = await askCounter(address());
-        return now.starts === startsBefore + 1;
+        return now.starts > startsBefore;
       });
       await waitForCounter(kubernetes, namespace, 1);
     });
