@@ -131,4 +131,3 @@ export type ParticipantTask =
       readonly decideAfter?: boolean;
     }
   | { readonly kind: 'releasing'; readonly changeId: string; readonly forPrepare: boolean };
-

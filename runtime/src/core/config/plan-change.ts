@@ -30,6 +30,8 @@ export interface Wish {
   /** UUIDs of instances known to be down, which may be left out (`decide-participants.ts`). */
   readonly missing: readonly string[];
   readonly coordinator: string;
+  /** The instance that coordinates cannot expel or disable itself (TOPO-09); left out by the operator. */
+  readonly self?: string | undefined;
   readonly attempt: string;
 }
 
@@ -50,10 +52,13 @@ export function planChange(wish: Wish): PlannedChange {
   if (wish.active !== undefined && result.checksum === base.checksum) {
     return { kind: 'unchanged', config: wish.active };
   }
-  const refusal = refusalOfIssues(validateConfig(sections, { previous: wish.active }));
+  const refusal = refusalOfIssues(
+    validateConfig(sections, { previous: wish.active, self: wish.self }),
+  );
   if (refusal !== undefined) return { kind: 'refused', refusal };
 
-  const authority: Change['authority'] = stateProviderOf({ sections }) === undefined ? 'participants' : 'provider';
+  const authority: Change['authority'] =
+    stateProviderOf({ sections }) === undefined ? 'participants' : 'provider';
   const decided = decideParticipants({
     previous: topologyOf(wish.active),
     next: topologyOf({ sections }),

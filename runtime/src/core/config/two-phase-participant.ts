@@ -16,7 +16,12 @@
  * event, until the effect is `done`. One request at a time; the caller queues the others.
  */
 import type { ClusterConfig } from '../../contract/cluster-config.ts';
-import type { ChangeState, PrepareAnswer, PrepareRequest, Refusal } from '../../contract/two-phase.ts';
+import type {
+  ChangeState,
+  PrepareAnswer,
+  PrepareRequest,
+  Refusal,
+} from '../../contract/two-phase.ts';
 import { assert, unreachable } from '../../foundation/assert.ts';
 import { versionOf } from './apply-patch.ts';
 import { type KnownDecision, rememberDecision, resolveByParticipants } from './decisions.ts';
