@@ -1,0 +1,73 @@
+/**
+ * What the operator cannot do yet is refused as a whole, before anything is done: half of a wish is worse than none.
+ * Each refusal names the field and what to write instead.
+ */
+import { sameJson } from '@tonearm/runtime/config';
+import type { Cluster } from '../../api/v1alpha1/cluster.ts';
+import { toJson } from '../config-draft.ts';
+import type { ClusterSnapshot } from '../snapshot.ts';
+import { wantedProvider } from '../state-provider.ts';
+import { defaultGroup, readTopology } from '../topology.ts';
+import type { Reason, Verdict } from '../verdict.ts';
+
+export function refuseUnsupported(snapshot: ClusterSnapshot): readonly Verdict[] {
+  const refusal =
+    refuseFailover(snapshot.cluster) ??
+    refuseProvider(snapshot) ??
+    refuseChangeOfMode(snapshot) ??
+    refuseBucketCount(snapshot);
+  return refusal === undefined ? [] : [{ kind: 'stop', refused: true, ...refusal }];
+}
+
+function refuseFailover({ spec }: Cluster): Reason | undefined {
+  const { mode, fencing } = spec.failover;
+  if (mode === 'Eventual' || mode === 'Raft') {
+    return {
+      reason: 'FailoverModeUnsupported',
+      message: `spec.failover.mode ${mode} is not supported yet: use Stateful or Disabled.`,
+    };
+  }
+  if (mode === 'Stateful' && fencing.mode !== 'Lease') {
+    return {
+      reason: 'FencingModeUnsupported',
+      message: `spec.failover.fencing.mode ${fencing.mode} is not supported yet: use Lease.`,
+    };
+  }
+  return undefined;
+}
+
+function refuseProvider(snapshot: ClusterSnapshot): Reason | undefined {
+  const wanted = wantedProvider(snapshot);
+  if (wanted.kind === 'unusable') return { reason: wanted.reason, message: wanted.message };
+  if (wanted.kind === 'none' || snapshot.config === undefined) return undefined;
+  const present = readTopology(snapshot.config).failover.state_provider;
+  if (present === undefined || sameJson(toJson(present), toJson(wanted.config))) return undefined;
+  return {
+    reason: 'ProviderChangeUnsupported',
+    message:
+      'The state provider of a bootstrapped cluster cannot be changed yet: set spec.failover.stateProvider back.',
+  };
+}
+
+/** The memory of leadership would have to move between the provider and the instances, in one change. */
+function refuseChangeOfMode(snapshot: ClusterSnapshot): Reason | undefined {
+  if (snapshot.config === undefined) return undefined;
+  const present = readTopology(snapshot.config).failover.mode;
+  const { mode } = snapshot.cluster.spec.failover;
+  if (mode.toLowerCase() === present) return undefined;
+  return {
+    reason: 'FailoverModeChangeUnsupported',
+    message: `spec.failover.mode of a bootstrapped cluster cannot be changed yet, and it runs with "${present}": set it back.`,
+  };
+}
+
+/** A new Cluster over old claims meets the number that they were made with. */
+function refuseBucketCount(snapshot: ClusterSnapshot): Reason | undefined {
+  const present = defaultGroup(snapshot.config)?.bucket_count;
+  const { bucketCount } = snapshot.cluster.spec;
+  if (present === undefined || present === bucketCount) return undefined;
+  return {
+    reason: 'BucketCountFixed',
+    message: `The data was made with ${present} buckets, not ${bucketCount}: set spec.bucketCount to ${present}.`,
+  };
+}
