@@ -46,9 +46,7 @@ describe('validation of custom resources', () => {
   });
 
   it('fills in the defaults of a replica set', () => {
-    const verdict = parseReplicaSet(replicaSetManifest());
-    assert.equal(verdict.kind, 'valid');
-    assert.deepEqual(verdict.kind === 'valid' && verdict.object.spec, {
+    assert.deepEqual(parsedReplicaSet(replicaSetManifest()).spec, {
       clusterName: 'employees',
       replicas: 1,
       roles: [],
