@@ -156,7 +156,7 @@ function compare(values: Compared, into: FieldChanges): void {
     collect(before, type, into.removed);
     return;
   }
-  if (isGranular(before, type) && isGranular(after, type)) {
+  if (isObject(before) && isObject(after) && !type.atomicMap) {
     for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
       const nested = { before: before[name], after: after[name], type: type.field(name) };
       compare(nested, below(into, `f:${name}`));

@@ -124,10 +124,8 @@ async function handleObject(handled: Handled, subresource: Subresource): Promise
         streamWatch(request, store, { resource, ...target });
         return;
       }
-      {
-        sendObject(handled, 200, store.get(resource, target));
-        return;
-      }
+      sendObject(handled, 200, store.get(resource, target));
+      return;
     case 'PUT': {
       const draft = await readObject(request);
       const options = { ...writeOptions(request), subresource };
