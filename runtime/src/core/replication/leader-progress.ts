@@ -1,0 +1,196 @@
+/**
+ * What a leader knows of the logs of its followers in one term, and who must have a row before it is acknowledged.
+ *
+ * Only in-sync seats can become leader, so a write is safe once every one of them has it. Two rules keep that true
+ * while the in-sync members change:
+ * - Until the outcome of a change is known, the seats of before *and* after it are required. So nothing is
+ *   acknowledged without a laggard before its removal is stored.
+ * - A seat that comes in is required first, and proposed only when it has every row that was acknowledged. So
+ *   whoever is in the stored record has them all.
+ */
+import type { Seat } from '../../contract/provider-records.ts';
+import { assert } from '../../foundation/assert.ts';
+
+export interface ProgressLimits {
+  /** A seat that is behind and has not moved for so long is taken out of the in-sync members. */
+  readonly laggardMs: number;
+  /** A seat that is nearer than this many rows is waited for, so that it can come in. */
+  readonly joinRows: number;
+  /** Only a seat that has asked for rows within this time is let in. Longer than a pull may wait. */
+  readonly heardMs: number;
+}
+
+export const defaultProgressLimits: ProgressLimits = {
+  laggardMs: 500,
+  joinRows: 1000,
+  heardMs: 2000,
+};
+
+export interface MembershipChange {
+  readonly seats: readonly Seat[];
+  readonly reason: string;
+}
+
+/** Which seats must have a row: those in the record, and those of changes whose outcome is not known. */
+export type RequiredSeats = (inSync: readonly Seat[], held: readonly Seat[]) => readonly Seat[];
+
+export const requireUnion: RequiredSeats = (inSync, held) => [...inSync, ...held];
+
+interface SeatProgress {
+  readonly seat: Seat;
+  sequence: number;
+  /** Since when it has been behind without moving; undefined while it has everything. */
+  behindSinceMs: number | undefined;
+  /** When it last asked for rows. */
+  heardMs: number;
+}
+
+export interface LeaderProgressOptions {
+  readonly own: Seat;
+  readonly sequence: number;
+  readonly nowMs: number;
+  readonly limits: ProgressLimits;
+  readonly required: RequiredSeats;
+}
+
+export class LeaderProgress {
+  readonly #options: LeaderProgressOptions;
+  readonly #seats = new Map<string, SeatProgress>();
+  #sequence: number;
+  #acknowledged = 0;
+  #joining: readonly Seat[] = [];
+  /** Seats of a change that was sent and whose outcome has not been read. */
+  #proposed: readonly Seat[] | undefined;
+  #waiting = false;
+
+  constructor(options: LeaderProgressOptions) {
+    this.#options = options;
+    this.#sequence = options.sequence;
+  }
+
+  /** The own log has grown. */
+  appended(sequence: number, nowMs: number): void {
+    this.#sequence = sequence;
+    for (const progress of this.#seats.values()) progress.behindSinceMs ??= nowMs;
+  }
+
+  /** A seat has asked for what is behind `sequence`, which is in the own log: it has all up to there. */
+  pulled(seat: Seat, sequence: number, nowMs: number): void {
+    if (!this.#isLatest(seat)) return;
+    const progress = this.#progress(seat);
+    progress.heardMs = nowMs;
+    if (sequence > progress.sequence) {
+      progress.sequence = sequence;
+      progress.behindSinceMs = nowMs;
+    }
+    if (progress.sequence >= this.#sequence) progress.behindSinceMs = undefined;
+  }
+
+  sequenceOf(seat: Seat): number {
+    return sameSeat(seat, this.#options.own) ? this.#sequence : this.#progress(seat).sequence;
+  }
+
+  /** The last row that every required seat has. What was acknowledged once stays so. */
+  acknowledged(inSync: readonly Seat[]): number {
+    const seats = this.#required(inSync);
+    if (seats.length === 0) return this.#acknowledged;
+    const everywhere = Math.min(...seats.map((seat) => this.sequenceOf(seat)));
+    this.#acknowledged = Math.max(this.#acknowledged, everywhere);
+    return this.#acknowledged;
+  }
+
+  /** The change of the in-sync members that is due, if one is; it must be sent now, and settled later. */
+  change(inSync: readonly Seat[], nowMs: number): MembershipChange | undefined {
+    if (this.#waiting) return undefined;
+    this.#chooseJoining(inSync, nowMs);
+    const base = distinct([...inSync, ...(this.#proposed ?? [])]);
+    const removed = base.filter((seat) => this.#isLaggard(seat, nowMs));
+    const acknowledged = this.acknowledged(inSync);
+    const added = this.#joining.filter((seat) => this.sequenceOf(seat) >= acknowledged);
+    const undecided = this.#proposed !== undefined;
+    if (removed.length + added.length === 0 && !undecided) return undefined;
+    const stay = base.filter(
+      (seat) => !removed.includes(seat) && !added.some(({ uuid }) => uuid === seat.uuid),
+    );
+    this.#waiting = true;
+    this.#proposed = [...stay, ...added];
+    this.#joining = this.#joining.filter((seat) => !added.includes(seat));
+    return { seats: this.#proposed, reason: reasonFor(removed, added) };
+  }
+
+  /** `unknown` keeps what was proposed among the required seats, until a later change is stored. */
+  settled(outcome: 'stored' | 'lost' | 'unknown'): void {
+    assert(this.#waiting, 'only a change that was sent is settled');
+    this.#waiting = false;
+    if (outcome === 'stored') this.#proposed = undefined;
+  }
+
+  #required(inSync: readonly Seat[]): readonly Seat[] {
+    return this.#options.required(inSync, [...(this.#proposed ?? []), ...this.#joining]);
+  }
+
+  #chooseJoining(inSync: readonly Seat[], nowMs: number): void {
+    const near = [...this.#seats.values()].filter(
+      ({ seat, sequence }) =>
+        this.#sequence - sequence <= this.#options.limits.joinRows &&
+        !this.#isLaggard(seat, nowMs) &&
+        this.#wasHeard(seat, nowMs) &&
+        !isAmong(seat, inSync) &&
+        !isAmong(seat, this.#proposed ?? []),
+    );
+    this.#joining = near.map(({ seat }) => seat);
+  }
+
+  #isLaggard(seat: Seat, nowMs: number): boolean {
+    const { own, limits } = this.#options;
+    if (sameSeat(seat, own)) return false;
+    const since = this.#progress(seat).behindSinceMs;
+    return since !== undefined && nowMs - since >= limits.laggardMs;
+  }
+
+  #wasHeard(seat: Seat, nowMs: number): boolean {
+    return nowMs - this.#progress(seat).heardMs <= this.#options.limits.heardMs;
+  }
+
+  /** An earlier incarnation of an instance has lost rows that it once had: what is known of it is void. */
+  #isLatest(seat: Seat): boolean {
+    for (const [key, { seat: known }] of this.#seats) {
+      if (known.uuid !== seat.uuid) continue;
+      if (known.incarnation > seat.incarnation) return false;
+      if (known.incarnation < seat.incarnation) this.#seats.delete(key);
+    }
+    return true;
+  }
+
+  #progress(seat: Seat): SeatProgress {
+    const key = `${seat.uuid}/${seat.incarnation}`;
+    const known = this.#seats.get(key);
+    if (known !== undefined) return known;
+    // Not heard of in this term: behind from its beginning.
+    const { nowMs } = this.#options;
+    const progress = { seat, sequence: 0, behindSinceMs: nowMs, heardMs: Number.NEGATIVE_INFINITY };
+    this.#seats.set(key, progress);
+    return progress;
+  }
+}
+
+export function sameSeat(a: Seat, b: Seat): boolean {
+  return a.uuid === b.uuid && a.incarnation === b.incarnation;
+}
+
+function isAmong(seat: Seat, seats: readonly Seat[]): boolean {
+  return seats.some((other) => sameSeat(seat, other));
+}
+
+function distinct(seats: readonly Seat[]): readonly Seat[] {
+  return seats.filter((seat, index) => seats.findIndex((other) => sameSeat(seat, other)) === index);
+}
+
+function reasonFor(removed: readonly Seat[], added: readonly Seat[]): string {
+  const names = (seats: readonly Seat[]): string => seats.map(({ uuid }) => uuid).join(', ');
+  const parts = [
+    ...(removed.length > 0 ? [`${names(removed)} does not keep up`] : []),
+    ...(added.length > 0 ? [`${names(added)} has caught up`] : []),
+  ];
+  return parts.length > 0 ? parts.join('; ') : 'the outcome of the last change is not known';
+}

@@ -1,0 +1,51 @@
+/** Internal messages of replication: `replication.pull` and `leadership.promise`. */
+import { z } from 'zod';
+import { uuidSchema } from '../../contract/cluster-config.ts';
+import { positionSchema } from '../../contract/instance-status.ts';
+import { seatSchema } from '../../contract/provider-records.ts';
+
+const bytesSchema = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be bytes');
+
+export const pullRequestSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  seat: seatSchema,
+  /** The term that the follower has promised; its rows count in that term only. */
+  term: z.int().min(1),
+  /** All rows up to here are appended, and it asks for those behind. */
+  position: positionSchema,
+  /** How long the leader may wait for new rows. */
+  waitMs: z.number().min(0).max(60_000),
+});
+export type PullRequest = z.infer<typeof pullRequestSchema>;
+
+export const batchSchema = z.strictObject({
+  term: z.int().min(1),
+  firstSequence: z.int().min(1),
+  rowCount: z.int().min(1),
+  payload: bytesSchema,
+});
+
+const common = {
+  term: z.int().min(1),
+  acknowledged: positionSchema,
+  inSync: z.array(seatSchema),
+};
+
+export const pullAnswerSchema = z.discriminatedUnion('kind', [
+  /** The position is in the leader's log, and these follow it; none when the wait was over first. */
+  z.strictObject({ kind: z.literal('rows'), ...common, batches: z.array(batchSchema) }),
+  z.strictObject({ kind: z.literal('conflict'), ...common, hint: positionSchema }),
+]);
+export type PullAnswer = z.infer<typeof pullAnswerSchema>;
+
+export const promiseRequestSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  term: z.int().min(1),
+});
+
+export const promiseAnswerSchema = z.strictObject({
+  position: positionSchema,
+  promisedTerm: z.int().min(0),
+  logIncarnation: z.int().min(1),
+});
+export type PromiseAnswer = z.infer<typeof promiseAnswerSchema>;
