@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   EmbeddedNode,
   type KubernetesApi,
+  LocalPorts,
   ProcessHost,
   podLogFile,
   processStartTime,
@@ -38,6 +39,7 @@ class Machine {
     this.#node = EmbeddedNode.start({
       api: new StoreNodeApi(this.#api.store),
       host: this.#host,
+      ports: LocalPorts.open(path.join(this.directory, 'node')),
       images: {
         resolve: (image) =>
           image === IMAGE

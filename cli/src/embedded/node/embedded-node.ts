@@ -11,8 +11,8 @@ import { type Claim, type LocalPorts as LocalPortsByName, type Pod } from './obj
 import type { Images } from './pods/images.ts';
 import { PodVolumes } from './pods/pod-volumes.ts';
 import { PodWorker, type PodWorkerParts } from './pods/pod-worker.ts';
-import { LocalPorts } from './processes/local-ports.ts';
-import { ProcessHost } from './processes/process-host.ts';
+import type { LocalPorts } from './processes/local-ports.ts';
+import type { ProcessHost } from './processes/process-host.ts';
 import { ServiceController } from './services/service-controller.ts';
 import { StatefulSetController } from './workloads/stateful-set-controller.ts';
 
@@ -20,6 +20,7 @@ export interface EmbeddedNodeOptions {
   readonly api: NodeApi;
   readonly host: ProcessHost;
   readonly images: Images;
+  readonly ports: LocalPorts;
   /** Volumes, logs and what the node itself remembers. */
   readonly directory: string;
   readonly clock: Clock;
@@ -58,13 +59,12 @@ export class EmbeddedNode {
   #opening: Promise<void> = Promise.resolve();
 
   private constructor(options: EmbeddedNodeOptions) {
-    const { api, clock, directory, host, images } = options;
+    const { api, clock, directory, host, images, ports } = options;
     this.#options = options;
     this.#tasks = new TaskRegistry(options.logger, (name, error) => options.onFailure(name, error));
     const events = new EventRecorder(api, clock, 'tonearm-node');
     this.#volumes = new PodVolumes(api, directory);
     this.#sets = new StatefulSetController(api, events);
-    const ports = LocalPorts.open(path.join(directory, 'node'));
     this.#workerParts = {
       api,
       events,

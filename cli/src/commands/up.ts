@@ -1,0 +1,144 @@
+/** `tonearm up`: runs in the foreground until Ctrl-C, a signal, or a part that must not fail does. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { CommandError } from '../command-error.ts';
+import type { Console } from '../console.ts';
+import { LocalKubernetes } from '../embedded/local-kubernetes.ts';
+import { imagesOf, type Manifest, readManifests } from '../embedded/manifests.ts';
+import { StateDirectory, type StateMemory } from '../embedded/state-directory.ts';
+import { ClusterProgress } from './cluster-progress.ts';
+import { exampleManifest } from './example.ts';
+
+export interface UpOptions {
+  readonly state: string;
+  readonly namespace: string;
+  readonly file?: readonly string[];
+  readonly app?: string;
+  readonly stateboard?: boolean;
+  readonly etcd?: boolean;
+}
+
+export async function runUp(options: UpOptions, console: Console): Promise<void> {
+  const files = options.file ?? [defaultManifest()];
+  const manifests = files.flatMap((file) => readManifests(file));
+  const state = new StateDirectory(options.state);
+  state.create();
+  const verdict = state.lock();
+  if (verdict.kind === 'taken') {
+    throw new CommandError(
+      `${state.root} is in use by process ${verdict.pid}: stop it with "tonearm down", or choose another folder with --state`,
+    );
+  }
+  try {
+    const memory = planMemory(options, manifests, state.recall());
+    state.remember(memory);
+    await run({ options, state, memory, manifests, console });
+  } finally {
+    state.unlock();
+  }
+}
+
+interface Run {
+  readonly options: UpOptions;
+  readonly state: StateDirectory;
+  readonly memory: StateMemory;
+  readonly manifests: readonly Manifest[];
+  readonly console: Console;
+}
+
+async function run({ options, state, memory, manifests, console }: Run): Promise<void> {
+  const startedMs = performance.now();
+  const ending = waitForEnd(console);
+  let failure: CommandError | undefined;
+  const kubernetes = await LocalKubernetes.start({
+    state,
+    memory,
+    namespace: options.namespace,
+    onNotice: (notice) => console.line(`  ${notice}`),
+    onFailure: (name, error) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      failure ??= new CommandError(`${name} failed: ${reason}; see ${state.logs}/tonearm.log`);
+      ending.end();
+    },
+  });
+  ending.onImpatience = () => kubernetes.kill();
+  const progress = new ClusterProgress({ kubernetes, state, console, startedMs });
+  try {
+    progress.begin();
+    for (const manifest of manifests) {
+      if (options.file === undefined && kubernetes.has(manifest)) continue;
+      applyManifest(kubernetes, manifest);
+    }
+    await ending.ended;
+  } finally {
+    progress.end();
+    console.line();
+    console.line('Stopping: the data stays. Ctrl-C again stops at once.');
+    await kubernetes.stop();
+  }
+  if (failure !== undefined) throw failure;
+  console.line('Stopped.');
+}
+
+function applyManifest(kubernetes: LocalKubernetes, manifest: Manifest): void {
+  try {
+    kubernetes.apply(manifest);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`${manifest.file} was refused: ${reason}`);
+  }
+}
+
+/** The provider stays what it was: leadership is remembered there. */
+function planMemory(
+  options: UpOptions,
+  manifests: readonly Manifest[],
+  known: StateMemory | undefined,
+): StateMemory {
+  const asked =
+    options.etcd === true ? 'etcd' : options.stateboard === true ? 'stateboard' : undefined;
+  if (asked !== undefined && known !== undefined && known.stateProvider !== asked) {
+    throw new CommandError(
+      `this state began with the ${known.stateProvider}, and its clusters remember their leaders there: leave --${asked} out, or start anew after "tonearm down --purge"`,
+    );
+  }
+  return {
+    formatVersion: 1,
+    stateProvider: asked ?? known?.stateProvider ?? 'stateboard',
+    images: { ...known?.images, ...imagesOf(manifests, options.app) },
+  };
+}
+
+function defaultManifest(): string {
+  const own = path.resolve('cluster.yaml');
+  const file = existsSync(own) ? own : exampleManifest();
+  if (file !== undefined) return file;
+  throw new CommandError(
+    'there is no cluster.yaml here: name a manifest with "tonearm up -f FILE"',
+  );
+}
+
+interface Ending {
+  readonly ended: Promise<void>;
+  /** Called at the second request to end. */
+  onImpatience: () => void;
+  end(): void;
+}
+
+function waitForEnd(console: Console): Ending {
+  let resolve: () => void = () => undefined;
+  const ended = new Promise<void>((end) => {
+    resolve = end;
+  });
+  const ending: Ending = { ended, onImpatience: () => undefined, end: resolve };
+  let requests = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      requests += 1;
+      resolve();
+      if (requests > 1) console.line('Stopping at once.');
+      if (requests > 1) ending.onImpatience();
+    });
+  }
+  return ending;
+}

@@ -1,0 +1,193 @@
+/**
+ * A Kubernetes for one laptop: the API, the node, a state provider and the operator, in this order, and stopped in
+ * the opposite one. What must survive is in the state directory.
+ */
+import { writeFileSync } from 'node:fs';
+import { crds, validateCluster, validateReplicaSet } from '@tonearm/operator/api';
+import { type Logger, systemClock } from '@tonearm/runtime/foundation';
+import type { CustomValidation } from './api/custom-resources.ts';
+import { isObject } from './api/json.ts';
+import type { KubernetesObject } from './api/kubernetes-object.ts';
+import type { ObjectStore } from './api/object-store.ts';
+import { type KubernetesApi, startKubernetesApi } from './api/start-kubernetes-api.ts';
+import { startEmbeddedOperator } from './embedded-operator.ts';
+import { FileLog } from './file-logger.ts';
+import { buildKubeconfig } from './kubeconfig.ts';
+import type { Manifest } from './manifests.ts';
+import { EmbeddedNode, podLogFile } from './node/embedded-node.ts';
+import { PODS } from './node/node-api.ts';
+import { ApplicationImages } from './node/pods/images.ts';
+import { readPodLog } from './node/pods/pod-log.ts';
+import { LocalPorts } from './node/processes/local-ports.ts';
+import { ProcessHost } from './node/processes/process-host.ts';
+import { StoreNodeApi } from './node/store-node-api.ts';
+import type { StateDirectory, StateMemory } from './state-directory.ts';
+import { type PlannedProvider, planEtcd, planStateboard } from './state-provider-process.ts';
+import { SupervisedProcess } from './supervised-process.ts';
+
+export interface LocalKubernetesOptions {
+  readonly state: StateDirectory;
+  readonly memory: StateMemory;
+  readonly namespace: string;
+  /** Told in words for people. */
+  onNotice(notice: string): void;
+  /** Something that must not fail has; the caller stops us. */
+  onFailure(name: string, error: unknown): void;
+}
+
+/** Instances hand leadership over and write out what they hold; ten seconds are plenty for that. */
+const POD_GRACE_MS = 10_000;
+const PROVIDER_GRACE_MS = 3_000;
+const MANAGER = 'tonearm-up';
+
+interface Parts {
+  readonly namespace: string;
+  readonly api: KubernetesApi;
+  readonly node: EmbeddedNode;
+  readonly provider: SupervisedProcess;
+  /** Stops everything, in the opposite order of starting. */
+  readonly running: AsyncDisposableStack;
+}
+
+export class LocalKubernetes {
+  readonly #parts: Parts;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** When a part cannot start, those before it are stopped. */
+  static async start(options: LocalKubernetesOptions): Promise<LocalKubernetes> {
+    await using running = new AsyncDisposableStack();
+    const { state, memory, namespace, onNotice } = options;
+    const log = running.adopt(FileLog.open(`${state.logs}/tonearm.log`), (open) => open.close());
+    const logger = log.logger();
+    const host = running.adopt(ProcessHost.open(state.processes), (open) => open.close());
+    const ports = LocalPorts.open(state.processes);
+    const planned = await planProvider(memory, state, ports);
+    const provider = running.adopt(
+      SupervisedProcess.start({ ...planned, host, clock: systemClock, onNotice }),
+      (started) => started.stop(PROVIDER_GRACE_MS),
+    );
+    const port = await ports.claim('kubernetes-api');
+    const api = running.adopt(await startApi(options, port, logger), (open) => open.close());
+    ensureNamespace(api.store, namespace);
+    for (const definition of crds()) apply(api.store, definition);
+    const kubeconfig = buildKubeconfig({ url: api.url, namespace });
+    writeFileSync(state.kubeconfigFile, kubeconfig, { mode: 0o600 });
+    const started = EmbeddedNode.start({
+      api: new StoreNodeApi(api.store),
+      host,
+      images: new ApplicationImages(memory.images),
+      ports,
+      directory: state.root,
+      clock: systemClock,
+      logger: logger.child({ part: 'node' }),
+      onNotice,
+      onFailure: (name, error) => options.onFailure(name, error),
+    });
+    const node = running.adopt(started, (open) => open.stop(POD_GRACE_MS));
+    const operator = await startEmbeddedOperator({
+      url: api.url,
+      kubeconfigFile: state.kubeconfigFile,
+      provider: planned.provider,
+      directory: state.folderOf('operator'),
+      logger: logger.child({ part: 'operator' }),
+      onFailure: (error) => options.onFailure('operator', error),
+    });
+    running.adopt(operator, (open) => open.stop());
+    return new LocalKubernetes({ namespace, api, node, provider, running: running.move() });
+  }
+
+  get url(): string {
+    return this.#parts.api.url;
+  }
+
+  get store(): ObjectStore {
+    return this.#parts.api.store;
+  }
+
+  /** Lays a manifest over what is there, as `kubectl apply --server-side --force-conflicts` does. */
+  apply(manifest: Manifest): void {
+    const namespace = manifest.namespace === '' ? this.#parts.namespace : manifest.namespace;
+    apply(this.store, manifest.object, namespace);
+  }
+
+  has(manifest: Manifest): boolean {
+    const resource = this.store.registry.findKind(manifest.apiVersion, manifest.kind);
+    if (resource === undefined) return false;
+    const wanted = manifest.namespace === '' ? this.#parts.namespace : manifest.namespace;
+    const namespace = resource.isNamespaced ? wanted : '';
+    return this.store.find(resource, { namespace, name: manifest.name }) !== undefined;
+  }
+
+  /** The operator first, so that it does not mend what is being taken down; the memory of leadership last. */
+  async stop(): Promise<void> {
+    await this.#parts.running.disposeAsync();
+  }
+
+  /** Ends every process now, while `stop` waits for them. */
+  kill(): void {
+    this.#parts.node.kill();
+    this.#parts.provider.kill();
+  }
+}
+
+async function planProvider(
+  memory: StateMemory,
+  state: StateDirectory,
+  ports: LocalPorts,
+): Promise<PlannedProvider> {
+  return memory.stateProvider === 'etcd' ? planEtcd(state, ports) : planStateboard(state, ports);
+}
+
+async function startApi(
+  options: LocalKubernetesOptions,
+  port: number,
+  logger: Logger,
+): Promise<KubernetesApi> {
+  const { state } = options;
+  let store: ObjectStore | undefined;
+  const place = {
+    logFile: (pod: { namespace: string; name: string }) => podLogFile(state.root, pod),
+    hasPod: (pod: { namespace: string; name: string }) =>
+      store !== undefined && new StoreNodeApi(store).get(PODS, pod) !== undefined,
+  };
+  const api = await startKubernetesApi({
+    port,
+    file: state.objectsFile,
+    podLogs: (request) => readPodLog(place, request),
+    validate: validateCustomResource,
+    onFileError: (error) => {
+      logger.error({ error, file: state.objectsFile }, 'the objects cannot be written');
+      options.onNotice(`${state.objectsFile} cannot be written: is the disk full?`);
+    },
+  });
+  store = api.store;
+  return api;
+}
+
+const validateCustomResource: CustomValidation = (_group, kind, object, oldObject) => {
+  const validate = kind === 'Cluster' ? validateCluster : validateReplicaSet;
+  return validate(object, oldObject as never);
+};
+
+function apply(store: ObjectStore, object: unknown, namespace = ''): void {
+  if (!isObject(object)) return;
+  const draft = object as Partial<KubernetesObject> & Record<string, unknown>;
+  const { apiVersion = '', kind = '', metadata } = draft;
+  const resource = store.registry.findKind(apiVersion, kind);
+  if (resource === undefined) {
+    throw new Error(`${apiVersion} ${kind} is not served here: see "kubectl api-resources"`);
+  }
+  const target = { namespace: resource.isNamespaced ? namespace : '', name: metadata?.name ?? '' };
+  const options = { manager: MANAGER, force: true, fieldValidation: 'Strict' as const };
+  store.apply(resource, target, draft, options);
+}
+
+function ensureNamespace(store: ObjectStore, name: string): void {
+  const resource = store.resource({ group: '', version: 'v1', plural: 'namespaces' });
+  if (store.find(resource, { namespace: '', name }) !== undefined) return;
+  const metadata = { name };
+  store.create(resource, '', { apiVersion: 'v1', kind: 'Namespace', metadata });
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env node
+/**
+ * The `tonearm` command. Exit codes: 0 it did what was asked; 1 it could not, and said why; 2 it was asked wrongly.
+ */
+import { Command, CommanderError, Option } from 'commander';
+import { CommandError } from './command-error.ts';
+import { runDown } from './commands/down.ts';
+import { printKubeconfig } from './commands/kubeconfig.ts';
+import { printStatus } from './commands/status.ts';
+import { runUp } from './commands/up.ts';
+import { openConsole } from './console.ts';
+
+const STATE_DIRECTORY = '.tonearm';
+const USAGE = 2;
+
+const console = openConsole();
+
+function stateOption(): Option {
+  return new Option('--state <dir>', 'where data, logs and objects are kept').default(
+    STATE_DIRECTORY,
+  );
+}
+
+function buildProgram(): Command {
+  const program = new Command('tonearm')
+    .description('Clusters of TypeScript applications, on a laptop without Kubernetes.')
+    .showHelpAfterError('Use --help to see what is possible.')
+    .exitOverride()
+    .addHelpText('after', EXAMPLES);
+  program
+    .command('up')
+    .description(
+      'run clusters here, with an embedded Kubernetes; Ctrl-C stops them, the data stays',
+    )
+    .option('-f, --file <file...>', 'manifests to apply; left out: cluster.yaml, else the example')
+    .option('--app <dir>', 'the application behind the image; left out: the folder of the manifest')
+    .option('-n, --namespace <name>', 'where manifests without a namespace go', 'default')
+    .addOption(new Option('--stateboard', 'keep leadership in the stateboard').conflicts('etcd'))
+    .option('--etcd', 'keep leadership in an etcd, which must be installed')
+    .addOption(stateOption())
+    .action((options: Parameters<typeof runUp>[0]) => runUp(options, console));
+  program
+    .command('down')
+    .description('stop what `tonearm up` runs')
+    .option('--purge', 'delete the data as well')
+    .addOption(stateOption())
+    .action((options: Parameters<typeof runDown>[0]) => runDown(options, console));
+  program
+    .command('kubeconfig')
+    .description('print the path of the kubeconfig file')
+    .addOption(stateOption())
+    .action((options: Parameters<typeof printKubeconfig>[0]) => printKubeconfig(options, console));
+  program
+    .command('status')
+    .description('show clusters, replica sets and pods')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'))
+    .addOption(stateOption())
+    .action((options: Parameters<typeof printStatus>[0]) => printStatus(options, console));
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  tonearm up                              run the cluster of ./cluster.yaml, or the example
+  tonearm up -f shop.yaml --app ./shop    run another application
+  export KUBECONFIG="$(tonearm kubeconfig)"
+  kubectl get tcl,trs,pods                then use kubectl as on any Kubernetes
+  tonearm down --purge                    stop, and delete the data`;
+
+try {
+  await buildProgram().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and version end this way too, with exit code 0; usage errors have been printed.
+    process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+  } else {
+    console.problem(error instanceof Error ? error.message : String(error));
+    process.exitCode = error instanceof CommandError ? error.exitCode : 1;
+  }
+}
