@@ -4,7 +4,7 @@ import { loadImages, prepareNode, waitUntilUsable } from './box/cluster-nodes.ts
 import { kubectl, restartApiServer } from './box/control-plane.ts';
 import { type Layout, type NodeAddresses, nodeAddresses } from './box/layout.ts';
 import { ctr, cutPower, joinNode, killDaemons, runInNode, startDaemons } from './box/node.ts';
-import type { ObjectReference, Pod, PodReference } from './cluster.ts';
+import type { ObjectReference, Pod, PodReference } from './objects.ts';
 
 export interface PodProcess {
   /** As the node counts: tests hand it back to `signal`. */

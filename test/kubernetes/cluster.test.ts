@@ -4,8 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type Pod, withKubernetes } from './cluster.ts';
-import { askCounter, counterObjects, counterPort, waitForCounter } from './counter.ts';
+import { withKubernetes } from './cluster.ts';
+import { askCounter, counterObjects, counterPort, waitForCounter } from './fixtures/counter.ts';
+import type { Pod } from './objects.ts';
+import { forward } from './reach.ts';
 
 const kubernetes = withKubernetes();
 const outsideOnly = kubernetes.nodes === undefined ? 'pods are not routable from here' : false;
@@ -61,17 +63,29 @@ describe('the test cluster', () => {
     assert.deepEqual(JSON.parse(hosts), ['counter-0', 'counter-1', 'counter-2']);
   });
 
-  it('routes pods and services to the tests, by name and address', {
-    skip: outsideOnly,
-  }, async () => {
-    const pod = await kubernetes.get<Pod>({ kind: 'pod', name: 'counter-2', namespace });
-    const byAddress = await askCounter(`${pod!.status.podIP!}:${counterPort}`);
-    const byName = await askCounter(
-      `counter-2.counter.${namespace}.svc.cluster.local:${counterPort}`,
-    );
-    const byService = await askCounter(`counter-ready.${namespace}`);
-    assert.deepEqual([byAddress.host, byName.host], ['counter-2', 'counter-2']);
-    assert.match(byService.host, /^counter-\d$/);
+  it('can be reached from the tests, pods and services', async () => {
+    const hosts = [];
+    for (const object of ['pod/counter-2', 'service/counter-ready']) {
+      const port = object.startsWith('pod/') ? counterPort : 80;
+      const { address, close } = await kubernetes.reach({ namespace, object, port });
+      hosts.push((await askCounter(address)).host);
+      await close();
+    }
+    assert.equal(hosts[0], 'counter-2');
+    assert.match(hosts[1]!, /^counter-\d$/);
+  });
+
+  it('routes names of pods to the tests', { skip: outsideOnly }, async () => {
+    const name = `counter-2.counter.${namespace}.svc.cluster.local:${counterPort}`;
+    assert.equal((await askCounter(name)).host, 'counter-2');
+  });
+
+  it('forwards a port through the API server', async () => {
+    const target = { namespace, object: 'pod/counter-1', port: counterPort };
+    const { address, close } = await forward('kubectl', kubernetes.kubeconfig, target);
+    assert.equal((await askCounter(address)).host, 'counter-1');
+    await close();
+    await assert.rejects(askCounter(address));
   });
 
   it('lets a pod call the API with the token of its service account', async () => {

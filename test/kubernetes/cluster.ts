@@ -11,7 +11,9 @@ import { stringify } from 'yaml';
 import { binary, type Layout } from './box/layout.ts';
 import { run, waitUntil } from './box/processes.ts';
 import { type BoxNodes, boxNodes } from './box-nodes.ts';
-import { type ImageRole, imageNames } from './images.ts';
+import { type ImageRole, imageNames } from './images/build-images.ts';
+import type { KubernetesObject, ObjectReference, Pod, PodReference } from './objects.ts';
+import { forward, type Reached, type Target } from './reach.ts';
 
 export interface Kubernetes {
   readonly kubeconfig: string;
@@ -26,6 +28,8 @@ export interface Kubernetes {
   apply(manifest: string | readonly object[], namespace?: string): Promise<void>;
   /** Runs etcdctl inside a pod of the etcd image. */
   etcdctl(pod: PodReference, args: readonly string[]): Promise<string>;
+  /** A way to a port of a pod or a service: direct where the tests are in its network, else forwarded. */
+  reach(target: Target): Promise<Reached>;
   /** A new namespace; the second value removes it, without waiting for the end of what it holds. */
   makeNamespace(purpose: string): Promise<readonly [string, () => Promise<void>]>;
   waitUntil(
@@ -33,41 +37,6 @@ export interface Kubernetes {
     condition: () => Promise<boolean> | boolean,
     deadlineMs?: number,
   ): Promise<void>;
-}
-
-export interface PodReference {
-  readonly namespace: string;
-  readonly pod: string;
-}
-
-export interface ObjectReference {
-  readonly kind: string;
-  readonly name: string;
-  readonly namespace?: string;
-}
-
-/** The parts of any object that tests of the harness read. */
-export interface KubernetesObject {
-  readonly metadata: { readonly name: string; readonly uid: string };
-  readonly spec?: Readonly<Record<string, unknown>>;
-  readonly status?: Readonly<Record<string, unknown>>;
-}
-
-export interface Pod extends KubernetesObject {
-  readonly status: {
-    readonly podIP?: string;
-    readonly hostIP?: string;
-    readonly phase: string;
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-    readonly containerStatuses?: readonly ContainerStatus[];
-  };
-}
-
-export interface ContainerStatus {
-  readonly name: string;
-  readonly ready: boolean;
-  readonly restartCount: number;
-  readonly containerID?: string;
 }
 
 /** Connects to the cluster that this process was started beside. */
@@ -83,13 +52,6 @@ export function withKubernetes(): Kubernetes {
   }
   const layout = box === undefined ? undefined : (JSON.parse(box) as Layout);
   return connect(kubeconfig, registry, layout);
-}
-
-/** Whether all containers of the pod are ready. */
-export function isReady(pod: Pod | undefined): boolean {
-  return (
-    pod?.status.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false
-  );
 }
 
 function connect(kubeconfig: string, registry: string, layout: Layout | undefined): Kubernetes {
@@ -127,6 +89,10 @@ function connect(kubeconfig: string, registry: string, layout: Layout | undefine
     },
     etcdctl: async ({ namespace, pod }, args) =>
       kubectl(['exec', '-n', namespace, pod, '--', 'etcdctl', ...args]),
+    reach: async (target) =>
+      layout === undefined
+        ? forward(command('kubectl'), kubeconfig, target)
+        : { address: await directAddress(get, target), close: async () => undefined },
     makeNamespace: async (purpose) => {
       const name = `${purpose}-${randomBytes(3).toString('hex')}`;
       await kubectl(['create', 'namespace', name]);
@@ -140,6 +106,16 @@ function connect(kubeconfig: string, registry: string, layout: Layout | undefine
     waitUntil: async (awaited, condition, deadlineMs = 60_000) =>
       waitUntil(awaited, condition, deadlineMs),
   };
+}
+
+/** A pod by its address: it has a name in the DNS only where a headless service gives it one. */
+async function directAddress(get: Kubernetes['get'], target: Target): Promise<string> {
+  const [kind = '', name = ''] = target.object.split('/');
+  const { namespace, port } = target;
+  if (kind === 'service') return `${name}.${namespace}.svc.cluster.local:${port}`;
+  const pod = await get<Pod>({ kind, name, namespace });
+  if (pod?.status.podIP === undefined) throw new Error(`${target.object} has no address`);
+  return `${pod.status.podIP}:${port}`;
 }
 
 /** Helm keeps no state of this run in the user's home. */

@@ -9,12 +9,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { ensureBinaries } from './box/binaries.ts';
+import { binariesFolder, ensureBinaries } from './box/binaries.ts';
 import { cacheFolder, type Layout, record, recorded, runFolder } from './box/layout.ts';
 import { missingNeeds } from './box/needs.ts';
 import { endProcess, identify, type ProcessIdentity, run, waitUntil } from './box/processes.ts';
 import { claimRun } from './box/sweep-run.ts';
-import { buildImages } from './images.ts';
+import { buildImages } from './images/build-images.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
 const node = [process.execPath, '--conditions=source'];
@@ -36,8 +36,9 @@ if (process.env['KUBECONFIG'] !== undefined && process.env['TONEARM_TEST_IMAGE_R
   process.exitCode = await exitOf(spawnInherited(command));
 } else {
   mkdirSync(cacheFolder, { recursive: true });
-  const missing = await missingNeeds(report);
-  if (missing === undefined) await runInBox();
+  const binaries = binariesFolder(cacheFolder);
+  const missing = await missingNeeds(binaries, report);
+  if (missing === undefined) await runInBox(binaries);
   else skip(missing);
 }
 
@@ -52,8 +53,8 @@ function skip(missing: string): void {
   if (process.env['CI'] === 'true') process.exitCode = 1;
 }
 
-async function runInBox(): Promise<void> {
-  const binaries = await ensureBinaries(cacheFolder, report);
+async function runInBox(binaries: string): Promise<void> {
+  await ensureBinaries(binaries, report);
   await compile();
   await claimRun(report);
   const layout: Layout = {

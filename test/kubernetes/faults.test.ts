@@ -1,8 +1,9 @@
 /** Proves that faults hit what they say they hit, and that Kubernetes itself recovers from them. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { isReady, type Pod, withKubernetes } from './cluster.ts';
-import { askCounter, counterObjects, counterPort, waitForCounter } from './counter.ts';
+import { withKubernetes } from './cluster.ts';
+import { askCounter, counterObjects, counterPort, waitForCounter } from './fixtures/counter.ts';
+import { isReady, type Pod } from './objects.ts';
 
 const kubernetes = withKubernetes();
 const nodes = kubernetes.nodes;

@@ -1,8 +1,9 @@
 /** Proves the images that were built from the repository: they start, as nobody, with nothing to write to. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { isReady, type Pod, withKubernetes } from './cluster.ts';
-import { uncompiledEntries } from './images.ts';
+import { withKubernetes } from './cluster.ts';
+import { uncompiledEntries } from './images/build-images.ts';
+import { isReady, type Pod } from './objects.ts';
 
 const kubernetes = withKubernetes();
 

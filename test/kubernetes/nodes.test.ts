@@ -1,8 +1,9 @@
 /** Proves that nodes can be added and lost, and that pods of different nodes reach each other. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type Pod, withKubernetes } from './cluster.ts';
-import { askCounter, counterObjects, counterPort, waitForCounter } from './counter.ts';
+import { withKubernetes } from './cluster.ts';
+import { askCounter, counterObjects, counterPort, waitForCounter } from './fixtures/counter.ts';
+import type { Pod } from './objects.ts';
 
 const kubernetes = withKubernetes();
 const nodes = kubernetes.nodes;

@@ -1,8 +1,8 @@
 /**
  * Builds the programs of the cluster from their sources in `go/`, once per content.
  *
- * The key of the cache is a hash of everything that the result depends on: sources, module versions, flags
- * and compiler. A build is made beside its place and renamed into it, so a folder with a key is complete.
+ * The key of the cache is a hash of what the result depends on: sources, module versions (which name the
+ * least compiler too) and flags. So a machine with a copy of the folder needs no Go. A build is made beside its place and renamed into it, so a folder with a key is complete.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -64,13 +64,24 @@ const programs: readonly Program[] = [
   },
 ];
 
-/** Returns the folder with the commands, after building them if this content was never built. */
+/** The folder of the commands for the sources as they are now, whether it exists already or not. */
+export function binariesFolder(cache: string): string {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`);
+  for (const file of globSync('**/{go.mod,go.sum,*.go}', { cwd: sources }).sort()) {
+    hash.update(`${file}\0`).update(readFileSync(path.join(sources, file)));
+  }
+  for (const program of programs) {
+    hash.update(`${program.name} ${buildArguments(program).join(' ')} ${program.commands.join()}`);
+  }
+  return path.join(cache, 'binaries', hash.digest('hex').slice(0, 16));
+}
+
+/** Builds the commands into their folder, unless this content was built before. */
 export async function ensureBinaries(
-  cache: string,
+  folder: string,
   report: (line: string) => void,
-): Promise<string> {
-  const folder = path.join(cache, 'binaries', await cacheKey());
-  if (existsSync(folder)) return folder;
+): Promise<void> {
+  if (existsSync(folder)) return;
   const building = `${folder}.building-${process.pid}`;
   mkdirSync(building, { recursive: true });
   try {
@@ -82,36 +93,24 @@ export async function ensureBinaries(
   } finally {
     rmSync(building, { recursive: true, force: true });
   }
-  return folder;
-}
-
-async function cacheKey(): Promise<string> {
-  const hash = createHash('sha256');
-  for (const file of globSync('**/{go.mod,go.sum,*.go}', { cwd: sources }).sort()) {
-    hash.update(`${file}\0`).update(readFileSync(path.join(sources, file)));
-  }
-  hash.update(readFileSync(import.meta.filename));
-  hash.update(await run('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH']));
-  return hash.digest('hex').slice(0, 16);
 }
 
 async function build(program: Program, folder: string): Promise<void> {
-  const cwd = path.join(sources, program.module);
-  const versions = requiredVersions(readFileSync(path.join(cwd, 'go.mod'), 'utf8'));
-  const linkerFlags = ['-s', '-w', ...program.linkerFlags(versions)].join(' ');
   const output = path.join(folder, program.name);
-  await run(
-    'go',
-    ['build', ...buildFlags, '-ldflags', linkerFlags, '-o', output, program.package],
-    {
-      cwd,
-      env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
-      deadlineMs: 30 * 60_000,
-    },
-  );
+  await run('go', ['build', ...buildArguments(program), '-o', output, program.package], {
+    cwd: path.join(sources, program.module),
+    env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
+    deadlineMs: 30 * 60_000,
+  });
   for (const command of program.commands) {
     symlinkSync(program.name, path.join(folder, command));
   }
+}
+
+function buildArguments(program: Program): readonly string[] {
+  const goMod = readFileSync(path.join(sources, program.module, 'go.mod'), 'utf8');
+  const linkerFlags = ['-s', '-w', ...program.linkerFlags(requiredVersions(goMod))];
+  return [...buildFlags, '-ldflags', linkerFlags.join(' ')];
 }
 
 /** The versions that the `require` lines of a go.mod name, by module. */

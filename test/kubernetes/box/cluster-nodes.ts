@@ -1,8 +1,8 @@
 /** The nodes of the cluster as the tier uses them: with images loaded, joined, and ready for pods. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Image } from '../image-store.ts';
-import { ImageStore } from '../image-store.ts';
+import type { Image } from '../images/image-store.ts';
+import { ImageStore } from '../images/image-store.ts';
 import { kubectl } from './control-plane.ts';
 import type { Layout, NodeAddresses } from './layout.ts';
 import { ctr, runInNode, startNodeRuntime } from './node.ts';

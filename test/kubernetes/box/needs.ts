@@ -20,8 +20,14 @@ const needs: readonly Need[] = [
   { package: 'util-linux', isMet: () => ['unshare', 'nsenter', 'setpriv'].every(onPath) },
 ];
 
-/** Returns why no cluster can be made here, or undefined when one can, after installing what is missing. */
-export async function missingNeeds(report: (line: string) => void): Promise<string | undefined> {
+/**
+ * Returns why no cluster can be made here, or undefined when one can, after installing what is missing.
+ * `binaries` is the folder of the commands: where it is there already, nothing has to be built.
+ */
+export async function missingNeeds(
+  binaries: string,
+  report: (line: string) => void,
+): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'it needs Linux';
   if (process.getuid?.() !== 0) return 'it needs root, for namespaces and cgroups';
   const missing = needs.filter((need) => !need.isMet()).map((need) => need.package);
@@ -31,8 +37,8 @@ export async function missingNeeds(report: (line: string) => void): Promise<stri
     const failure = await install(missing);
     if (failure !== undefined) return failure;
   }
-  if (!onPath('go')) return 'it needs Go (https://go.dev/dl), to build Kubernetes from its modules';
-  return undefined;
+  if (existsSync(binaries) || onPath('go')) return undefined;
+  return 'it needs Go (https://go.dev/dl), to build Kubernetes from its modules';
 }
 
 async function install(packages: readonly string[]): Promise<string | undefined> {

@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { run } from './box/processes.ts';
+import { run } from '../box/processes.ts';
 
 export interface Blob {
   readonly digest: string;

@@ -17,8 +17,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { pauseImage } from './box/node-config.ts';
-import { run } from './box/processes.ts';
+import { pauseImage } from '../box/node-config.ts';
+import { run } from '../box/processes.ts';
 import {
   type Blob,
   type Image,
@@ -30,7 +30,7 @@ import {
 } from './image-store.ts';
 import { productionFiles } from './production-files.ts';
 
-const repository = path.resolve(import.meta.dirname, '..', '..');
+const repository = path.resolve(import.meta.dirname, '..', '..', '..');
 const user = 65532;
 const busybox = '/bin/busybox';
 
