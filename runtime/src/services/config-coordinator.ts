@@ -7,6 +7,7 @@ import {
   prepareAnswerSchema,
 } from '../contract/two-phase.ts';
 import {
+  type FinishedTwoPhase,
   isFinished,
   startTwoPhase,
   stepTwoPhase,
@@ -34,12 +35,10 @@ export interface CoordinatorOptions {
   readonly finishTimeoutMs: number;
 }
 
-type Finished = Extract<TwoPhaseState, { phase: 'committed' | 'aborted' | 'undecided' }>;
-
 export async function runTwoPhase(
   request: PrepareRequest,
   options: CoordinatorOptions,
-): Promise<Finished> {
+): Promise<FinishedTwoPhase> {
   const run = new CoordinatorRun(request, options);
   return run.finished();
 }
@@ -49,8 +48,8 @@ class CoordinatorRun {
   readonly #request: PrepareRequest;
   /** Ends the sends and waits that nobody needs any more. */
   readonly #end = new AbortController();
-  readonly #finished: Promise<Finished>;
-  #resolve: (state: Finished) => void = () => undefined;
+  readonly #finished: Promise<FinishedTwoPhase>;
+  #resolve: (state: FinishedTwoPhase) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
   #state: TwoPhaseState;
 
@@ -68,7 +67,7 @@ class CoordinatorRun {
     this.#after(options.prepareTimeoutMs + options.finishTimeoutMs, { kind: 'give-up' });
   }
 
-  finished(): Promise<Finished> {
+  finished(): Promise<FinishedTwoPhase> {
     return this.#finished;
   }
 

@@ -18,6 +18,7 @@ import {
   type Refusal,
 } from '../contract/two-phase.ts';
 import { versionOf } from '../core/config/apply-patch.ts';
+import type { KnownDecision } from '../core/config/decisions.ts';
 import type { Lock, ParticipantOutcome } from '../core/config/participant-state.ts';
 import { type ParticipantRules, SAFE_RULES } from '../core/config/participant-state.ts';
 import { planChange } from '../core/config/plan-change.ts';
@@ -124,7 +125,7 @@ export class ConfigService {
       validate: (next, previous) => this.#validate(next, previous),
       decisionsOf: (config) => this.#decisionsOf(config),
       onInstalled: (next, previous) => this.#apply(next, previous),
-      onFailure: (error) => options.tasks.run('store the config', () => Promise.reject(error)),
+      onFailure: (error) => options.tasks.run('store the config', () => fail(error)),
     });
     const { clock, random, logger } = options;
     const call = this.#call;
@@ -167,6 +168,11 @@ export class ConfigService {
 
   get lock(): Lock | undefined {
     return this.#participant.state.lock;
+  }
+
+  /** What became of the last changes that this instance has heard of, oldest first. */
+  get decisions(): readonly KnownDecision[] {
+    return this.#participant.state.decisions;
   }
 
   handlers(): InternalHandlers {
@@ -354,4 +360,8 @@ function toError(refusal: Refusal): ClusterError {
   const code = isErrorCode(refusal.code) ? refusal.code : 'CONFIG_INVALID';
   const { message, field } = refusal;
   return new ClusterError(code, field === undefined ? { message } : { message, field });
+}
+
+async function fail(error: unknown): Promise<never> {
+  throw error;
 }

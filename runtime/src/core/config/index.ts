@@ -40,6 +40,7 @@ export { decideParticipants, type ParticipantsAnswer } from './decide-participan
 export { type PlannedChange, planChange } from './plan-change.ts';
 export { stateProviderOf, topologyOf, vshardGroupsOf } from './read-sections.ts';
 export {
+  type FinishedTwoPhase,
   isFinished,
   startTwoPhase,
   stepTwoPhase,

@@ -34,14 +34,14 @@ export interface ParticipantRules {
   readonly storeBeforeInstall: boolean;
   /** A lock stays until a decision is read. */
   readonly keepLockWhileUndecided: boolean;
-  /** An abort is remembered and looked for, so that a late prepare takes no lock. */
-  readonly rememberAborts: boolean;
+  /** An abort that is known or stored is looked for, so that a late prepare takes no lock. */
+  readonly refuseLatePrepare: boolean;
 }
 
 export const SAFE_RULES: ParticipantRules = {
   storeBeforeInstall: true,
   keepLockWhileUndecided: true,
-  rememberAborts: true,
+  refuseLatePrepare: true,
 };
 
 export type ParticipantRequest =

@@ -102,7 +102,7 @@ function onRequest(state: ParticipantState, event: ParticipantRequest): Particip
 function onPrepare(state: ParticipantState, request: PrepareRequest): ParticipantStep {
   const { changeId } = request.change;
   const known = knownDecision(state, changeId);
-  if (known !== undefined) {
+  if (known !== undefined && state.rules.refuseLatePrepare) {
     return prepareAnswer(state, { kind: 'decided', decision: known.decision });
   }
   const plan = planPrepare(state, request);
@@ -140,7 +140,7 @@ function onLockStored(state: ParticipantState): ParticipantStep {
 
 /** Only now: a decision that is not there yet will be met by the lock, one that is there is seen. */
 function readAfterLock(state: ParticipantState, lock: Lock): ParticipantStep {
-  if (lock.change.authority === 'participants' || !state.rules.rememberAborts) {
+  if (lock.change.authority === 'participants' || !state.rules.refuseLatePrepare) {
     return prepareAnswer(state, { kind: 'prepared' });
   }
   const { changeId } = lock.change;
@@ -316,8 +316,7 @@ function remember(
   forPrepare: boolean,
 ): ParticipantStep {
   const decision = { ...what, version: versionOf(state.active).version };
-  const keeps = state.rules.rememberAborts || decision.decision === 'commit';
-  const decisions = keeps ? rememberDecision(state.decisions, decision) : state.decisions;
+  const decisions = rememberDecision(state.decisions, decision);
   return {
     state: { ...state, task: { kind: 'remembering', decisions, decision, forPrepare } },
     effect: { kind: 'remember', decisions },

@@ -97,7 +97,12 @@ export function startTwoPhase(request: PrepareRequest): TwoPhaseStep {
   return { state, effects: sendAll(participantsOf(state), 'prepare') };
 }
 
-export function isFinished(state: TwoPhaseState): boolean {
+export type FinishedTwoPhase = Extract<
+  TwoPhaseState,
+  { phase: 'committed' | 'aborted' | 'undecided' }
+>;
+
+export function isFinished(state: TwoPhaseState): state is FinishedTwoPhase {
   return state.phase === 'committed' || state.phase === 'aborted' || state.phase === 'undecided';
 }
 

@@ -1,0 +1,386 @@
+/**
+ * A replica set of three under faults, from a seed: what was acknowledged must never be missing.
+ *
+ * First faults of all kinds while clients write, then calm, in which the three must become one again.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { ClusterError } from '../../runtime/src/core/errors.ts';
+import type { RequiredSeats } from '../../runtime/src/core/replication/leader-progress.ts';
+import type { Reader, Transaction } from '../../runtime/src/core/storage/engine.ts';
+import { validBatches } from '../../runtime/src/core/storage/log-format.ts';
+import { RowCodec } from '../../runtime/src/core/storage/rows.ts';
+import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
+import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
+import { CALM_NETWORK, SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import { SimulatedInstance } from './replication-instance.ts';
+import { coordinate, LeadershipStore } from './replication-leadership.ts';
+
+export interface RunOptions {
+  /** A rule for acknowledgement instead of the real one: a planted bug. */
+  readonly required?: RequiredSeats;
+}
+
+export interface RunSummary {
+  acknowledged: number;
+  unknown: number;
+  refused: number;
+  terms: number;
+  cutRows: number;
+}
+
+export interface Violation {
+  readonly seed: number;
+  readonly text: string;
+}
+
+const FAULTS_MS = 12_000;
+const CALM_MS = 15_000;
+const CLIENTS = 3;
+
+/** Runs seeds one after another; stops at the first that shows a violation. */
+export async function runSeeds(
+  from: number,
+  count: number,
+  options: RunOptions = {},
+): Promise<{ readonly summary: RunSummary; readonly violation: Violation | undefined }> {
+  const total: RunSummary = { acknowledged: 0, unknown: 0, refused: 0, terms: 0, cutRows: 0 };
+  for (let seed = from; seed < from + count; seed++) {
+    const { summary, violations } = await new ReplicationRun(seed, options).run();
+    total.acknowledged += summary.acknowledged;
+    total.unknown += summary.unknown;
+    total.refused += summary.refused;
+    total.terms += summary.terms;
+    total.cutRows += summary.cutRows;
+    const [text] = violations;
+    if (text !== undefined) return { summary: total, violation: { seed, text } };
+  }
+  return { summary: total, violation: undefined };
+}
+
+class ReplicationRun {
+  readonly #clock = new SimulatedClock();
+  readonly #random: SeededRandom;
+  readonly #network: SimulatedNetwork;
+  readonly #store: LeadershipStore;
+  readonly #instances: readonly SimulatedInstance[];
+  readonly #replicaSetUuid: string;
+  readonly #acknowledged = new Set<number>();
+  /** Writes that were certainly not done, by what the client was told. */
+  readonly #refused = new Set<number>();
+  readonly #violations: string[] = [];
+  #unknown = 0;
+  #nextId = 1;
+  #isCalm = false;
+
+  constructor(seed: number, { required }: RunOptions) {
+    const clock = this.#clock;
+    const random = new SeededRandom(seed);
+    this.#random = random;
+    this.#network = new SimulatedNetwork({ clock, random });
+    this.#store = new LeadershipStore(clock, random);
+    this.#replicaSetUuid = uuidOf(0);
+    const world = {
+      clock,
+      random,
+      network: this.#network,
+      store: this.#store,
+      replicaSetUuid: this.#replicaSetUuid,
+      logMode: random.chance(0.5) ? ('write' as const) : ('fsync' as const),
+      required,
+      onWritable: (instance: SimulatedInstance, isWritable: boolean) => {
+        if (isWritable) this.#checkNewLeader(instance);
+      },
+      onViolation: (text: string) => this.#violations.push(text),
+    };
+    this.#instances = [1, 2, 3].map((number) => new SimulatedInstance(uuidOf(number), world));
+  }
+
+  async run(): Promise<{ summary: RunSummary; violations: readonly string[] }> {
+    const main = this.#story();
+    let hasEnded = false;
+    const ended = main.then(
+      () => {
+        hasEnded = true;
+      },
+      (error: unknown) => {
+        hasEnded = true;
+        this.#violations.push(`the run broke: ${String(error)}`);
+      },
+    );
+    while (!hasEnded) {
+      if (!(await this.#clock.next()) && !hasEnded) {
+        this.#violations.push('everything stands still');
+        break;
+      }
+    }
+    if (hasEnded) await ended;
+    const summary = {
+      acknowledged: this.#acknowledged.size,
+      unknown: this.#unknown,
+      refused: this.#refused.size,
+      terms: this.#store.record?.term ?? 0,
+      cutRows: this.#cutIds().length,
+    };
+    return { summary, violations: this.#violations };
+  }
+
+  async #story(): Promise<void> {
+    await Promise.all(this.#instances.map((instance) => instance.start()));
+    const uuids = this.#instances.map(({ uuid }) => uuid);
+    const seats = this.#instances.map(({ seat }) => seat);
+    const [first] = uuids;
+    if (first === undefined) throw new Error('there are three');
+    this.#store.appoint({ term: 1, leader: first, inSync: seats, version: 1 });
+    const background = [
+      coordinate({
+        store: this.#store,
+        peers: this.#network.peersFor('coordinator'),
+        clock: this.#clock,
+        random: this.#random,
+        replicaSetUuid: this.#replicaSetUuid,
+        uuids,
+      }),
+      ...Array.from({ length: CLIENTS }, () => this.#client()),
+    ];
+    for (const task of background) {
+      task.catch((error: unknown) => this.#violations.push(`a client broke: ${String(error)}`));
+    }
+    await this.#disturb();
+    await this.#calm();
+    await this.#checkEnd();
+  }
+
+  /** Each run draws its own mix: some are gentle on one axis and cruel on another. */
+  async #disturb(): Promise<void> {
+    const random = this.#random;
+    const loss = (): number => random.fraction() * random.pick([0, 0.02, 0.2]);
+    this.#network.faults = {
+      latencyMinMs: 1,
+      latencyMaxMs: random.pick([3, 30, 150]),
+      lossBefore: loss(),
+      lossAfter: loss(),
+      duplicate: loss(),
+    };
+    this.#store.faults = { lossBefore: loss(), lossAfter: loss() };
+    const everyMs = random.pick([300, 800, 2500]);
+    const faults = [
+      () => this.#restart((instance) => instance.kill()),
+      () => this.#reboot(),
+      () => this.#pause(),
+      () => this.#cut(),
+      () => this.#cutFromStore(),
+    ];
+    const chosen = faults.filter(() => random.chance(0.6));
+    while (this.#clock.monotonicMs() < FAULTS_MS) {
+      await this.#clock.sleep(random.fraction() * 2 * everyMs);
+      if (chosen.length > 0) random.pick(chosen)();
+    }
+  }
+
+  #restart(end: (instance: SimulatedInstance) => void): void {
+    const instance = this.#random.pick(this.#instances);
+    if (instance.storage === undefined) return;
+    end(instance);
+    this.#later(2000, () => void this.#startAgain(instance));
+  }
+
+  async #startAgain(instance: SimulatedInstance): Promise<void> {
+    try {
+      await instance.start();
+    } catch (error) {
+      this.#violations.push(`${instance.uuid} did not start: ${String(error)}`);
+    }
+  }
+
+  /** Never of the last seat: with that gone, acknowledged rows may be gone as well. */
+  #reboot(): void {
+    this.#restart((instance) => {
+      const { inSync = [] } = this.#store.record ?? {};
+      const isOther = (other: SimulatedInstance): boolean =>
+        other !== instance &&
+        inSync.some(
+          ({ uuid, incarnation }) => uuid === other.uuid && incarnation === other.logIncarnation,
+        );
+      if (this.#instances.some(isOther)) instance.reboot();
+      else instance.kill();
+    });
+  }
+
+  #pause(): void {
+    const instance = this.#random.pick(this.#instances);
+    instance.pause();
+    this.#later(3000, () => instance.resume());
+  }
+
+  #cut(): void {
+    const [a, b] = [this.#random.pick(this.#instances), this.#random.pick(this.#instances)];
+    if (a !== b) this.#network.cut(a.uuid, b.uuid);
+    this.#later(4000, () => this.#network.healCuts());
+  }
+
+  #cutFromStore(): void {
+    const { uuid } = this.#random.pick(this.#instances);
+    const { faults } = this.#store;
+    this.#store.cutOff(uuid);
+    this.#later(3000, () => {
+      this.#store.heal();
+      if (!this.#isCalm) this.#store.faults = faults;
+    });
+  }
+
+  #later(withinMs: number, act: () => void): void {
+    const delayMs = this.#random.fraction() * withinMs;
+    this.#clock.sleep(delayMs).then(act, () => undefined);
+  }
+
+  /** Everything heals, and what is still broken by then (started late) has time to. */
+  async #calm(): Promise<void> {
+    this.#isCalm = true;
+    this.#network.faults = CALM_NETWORK;
+    await this.#clock.sleep(5000);
+    this.#network.healCuts();
+    this.#store.heal();
+    for (const instance of this.#instances) instance.resume();
+    await this.#clock.sleep(CALM_MS);
+  }
+
+  async #client(): Promise<void> {
+    for (;;) {
+      await this.#clock.sleep(this.#random.fraction() * 60);
+      if (this.#clock.monotonicMs() > FAULTS_MS + CALM_MS) return;
+      this.#checkOneLeader();
+      const writable = this.#instances.filter(({ storage }) => storage?.isWritable === true);
+      const all = this.#random.chance(0.1) || writable.length === 0 ? this.#instances : writable;
+      const { storage, gate } = this.#random.pick(all);
+      if (storage === undefined) continue;
+      const id = this.#nextId++;
+      const isRefused = this.#random.chance(0.05);
+      const write = gate
+        .pass()
+        .then(() => storage.write((transaction) => addRow(transaction, id, isRefused)));
+      await this.#note(id, write);
+    }
+  }
+
+  async #note(id: number, write: Promise<void>): Promise<void> {
+    const gone = this.#clock.sleep(4000).then(() => 'unknown' as const);
+    const outcome = await Promise.race([write.then(() => 'done' as const, verdict), gone]);
+    if (outcome === 'done') this.#acknowledged.add(id);
+    else if (outcome === 'refused') this.#refused.add(id);
+    else if (outcome === 'unknown') this.#unknown++;
+    else this.#violations.push(`row ${id}: ${outcome}`);
+  }
+
+  #checkOneLeader(): void {
+    const writable = this.#instances.filter(({ storage }) => storage?.isWritable === true);
+    if (writable.length > 1) this.#violations.push('two leaders are writable');
+  }
+
+  #checkNewLeader(instance: SimulatedInstance): void {
+    const { storage } = instance;
+    const acknowledged = [...this.#acknowledged];
+    if (storage === undefined) return;
+    storage.read(idsOf, { consistency: 'local' }).then(
+      (ids) => this.#checkContent(`the new leader ${instance.uuid}`, new Set(ids), acknowledged),
+      (error: unknown) => this.#violations.push(`a new leader cannot be read: ${String(error)}`),
+    );
+  }
+
+  #checkContent(who: string, ids: ReadonlySet<number>, acknowledged: readonly number[]): void {
+    const missing = acknowledged.filter((id) => !ids.has(id));
+    if (missing.length > 0) {
+      this.#violations.push(`${who} misses acknowledged rows: ${briefly(missing)}`);
+    }
+    const wrong = [...this.#refused].filter((id) => ids.has(id));
+    if (wrong.length > 0) this.#violations.push(`${who} has refused rows: ${briefly(wrong)}`);
+  }
+
+  async #checkEnd(): Promise<void> {
+    const contents = await Promise.all(
+      this.#instances.map(({ storage }) =>
+        storage?.read((reader) => [idsOf(reader), countOf(reader)] as const, {
+          consistency: 'local',
+        }),
+      ),
+    );
+    if (!this.#instances.some(({ storage }) => storage?.isWritable === true)) {
+      this.#violations.push('nobody is writable after the calm');
+    }
+    const [first] = contents;
+    const ids = first?.[0] ?? [];
+    this.#checkContent('the end', new Set(ids), [...this.#acknowledged]);
+    if (first?.[1] !== ids.length) this.#violations.push('half of a transaction is there');
+    if (contents.some((content) => !isDeepStrictEqual(content, first))) {
+      this.#violations.push('the three hold different rows after the calm');
+    }
+    const logs = this.#instances.map((instance) => batchesIn(instance, 'log'));
+    if (logs.some((log) => !isDeepStrictEqual(log, logs[0]))) {
+      this.#violations.push('the three have different logs after the calm');
+    }
+    if (this.#store.record?.inSync.length !== this.#instances.length) {
+      this.#violations.push('not all are in-sync after the calm');
+    }
+    const cut = this.#cutIds().filter((id) => this.#acknowledged.has(id) && !ids.includes(id));
+    if (cut.length > 0) this.#violations.push(`acknowledged rows were cut: ${briefly(cut)}`);
+  }
+
+  /** Rows that clients wrote and that are in `lost/`. */
+  #cutIds(): readonly number[] {
+    const codec = new RowCodec();
+    return this.#instances
+      .flatMap((instance) => batchesIn(instance, 'lost'))
+      .flatMap(({ payload }) => codec.decode(payload))
+      .flatMap((row) => (row.kind === 'replace' && row.space === 512 ? [Number(row.tuple[0])] : []));
+  }
+}
+
+function briefly(ids: readonly number[]): string {
+  return `${ids.slice(0, 5).join(', ')} (${ids.length} in all)`;
+}
+
+function uuidOf(number: number): string {
+  return `00000000-0000-4000-8000-00000000000${number}`;
+}
+
+function addRow(transaction: Transaction, id: number, isRefused: boolean): void {
+  const number = { type: 'unsigned' } as const;
+  transaction.createSpace('rows', { format: [{ name: 'id', ...number }], ifNotExists: true });
+  transaction.createIndex('rows', { name: 'primary', parts: ['id'], ifNotExists: true });
+  const format = [
+    { name: 'key', ...number },
+    { name: 'count', ...number },
+  ];
+  transaction.createSpace('counter', { format, ifNotExists: true });
+  transaction.createIndex('counter', { name: 'primary', parts: ['key'], ifNotExists: true });
+  transaction.insert('rows', [id]);
+  if (transaction.update('counter', [0], [['+', 'count', 1]]) === undefined) {
+    transaction.insert('counter', [0, 1]);
+  }
+  if (isRefused) throw new ClusterError('REQUEST_INVALID');
+}
+
+function idsOf(reader: Reader): readonly number[] {
+  if (reader.space('rows') === undefined) return [];
+  return reader.select('rows', []).map((tuple) => Number(tuple[0]));
+}
+
+function countOf(reader: Reader): number {
+  if (reader.space('counter') === undefined) return 0;
+  return Number(reader.get('counter', [0])?.[1] ?? 0);
+}
+
+function verdict(error: unknown): string {
+  if (!(error instanceof ClusterError)) return `failed with ${String(error)}`;
+  if (error.code === 'NO_LEADER' || error.code === 'REQUEST_INVALID') return 'refused';
+  return error.code === 'OUTCOME_UNKNOWN' ? 'unknown' : `failed with ${error.code}`;
+}
+
+function batchesIn(
+  { disk }: SimulatedInstance,
+  folder: string,
+): readonly { term: number; firstSequence: number; payload: Uint8Array }[] {
+  return disk
+    .names(folder)
+    .flatMap((name) => validBatches(disk.peek(`${folder}/${name}`) ?? new Uint8Array()))
+    .map(({ term, firstSequence, payload }) => ({ term, firstSequence, payload }));
+}

@@ -1,0 +1,5 @@
+import { configScenario } from './config/config-scenario.ts';
+import type { Scenario } from './scenario.ts';
+
+/** Every scenario that `main.ts` and the soak run. */
+export const scenarios: readonly Scenario[] = [configScenario()];
