@@ -140,7 +140,10 @@ export function describeCustomResources(api: ContractContext): void {
 
     it('refuses an object of another kind', async () => {
       const object = { ...widget(api.newName()), kind: 'Gadget' };
-      assert.equal((await api.request('POST', api.widgets(), object)).code, 400);
+      const { code, body } = await api.request('POST', api.widgets(), object);
+      assert.deepEqual([code, at(body, 'details', 'causes', 0, 'field')], [422, 'kind']);
+      const version = { ...widget(api.newName()), apiVersion: 'contract.tonearm.dev/v7' };
+      assert.equal((await api.request('POST', api.widgets(), version)).code, 400);
     });
   });
 }

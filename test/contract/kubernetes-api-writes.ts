@@ -60,6 +60,26 @@ export function describeWrites(api: ContractContext): void {
       assert.deepEqual(found['data'], { a: '2' });
     });
 
+    it('wants to know which version of a custom resource is replaced', async () => {
+      const name = api.newName();
+      await api.ok('POST', api.widgets(), widget(name));
+      const { code, body } = await api.request('PUT', api.widgets(name), widget(name));
+      assert.deepEqual(
+        [code, at(body, 'details', 'causes', 0, 'field')],
+        [422, 'metadata.resourceVersion'],
+      );
+      await api.ok('POST', api.configMaps(), configMap(name));
+      await api.ok('PUT', api.configMaps(name), configMap(name, { a: '1' }));
+    });
+
+    it('refuses a body under another name than that of its path', async () => {
+      const name = api.newName();
+      await api.ok('POST', api.configMaps(), configMap(name));
+      const put = await api.request('PUT', api.configMaps(name), configMap('other'));
+      const applied = await api.apply(api.configMaps(name), configMap('other'), 'alpha');
+      assert.deepEqual([put.code, applied.code], [400, 400]);
+    });
+
     it('refuses a write to another object of the same name', async () => {
       const name = api.newName();
       const first = await api.ok('POST', api.configMaps(), configMap(name));

@@ -31,7 +31,7 @@ function statefulSet(
   object: KubernetesObject,
   old: KubernetesObject | undefined,
 ): readonly FieldIssue[] {
-  const issues = [...containers(object, 'spec', 'template', 'spec')];
+  const issues: FieldIssue[] = [];
   const replicas = valueAt(object, 'spec', 'replicas');
   if (typeof replicas !== 'number' || replicas < 0) {
     const why = 'must be greater than or equal to 0';
@@ -44,6 +44,7 @@ function statefulSet(
     const why = '`selector` does not match template `labels`';
     issues.push(invalidValue('spec.template.metadata.labels', labels, why));
   }
+  issues.push(...containers(object, 'spec', 'template', 'spec'));
   if (old === undefined) return issues;
   const fixed = without(objectAt(object, 'spec'), ...MUTABLE_STATEFUL_SET_FIELDS);
   const before = without(objectAt(old, 'spec'), ...MUTABLE_STATEFUL_SET_FIELDS);

@@ -73,6 +73,7 @@ function customResource(
     scale: scaleOf(objectAt(subresources, 'scale')),
     mergeType: schemaType(schema),
     isCustom: true,
+    allowsBlindReplacement: false,
     selectableFields: fields.map((path) => fieldNames(path).join('.')),
     columns: columnsOf(listAt(version, 'additionalPrinterColumns')),
     schema,

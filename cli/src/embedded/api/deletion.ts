@@ -2,7 +2,7 @@
  * What a DELETE does at once: remove the object, or mark it and wait. An object waits for its
  * finalizers, a running pod for the machine that runs it, a namespace for its content.
  */
-import { badRequest, conflict } from './api-error.ts';
+import { type ApiError, badRequest, conflict } from './api-error.ts';
 import { equalJson, type JsonObject, listAt, numberAt, textAt, valueAt, without } from './json.ts';
 import { finishedObject, type KubernetesObject } from './kubernetes-object.ts';
 import type { ServedResource } from './served-resource.ts';
@@ -93,15 +93,24 @@ function checkPreconditions(
 ): void {
   const found = object.metadata;
   if (uid !== undefined && uid !== found.uid) {
-    const why = `UID in precondition: ${uid}, UID in object meta: ${found.uid}`;
-    throw conflict(resource, found.name, `Precondition failed: ${why}`);
+    const why = `the UID in the precondition (${uid}) does not match the UID in record (${found.uid})`;
+    throw refused(
+      resource,
+      found.name,
+      `${why}. The object might have been deleted and then recreated`,
+    );
   }
   if (resourceVersion !== undefined && resourceVersion !== found.resourceVersion) {
     const why =
-      `ResourceVersion in precondition: ${resourceVersion}, ` +
-      `ResourceVersion in object meta: ${found.resourceVersion}`;
-    throw conflict(resource, found.name, `Precondition failed: ${why}`);
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ` +
+      `ResourceVersion in record (${found.resourceVersion})`;
+    throw refused(resource, found.name, `${why}. The object might have been modified`);
   }
+}
+
+/** The real server names the kind here, where it names the plural elsewhere. */
+function refused(resource: ServedResource, name: string, why: string): ApiError {
+  return conflict({ group: resource.group, plural: resource.kind }, name, why);
 }
 
 /** Only a pod that runs somewhere is given time: nobody else would end the wait. */

@@ -114,17 +114,30 @@ function takeFromOthers(others: readonly ManagerRecord[], taken: FieldSet, force
     if (force) record.fields = record.fields.difference(contested);
     else causes.push(...contested.paths().map((path) => conflictCause(record, printPath(path))));
   }
-  if (causes.length === 0) return;
-  const count = causes.length === 1 ? '1 conflict' : `${causes.length} conflicts`;
-  const list = causes.map((cause) => `${cause.message}: ${cause.field ?? ''}`).join(', ');
-  throw applyConflict(`Apply failed with ${count}: ${list}`, causes);
+  if (causes.length > 0) throw applyConflict(conflictMessage(causes), causes);
 }
 
 function conflictCause(record: ManagerRecord, field: string): StatusCause {
-  const { manager, apiVersion, subresource } = record.entry;
+  const { manager, operation, apiVersion, subresource } = record.entry;
   const place = subresource === undefined ? '' : ` with subresource "${subresource}"`;
-  const message = `conflict with "${manager}"${place} using ${apiVersion}`;
+  // An applier is known by its name alone; an update's version tells which form was written.
+  const form = operation === 'Update' ? ` using ${apiVersion}` : '';
+  const message = `conflict with "${manager}"${place}${form}`;
   return { reason: 'FieldManagerConflict', message, field };
+}
+
+function conflictMessage(causes: readonly StatusCause[]): string {
+  const [first] = causes;
+  if (causes.length === 1 && first !== undefined) {
+    return `Apply failed with 1 conflict: ${first.message}: ${first.field ?? ''}`;
+  }
+  const owners = [...new Set(causes.map((cause) => cause.message))];
+  const groups = owners.map((owner) => {
+    const fields = causes.filter((cause) => cause.message === owner).map((cause) => cause.field);
+    const lines = fields.map((field) => `\n- ${field ?? ''}`).join('');
+    return `${owner.replace('conflict', 'conflicts')}:${lines}`;
+  });
+  return `Apply failed with ${causes.length} conflicts: ${groups.join('\n')}`;
 }
 
 /** The part of an object that field managers can own. */

@@ -143,7 +143,7 @@ export class ObjectStore {
     draft: ObjectDraft,
     options: WriteOptions = {},
   ): WriteResult {
-    return this.#change(resource, target, { draft: () => draft, options });
+    return this.#change(resource, target, { draft: () => draft, options, isReplacement: true });
   }
 
   patch(
@@ -245,11 +245,13 @@ export class ObjectStore {
       readonly draft: (current: KubernetesObject) => unknown;
       readonly options: WriteOptions;
       readonly entries?: readonly ManagedFieldsEntry[];
+      readonly isReplacement?: boolean;
     },
   ): WriteResult {
     const current = resource.toServed(this.#found(resource, target));
     const draft = objectAt({ draft: change.draft(current) }, 'draft');
-    const changed = { current, draft, entries: change.entries };
+    const { entries, isReplacement = false } = change;
+    const changed = { current, draft, entries, isReplacement };
     const prepared = prepareUpdate(resource, changed, this.#context(change.options));
     const { object, warnings } = prepared;
     if (object === current) return { object, isCreated: false, warnings };

@@ -1,9 +1,10 @@
 /** Carries out the requests on collections, objects and their subresources. */
 import {
-  ApiError,
   badRequest,
+  invalid,
   methodNotAllowed,
   pathNotFound,
+  requiredValue,
   unsupportedMediaType,
 } from './api-error.ts';
 import { parseDeleteOptions } from './deletion.ts';
@@ -154,13 +155,9 @@ async function patchObject(handled: Handled, subresource: Subresource): Promise<
   const options = { ...writeOptions(request), subresource };
   const body = await readBody(request);
   if (format !== 'apply') return store.patch(resource, target, { format, body }, options);
-  if (request.query.get('fieldManager') === null) {
-    throw new ApiError({
-      code: 422,
-      reason: 'Invalid',
-      message:
-        'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
-    });
+  if ((request.query.get('fieldManager') ?? '') === '') {
+    const issue = requiredValue('fieldManager', 'is required for apply patch');
+    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [issue]);
   }
   if (!isObject(body)) throw badRequest('the body of an apply must be an object');
   return store.apply(resource, target, body, {

@@ -128,6 +128,8 @@ const ROWS: readonly BuiltinRow[] = [
   },
 ];
 
+const VERSIONED_KINDS = ['CustomResourceDefinition', 'Lease', 'PodDisruptionBudget'];
+
 const STATEFUL_SET_SCALE = {
   specReplicas: ['spec', 'replicas'],
   statusReplicas: ['status', 'replicas'],
@@ -156,6 +158,7 @@ function builtinResource(row: BuiltinRow): ServedResource {
     scale: row.kind === 'StatefulSet' ? STATEFUL_SET_SCALE : undefined,
     mergeType: BUILTIN_TYPE,
     isCustom: false,
+    allowsBlindReplacement: !VERSIONED_KINDS.includes(row.kind),
     selectableFields: row.fields ?? [],
     columns: builtinColumns(row.kind),
     schema: undefined,

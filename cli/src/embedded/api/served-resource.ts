@@ -44,6 +44,8 @@ export interface ServedResource {
   readonly scale: ScalePaths | undefined;
   readonly mergeType: MergeType;
   readonly isCustom: boolean;
+  /** Whether a PUT without a resource version overwrites whatever is there. */
+  readonly allowsBlindReplacement: boolean;
   readonly selectableFields: readonly string[];
   readonly columns: readonly TableColumn[];
   readonly schema: Schema | undefined;

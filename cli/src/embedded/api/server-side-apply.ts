@@ -1,6 +1,6 @@
 /** Server-side apply of a configuration to an object that may not exist yet. */
 import { ApiError, badRequest, notFound } from './api-error.ts';
-import { type JsonObject, objectAt, without } from './json.ts';
+import { type JsonObject, objectAt, textAt, without } from './json.ts';
 import { groupVersion, type KubernetesObject, type ObjectDraft } from './kubernetes-object.ts';
 import { type AppliedObject, applyConfiguration } from './managed-fields.ts';
 import type { ServedResource } from './served-resource.ts';
@@ -22,6 +22,12 @@ export function planApply(
 ): AppliedObject {
   if (objectAt(config, 'metadata')['managedFields'] !== undefined) {
     throw badRequest('metadata.managedFields must be nil');
+  }
+  const sentName = textAt(config, 'metadata', 'name') || target.name;
+  if (sentName !== target.name) {
+    throw badRequest(
+      `the name of the object (${sentName}) does not match the name on the URL (${target.name})`,
+    );
   }
   refuseUndeclared(resource, config, target);
   const { namespace, name } = target;

@@ -9,6 +9,7 @@ import {
   type FieldIssue,
   forbiddenValue,
   invalid,
+  invalidValue,
   STALE_OBJECT,
 } from './api-error.ts';
 import {
@@ -96,10 +97,12 @@ export function prepareCreate(
   return { object, warnings };
 }
 
-interface ChangedObject {
+export interface ChangedObject {
   readonly current: KubernetesObject;
   readonly draft: ObjectDraft;
   readonly entries: readonly ManagedFieldsEntry[] | undefined;
+  /** Whether the client sent the whole object, and not a patch or an apply. */
+  readonly isReplacement: boolean;
 }
 
 /** Returns the current object itself when the write changes nothing. */
@@ -111,6 +114,7 @@ export function prepareUpdate(
   const { current } = changed;
   checkKind(resource, changed.draft);
   checkIdentity(resource, current, objectAt(changed.draft, 'metadata'));
+  if (changed.isReplacement) checkVersioned(resource, changed.draft);
   const { object: admitted, unknown } = admitChange(resource, changed, context);
   const warnings = verdictOnUnknown(resource, unknown, context);
   const sent = objectAt(changed.draft, 'metadata');
@@ -212,21 +216,26 @@ function nameOf(resource: ServedResource, sent: JsonObject, uid: string): string
   const why =
     'a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, ' +
     "'-' or '.', and must start and end with an alphanumeric character";
-  const message = `Invalid value: ${JSON.stringify(chosen)}: ${why}`;
-  throw invalid(resource, chosen, [
-    { reason: 'FieldValueInvalid', field: 'metadata.name', message },
-  ]);
+  throw invalid(resource, chosen, [invalidValue('metadata.name', chosen, why)]);
 }
 
 function checkKind(resource: ServedResource, draft: ObjectDraft): void {
-  const apiVersion = groupVersion(resource.group, resource.version);
-  const sentVersion = draft['apiVersion'] ?? apiVersion;
-  const sentKind = draft['kind'] ?? resource.kind;
-  if (sentVersion === apiVersion && sentKind === resource.kind) return;
-  throw badRequest(
-    `the object provided is unrecognized (must be of type ${resource.kind}, apiVersion ` +
-      `${apiVersion}): got kind ${JSON.stringify(sentKind)}, apiVersion ${JSON.stringify(sentVersion)}`,
-  );
+  const expected = groupVersion(resource.group, resource.version);
+  const sent = textAt(draft, 'apiVersion') || expected;
+  const kind = textAt(draft, 'kind') || resource.kind;
+  if (sent !== expected) {
+    throw badRequest(
+      `the API version in the data (${sent}) does not match the expected API version (${expected})`,
+    );
+  }
+  if (kind === resource.kind) return;
+  if (!resource.isCustom) {
+    throw badRequest(
+      `${kind} in version "${resource.version}" cannot be handled as a ${resource.kind}`,
+    );
+  }
+  const issue = invalidValue('kind', kind, `must be ${resource.kind}`);
+  throw invalid({ group: resource.group, kind }, textAt(draft, 'metadata', 'name'), [issue]);
 }
 
 function checkIdentity(
@@ -250,6 +259,15 @@ function checkIdentity(
   if (sentVersion !== '' && sentVersion !== resourceVersion) {
     throw conflict(resource, name, STALE_OBJECT);
   }
+}
+
+/** Some kinds are replaced only by those who say which version they have seen. */
+function checkVersioned(resource: ServedResource, draft: ObjectDraft): void {
+  if (resource.allowsBlindReplacement) return;
+  if (textAt(draft, 'metadata', 'resourceVersion') !== '') return;
+  const issue = invalidValue('metadata.resourceVersion', 0, 'must be specified for an update');
+  const { group, plural } = resource;
+  throw invalid({ group, kind: plural }, textAt(draft, 'metadata', 'name'), [issue]);
 }
 
 /** `[{}]` asks to forget all owners; leaving the list out keeps them. */
