@@ -8,12 +8,16 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  type ContainerStatus,
   EmbeddedNode,
   type KubernetesApi,
   LocalPorts,
+  type NodeObject,
+  type Pod,
   ProcessHost,
   podLogFile,
   processStartTime,
+  type StatefulSet,
   StoreNodeApi,
   startKubernetesApi,
 } from '@tonearm/cli/embedded';
@@ -21,8 +25,6 @@ import { silentLogger, systemClock } from '@tonearm/runtime/foundation';
 
 const application = path.join(import.meta.dirname, 'fixtures/node-application/main.ts');
 const IMAGE = 'localhost/test/application:dev';
-
-type Json = Record<string, any>;
 
 /** One machine of an embedded Kubernetes, in a folder of its own, that can be stopped and started again. */
 class Machine {
@@ -70,34 +72,35 @@ class Machine {
     rmSync(this.directory, { recursive: true });
   }
 
-  async request(method: string, resource: string, body?: object, type = 'json'): Promise<Json> {
+  async request(method: string, resource: string, body?: object, type = 'json'): Promise<unknown> {
     const response = await fetch(`${this.#api?.url ?? ''}${resource}`, {
       method,
       headers: { 'content-type': `application/${type}` },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return (await response.json()) as Json;
+    if (response.status === 404) return undefined;
+    assert.ok(response.ok, `${method} ${resource} answers ${response.status}`);
+    return response.json();
   }
 
-  get(resource: string): Promise<Json> {
-    return this.request('GET', resource);
+  async list<T extends NodeObject>(plural: string): Promise<readonly T[]> {
+    return ((await this.request('GET', `${CORE}/${plural}`)) as { items: readonly T[] }).items;
   }
 
-  pod(name: string): Promise<Json> {
-    return this.get(`${CORE}/pods/${name}`);
+  async pod(name: string): Promise<Pod | undefined> {
+    return (await this.request('GET', `${CORE}/pods/${name}`)) as Pod | undefined;
   }
 
   /** Waits until the pod of this name is ready, and is not the one with the uid to leave out. */
-  async readyPod(name: string, otherThan = ''): Promise<Json> {
+  async readyPod(name: string, otherThan = ''): Promise<Pod> {
     return until(`${name} ready`, async () => {
       const pod = await this.pod(name);
-      return isReady(pod) && pod['metadata'].uid !== otherThan ? pod : undefined;
+      return isReady(pod) && pod?.metadata.uid !== otherThan ? pod : undefined;
     });
   }
 
   async podNames(): Promise<string[]> {
-    const { items } = await this.get(`${CORE}/pods`);
-    return items.map((pod: Json) => pod['metadata'].name as string);
+    return (await this.list('pods')).map((pod) => pod.metadata.name);
   }
 
   async scale(name: string, replicas: number): Promise<void> {
@@ -106,38 +109,50 @@ class Machine {
   }
 
   async eventsOf(name: string): Promise<string[]> {
-    const { items } = await this.get(`${CORE}/events`);
-    return items
-      .filter((event: Json) => event['involvedObject'].name === name)
-      .map((event: Json) => event['reason'] as string);
+    const events = await this.list<Event>('events');
+    return events.filter((event) => event.involvedObject.name === name).map(({ reason }) => reason);
   }
+}
+
+interface Event extends NodeObject {
+  readonly involvedObject: { readonly name: string };
+  readonly reason: string;
 }
 
 const CORE = '/api/v1/namespaces/default';
 const APPS = '/apis/apps/v1/namespaces/default/statefulsets';
 
-function isReady(pod: Json): boolean {
-  return pod['status']?.conditions?.some(
-    (condition: Json) => condition['type'] === 'Ready' && condition['status'] === 'True',
-  );
+function isReady(pod: Pod | undefined): boolean {
+  const ready = pod?.status?.conditions?.find((condition) => condition.type === 'Ready');
+  return ready?.status === 'True';
+}
+
+function containerOf(pod: Pod | undefined): ContainerStatus | undefined {
+  return pod?.status?.containerStatuses?.[0];
 }
 
 async function until<T>(what: string, observe: () => Promise<T | undefined>): Promise<T> {
   const deadlineMs = performance.now() + 20_000;
   while (performance.now() < deadlineMs) {
     const found = await observe();
-    if (found !== undefined && found !== false) return found;
+    if (found !== undefined) return found;
     await delay(25);
   }
   throw new Error(`timed out waiting for: ${what}`);
 }
 
-async function ask(pod: Json, question: string): Promise<string> {
-  const address = pod['metadata'].annotations['tonearm.dev/http-address'] as string;
+const HTTP_ADDRESS = 'tonearm.dev/http-address';
+
+async function ask(pod: Pod, question: string): Promise<string> {
+  const address = pod.metadata.annotations?.[HTTP_ADDRESS] ?? '';
   return (await fetch(`http://${address}/${question}`)).text();
 }
 
-function statefulSet(name: string, replicas: number, environment: object[] = []): Json {
+function statefulSet(
+  name: string,
+  replicas: number,
+  { environment = [], image = IMAGE }: { environment?: object[]; image?: string } = {},
+): object {
   const labels = { app: name };
   const probe = { httpGet: { path: '/ready', port: 'http' }, periodSeconds: 1 };
   return {
@@ -157,7 +172,7 @@ function statefulSet(name: string, replicas: number, environment: object[] = [])
           containers: [
             {
               name: 'instance',
-              image: IMAGE,
+              image,
               ports: [
                 { name: 'http', containerPort: 8081 },
                 { name: 'iproto', containerPort: 3301 },
@@ -209,22 +224,27 @@ describe('the embedded node', () => {
   after(() => machine.remove());
 
   it('runs the pods of a set, with their environment, secrets and ports', async () => {
-    const pods = [await machine.readyPod('app-0'), await machine.readyPod('app-1')];
-    const [first] = pods;
-    const environment = JSON.parse(await ask(first!, 'environment')) as Record<string, string>;
-    const port = environment['TONEARM_HTTP_PORT'];
+    await machine.readyPod('app-1');
+    const first = await machine.readyPod('app-0');
+    const environment = JSON.parse(await ask(first, 'environment')) as Record<string, string>;
+    const port = environment['TONEARM_HTTP_PORT'] ?? '';
     assert.equal(environment['URI'], `app-0:${port}`);
     assert.equal(environment['TONEARM_ADVERTISE_HOST'], '127.0.0.1');
-    assert.equal(await ask(first!, 'secret'), 'first');
-    assert.equal(first!['metadata'].annotations['tonearm.dev/http-address'], `127.0.0.1:${port}`);
-    const set = await until('counts', async () => {
-      const { status } = await machine.get(`${APPS}/app`);
-      return status.readyReplicas === 2 ? status : undefined;
+    assert.equal(await ask(first, 'secret'), 'first');
+    assert.equal(first.metadata.annotations?.[HTTP_ADDRESS], `127.0.0.1:${port}`);
+    const status = await until('counts', async () => {
+      const set = (await machine.request('GET', `${APPS}/app`)) as StatefulSet;
+      return set.status?.readyReplicas === 2 ? set.status : undefined;
     });
-    assert.deepEqual([set.replicas, set.updatedReplicas, set.observedGeneration], [2, 2, 1]);
-    const { items } = await machine.get(`${CORE}/persistentvolumeclaims`);
     assert.deepEqual(
-      items.map((claim: Json) => [claim['metadata'].name, claim['status'].phase]),
+      [status.replicas, status.updatedReplicas, status.observedGeneration],
+      [2, 2, 1],
+    );
+    assert.deepEqual(
+      (await machine.list<Pod>('persistentvolumeclaims')).map((claim) => [
+        claim.metadata.name,
+        claim.status?.phase,
+      ]),
       [
         ['data-app-0', 'Bound'],
         ['data-app-1', 'Bound'],
@@ -237,10 +257,11 @@ describe('the embedded node', () => {
     process.kill(Number(await ask(pod, 'pid')), 'SIGKILL');
     const restarted = await until('a restart', async () => {
       const found = await machine.readyPod('app-0');
-      return found['status'].containerStatuses[0].restartCount === 1 ? found : undefined;
+      return containerOf(found)?.restartCount === 1 ? found : undefined;
     });
-    assert.equal(restarted['metadata'].uid, pod['metadata'].uid);
-    const { lastState } = restarted['status'].containerStatuses[0];
+    assert.equal(restarted.metadata.uid, pod.metadata.uid);
+    const lastState = containerOf(restarted)?.lastState ?? {};
+    assert.ok('terminated' in lastState);
     assert.deepEqual([lastState.terminated.exitCode, lastState.terminated.reason], [137, 'Error']);
   });
 
@@ -257,11 +278,11 @@ describe('the embedded node', () => {
     const pod = await machine.readyPod('app-0');
     await ask(pod, 'remember');
     await machine.request('DELETE', `${CORE}/pods/app-0`);
-    const successor = await machine.readyPod('app-0', pod['metadata'].uid);
+    const successor = await machine.readyPod('app-0', pod.metadata.uid);
     assert.equal(await ask(successor, 'memory'), 'kept');
     assert.equal(
-      successor['metadata'].annotations['tonearm.dev/http-address'],
-      pod['metadata'].annotations['tonearm.dev/http-address'],
+      successor.metadata.annotations?.[HTTP_ADDRESS],
+      pod.metadata.annotations?.[HTTP_ADDRESS],
     );
     const log = podLogFile(machine.directory, { namespace: 'default', name: 'app-0' });
     assert.match(readFileSync(log.replace('.log', '.previous.log'), 'utf8'), /asked to end/);
@@ -275,8 +296,7 @@ describe('the embedded node', () => {
     await machine.scale('app', 1);
     await until('one pod', async () => (await machine.podNames()).length === 1 || undefined);
     assert.deepEqual(await machine.podNames(), ['app-0']);
-    const { items } = await machine.get(`${CORE}/persistentvolumeclaims`);
-    assert.equal(items.length, 4);
+    assert.equal((await machine.list('persistentvolumeclaims')).length, 4);
   });
 
   it('finds its pods, data and ports again after a stop, and leaves no process meanwhile', async () => {
@@ -289,43 +309,34 @@ describe('the embedded node', () => {
       const found = await machine.readyPod('app-0');
       return Number(await ask(found, 'pid')) === pid ? undefined : found;
     });
-    assert.equal(again['metadata'].uid, pod['metadata'].uid);
-    assert.deepEqual(again['metadata'].annotations, pod['metadata'].annotations);
+    assert.equal(again.metadata.uid, pod.metadata.uid);
+    assert.deepEqual(again.metadata.annotations, pod.metadata.annotations);
     assert.equal(await ask(again, 'memory'), 'kept');
   });
 
   it('kills what does not end in time', async () => {
-    await machine.request(
-      'POST',
-      APPS,
-      statefulSet('stubborn', 1, [{ name: 'STUBBORN', value: 'yes' }]),
-    );
+    const environment = [{ name: 'STUBBORN', value: 'yes' }];
+    await machine.request('POST', APPS, statefulSet('stubborn', 1, { environment }));
     const pod = await machine.readyPod('stubborn-0');
     const pid = Number(await ask(pod, 'pid'));
     await machine.scale('stubborn', 0);
     await machine.request('DELETE', `${CORE}/pods/stubborn-0?gracePeriodSeconds=1`);
     await until('it to be gone', async () => processStartTime(pid) === undefined || undefined);
-    await until(
-      'no pod',
-      async () => (await machine.pod('stubborn-0'))['code'] === 404 || undefined,
-    );
+    await until('no pod', async () => (await machine.pod('stubborn-0')) === undefined || undefined);
   });
 
   it('says which image it does not know', async () => {
-    const set = statefulSet('strange', 1);
-    set['spec'].template.spec.containers[0].image = 'example.org/other:1';
-    await machine.request('POST', APPS, set);
+    const image = 'example.org/other:1';
+    await machine.request('POST', APPS, statefulSet('strange', 1, { image }));
     const waiting = await until('a reason', async () => {
-      const pod = await machine.pod('strange-0');
-      const state = pod['status']?.containerStatuses?.[0]?.state?.waiting;
-      return state?.reason === 'ErrImagePull' ? state : undefined;
+      const state = containerOf(await machine.pod('strange-0'))?.state ?? {};
+      return 'waiting' in state && state.waiting.reason === 'ErrImagePull'
+        ? state.waiting
+        : undefined;
     });
     assert.equal(waiting.message, 'no folder is known for example.org/other:1');
     await machine.request('DELETE', `${APPS}/strange`);
-    await until(
-      'no pod',
-      async () => (await machine.pod('strange-0'))['code'] === 404 || undefined,
-    );
+    await until('no pod', async () => (await machine.pod('strange-0')) === undefined || undefined);
   });
 
   it('leads the Service of a template to ready pods, on the next port when one is taken', async () => {
@@ -340,9 +351,8 @@ describe('the embedded node', () => {
       spec: { selector: { app: 'app' }, ports: [{ name: 'http', port, targetPort: 'http' }] },
     });
     const address = await until('an address', async () => {
-      const { metadata } = await machine.get(`${CORE}/services/app`);
-      const text = metadata.annotations?.['tonearm.dev/local-address'] as string | undefined;
-      return text?.split('=')[1];
+      const service = (await machine.request('GET', `${CORE}/services/app`)) as NodeObject;
+      return service.metadata.annotations?.['tonearm.dev/local-address']?.split('=')[1];
     });
     const pod = await machine.readyPod('app-0');
     const pid = await ask(pod, 'pid');

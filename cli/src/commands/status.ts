@@ -38,7 +38,7 @@ export async function printStatus(options: StatusOptions, console: Console): Pro
     const table = tableSchema.parse(await read(server + path, 'json;as=Table;v=v1;g=meta.k8s.io'));
     const shown = table.columnDefinitions.map((column) => column.priority === 0);
     const header = table.columnDefinitions.map((column) => column.name.toUpperCase());
-    const rows = table.rows.map((row) => row.cells.map((cell) => String(cell ?? '')));
+    const rows = table.rows.map((row) => row.cells.map(renderCell));
     const visible = [header, ...rows].map((row) => row.filter((_cell, at) => shown[at]));
     console.line(console.bold(title));
     const lines = rows.length === 0 ? ['none'] : renderTable(visible);
@@ -63,4 +63,9 @@ async function read(url: string, form: string): Promise<unknown> {
 
 function itemsOf(list: unknown): unknown {
   return z.object({ items: z.array(z.unknown()) }).parse(list).items;
+}
+
+function renderCell(cell: unknown): string {
+  if (cell === null || cell === undefined) return '';
+  return typeof cell === 'string' ? cell : JSON.stringify(cell);
 }

@@ -6,6 +6,7 @@ export {
   startKubernetesApi,
 } from './api/start-kubernetes-api.ts';
 export { EmbeddedNode, type EmbeddedNodeOptions, podLogFile } from './node/embedded-node.ts';
+export type { ContainerStatus, NodeObject, Pod, StatefulSet } from './node/objects.ts';
 export { type Images, type ImageVerdict } from './node/pods/images.ts';
 export { readPodLog } from './node/pods/pod-log.ts';
 export { LocalPorts } from './node/processes/local-ports.ts';

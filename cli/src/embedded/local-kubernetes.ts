@@ -59,7 +59,8 @@ export class LocalKubernetes {
   /** When a part cannot start, those before it are stopped. */
   static async start(options: LocalKubernetesOptions): Promise<LocalKubernetes> {
     await using running = new AsyncDisposableStack();
-    const { state, memory, namespace, onNotice } = options;
+    const { state, memory, namespace } = options;
+    const onNotice = (notice: string): void => options.onNotice(notice);
     const log = running.adopt(FileLog.open(`${state.logs}/tonearm.log`), (open) => open.close());
     const logger = log.logger();
     const host = running.adopt(ProcessHost.open(state.processes), (open) => open.close());
@@ -147,11 +148,11 @@ async function startApi(
   logger: Logger,
 ): Promise<KubernetesApi> {
   const { state } = options;
-  let store: ObjectStore | undefined;
+  const opened: { store?: ObjectStore } = {};
   const place = {
     logFile: (pod: { namespace: string; name: string }) => podLogFile(state.root, pod),
     hasPod: (pod: { namespace: string; name: string }) =>
-      store !== undefined && new StoreNodeApi(store).get(PODS, pod) !== undefined,
+      opened.store !== undefined && new StoreNodeApi(opened.store).get(PODS, pod) !== undefined,
   };
   const api = await startKubernetesApi({
     port,
@@ -163,7 +164,7 @@ async function startApi(
       options.onNotice(`${state.objectsFile} cannot be written: is the disk full?`);
     },
   });
-  store = api.store;
+  opened.store = api.store;
   return api;
 }
 

@@ -33,7 +33,9 @@ export class SupervisedProcess {
     this.#stopping.abort();
     this.#running?.terminate();
     const waiting = new AbortController();
-    const ended = this.#ended.then(() => waiting.abort());
+    const ended = this.#ended.then(() => {
+      waiting.abort();
+    });
     try {
       await this.#options.clock.sleep(graceMs, waiting.signal);
       this.kill();
@@ -47,14 +49,20 @@ export class SupervisedProcess {
     this.#running?.kill();
   }
 
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   async #run(): Promise<void> {
-    const { name, spec, host, clock, onNotice } = this.#options;
-    while (!this.#stopping.signal.aborted) {
+    const { name, spec, host, clock } = this.#options;
+    while (!this.#isStopping()) {
       this.#running = host.start(spec);
       const exit = await this.#running.exited;
-      if (this.#stopping.signal.aborted) return;
+      if (this.#isStopping()) return;
       const cause = exit.error?.message ?? exit.signal ?? `exit code ${exit.exitCode}`;
-      onNotice(`the ${name} ended (${cause}) and is started again; its log is ${spec.logFile}`);
+      this.#options.onNotice(
+        `the ${name} ended (${cause}) and is started again; its log is ${spec.logFile}`,
+      );
       try {
         await clock.sleep(RESTART_DELAY_MS, this.#stopping.signal);
       } catch {

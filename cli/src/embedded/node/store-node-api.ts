@@ -1,4 +1,7 @@
-/** The node's view of the object store in the same process. */
+/**
+ * The node's view of the object store in the same process. The store keeps JSON: that it has the shape of its kind
+ * is what the API checked when it let it in.
+ */
 import { ApiError } from '../api/api-error.ts';
 import type { ObjectStore } from '../api/object-store.ts';
 import type { ServedResource } from '../api/served-resource.ts';
@@ -16,7 +19,9 @@ export class StoreNodeApi implements NodeApi {
 
   list<Type extends NodeObject>(resource: NodeResource<Type>): readonly Type[] {
     const served = this.#store.registry.find(resource);
-    return served === undefined ? [] : this.#store.list(served).items.map(asType<Type>);
+    return served === undefined
+      ? []
+      : (this.#store.list(served).items as unknown as readonly Type[]);
   }
 
   get<Type extends NodeObject>(
@@ -24,7 +29,7 @@ export class StoreNodeApi implements NodeApi {
     { namespace, name }: ObjectName,
   ): Type | undefined {
     const found = this.#store.find(this.#served(resource), { namespace, name });
-    return found === undefined ? undefined : asType<Type>(found);
+    return found as Type | undefined;
   }
 
   create<Type extends NodeObject>(resource: NodeResource<Type>, draft: Draft): void {
@@ -67,7 +72,7 @@ export class StoreNodeApi implements NodeApi {
     const subscription = this.#store.onChange((change) => {
       const served = this.#store.registry.byStorageId(change.storageId);
       if (served === undefined) return;
-      onChange(served.plural, asType<NodeObject>(change.object), change.kind === 'deleted');
+      onChange(served.plural, change.object as unknown as NodeObject, change.kind === 'deleted');
     });
     return () => subscription.close();
   }
@@ -75,11 +80,6 @@ export class StoreNodeApi implements NodeApi {
   #served(resource: NodeResource<NodeObject>): ServedResource {
     return this.#store.resource(resource);
   }
-}
-
-/** The store keeps JSON; the schema of a built-in kind is the API's to check. */
-function asType<Type>(object: unknown): Type {
-  return object as Type;
 }
 
 /** What the node decided a moment ago may have been overtaken; the next round sees it. */

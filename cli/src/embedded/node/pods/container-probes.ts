@@ -45,7 +45,7 @@ export class ContainerProbes {
   async run(report: Report): Promise<void> {
     const { startupProbe, livenessProbe, readinessProbe } = this.#subject.container;
     if (startupProbe?.httpGet !== undefined) await this.#untilStarted(startupProbe, report);
-    if (this.#isOver) return;
+    if (this.#isOver()) return;
     if (readinessProbe?.httpGet === undefined) report({ isStarted: true, isReady: true });
     else report({ isStarted: true, isReady: false });
     await Promise.all([
@@ -54,7 +54,7 @@ export class ContainerProbes {
     ]);
   }
 
-  get #isOver(): boolean {
+  #isOver(): boolean {
     return this.#stop.signal.aborted || this.#failedMs !== undefined;
   }
 
@@ -98,11 +98,11 @@ export class ContainerProbes {
     const { signal } = this.#stop;
     let state = UNPROBED;
     await this.#sleep((probe.initialDelaySeconds ?? 0) * 1000);
-    while (!this.#isOver) {
+    while (!this.#isOver()) {
       const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
       const target = { port: this.#portOf(probe), path: probe.httpGet?.path ?? '/', timeoutMs };
       const answer = await probeHttp(target, signal);
-      if (this.#isOver) return;
+      if (this.#isOver()) return;
       const nowMs = clock.monotonicMs();
       state = recordAnswer(state, { isOk: answer.isOk, nowMs }, probe);
       if (isDone(state, answer.message)) return;

@@ -9,7 +9,6 @@ import { equalJson } from '../../api/json.ts';
 import type { EventRecorder, NodeEvent } from '../event-recorder.ts';
 import { CONFIG_MAPS, type NodeApi, PODS, SECRETS } from '../node-api.ts';
 import {
-  type ContainerState,
   isTerminating,
   type LocalPorts as LocalPortsByName,
   type Pod,
@@ -26,6 +25,7 @@ import type {
 import { buildPodStatus, type ContainerView } from './build-pod-status.ts';
 import { buildEnvironment } from './container-environment.ts';
 import { ContainerProbes } from './container-probes.ts';
+import { firstView, terminatedState } from './container-view.ts';
 import type { Images } from './images.ts';
 import {
   HTTP_ADDRESS_ANNOTATION,
@@ -47,7 +47,7 @@ export interface PodWorkerParts {
   logFile(pod: Pod): string;
 }
 
-/** Something that a container waits for may come at any time; this is how often we look. */
+/** What a container waits for mostly wakes it; a file that appears does not, so we look this often. */
 const RETRY_AFTER_MS = 500;
 const GRACE_SECONDS = 30;
 /** Everything that matters wakes the watch; this bounds a timer. */
@@ -92,6 +92,8 @@ export class PodWorker {
       return;
     }
     this.#pod = pod;
+    // What a container waits for may have come.
+    this.#wake();
     if (!isTerminating(pod)) return;
     this.#isDeleted = true;
     this.#endWithin(graceSecondsOf(pod) * 1000);
@@ -109,8 +111,8 @@ export class PodWorker {
 
   /** Ends when the pod is gone or the node stops. */
   async run(): Promise<void> {
-    if (!this.#isEnding) await this.#moveIn();
-    while (!this.#isEnding) {
+    if (!this.#isEnding()) await this.#moveIn();
+    while (!this.#isEnding()) {
       const launch = this.#tryPlanLaunch();
       if (launch.kind === 'blocked') {
         this.#publish({ state: { waiting: { reason: launch.reason, message: launch.message } } });
@@ -122,7 +124,7 @@ export class PodWorker {
     if (this.#isDeleted) this.#moveOut();
   }
 
-  get #isEnding(): boolean {
+  #isEnding(): boolean {
     return this.#endByMs !== undefined;
   }
 
@@ -218,18 +220,19 @@ export class PodWorker {
     if (container === undefined) return;
     const startedAt = this.#now();
     const startedMs = clock.monotonicMs();
+    if (this.#view.restartCount === 0) {
+      const message = `Image "${container.image}" is the folder ${spec.directory}`;
+      this.#record({ type: 'Normal', reason: 'Pulled', message });
+    }
     const running = host.start(spec);
-    this.#record({
-      type: 'Normal',
-      reason: 'Started',
-      message: `Started container ${container.name}`,
-    });
+    const message = `Started container ${container.name}`;
+    this.#record({ type: 'Normal', reason: 'Started', message });
     this.#publish({ state: { running: { startedAt } }, isReady: false, isStarted: false });
     const onCondemned = (): void => this.#wake();
     const probes = new ContainerProbes({ container, clock, ports: this.#ports, onCondemned });
     const watching = probes.run((verdict) => {
       if (verdict.event !== undefined) this.#record(verdict.event);
-      if (!this.#isEnding) this.#publish(verdict);
+      if (!this.#isEnding()) this.#publish(verdict);
     });
     const exit = await this.#watch(running, probes);
     probes.stop();
@@ -240,13 +243,13 @@ export class PodWorker {
 
   /** Waits for the process, and ends it when the pod ends or a probe has failed for good. */
   async #watch(running: HostedProcess, probes: ContainerProbes): Promise<ProcessExit> {
-    let isOver = false;
+    const over = new AbortController();
     const exited = running.exited.finally(() => {
-      isOver = true;
+      over.abort();
       this.#wake();
     });
     let isAsked = false;
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const endByMs = this.#endByMs ?? probes.condemned(graceSecondsOf(this.#pod) * 1000);
       if (endByMs === undefined) {
         await this.#pause(WATCH_PERIOD_MS);
@@ -270,7 +273,7 @@ export class PodWorker {
 
   async #afterExit(ended: TerminatedState, ranForMs: number): Promise<void> {
     const down = { isReady: false, isStarted: false };
-    if (this.#isEnding) {
+    if (this.#isEnding()) {
       this.#publish({ ...down, state: { terminated: ended } });
       return;
     }
@@ -286,7 +289,7 @@ export class PodWorker {
     this.#record({ type: 'Warning', reason: 'BackOff', message });
     this.#publish({ ...restarted, state: { waiting: { reason: 'CrashLoopBackOff', message } } });
     const untilMs = this.#parts.clock.monotonicMs() + restart.delayMs;
-    while (!this.#isEnding && this.#parts.clock.monotonicMs() < untilMs) {
+    while (!this.#isEnding() && this.#parts.clock.monotonicMs() < untilMs) {
       await this.#pause(untilMs - this.#parts.clock.monotonicMs());
     }
   }
@@ -335,40 +338,6 @@ export class PodWorker {
       .toISOString()
       .replace(/\.\d+Z$/, 'Z');
   }
-}
-
-/** A pod that ran before this node started has lost its process since. */
-function firstView(pod: Pod): ContainerView {
-  const known = pod.status?.containerStatuses?.[0];
-  const waiting: ContainerState = { waiting: { reason: 'ContainerCreating' } };
-  const down = { state: waiting, isStarted: false, isReady: false };
-  if (known === undefined) return { ...down, restartCount: 0, lastState: undefined };
-  if ('waiting' in known.state) {
-    const lastState = 'terminated' in known.lastState ? known.lastState.terminated : undefined;
-    return { ...down, restartCount: known.restartCount, lastState };
-  }
-  const lastState =
-    'terminated' in known.state ? known.state.terminated : lostState(known.state.running.startedAt);
-  return { ...down, restartCount: known.restartCount + 1, lastState };
-}
-
-function lostState(startedAt: string): TerminatedState {
-  const message = 'the node was stopped';
-  return { exitCode: 137, reason: 'Unknown', message, startedAt, finishedAt: startedAt };
-}
-
-function terminatedState(
-  exit: ProcessExit,
-  times: { readonly startedAt: string; readonly finishedAt: string },
-): TerminatedState {
-  const reason = exit.exitCode === 0 ? 'Completed' : 'Error';
-  const message = exit.error?.message ?? exit.signal;
-  return {
-    exitCode: exit.exitCode,
-    reason,
-    ...(message === undefined ? {} : { message }),
-    ...times,
-  };
 }
 
 function graceSecondsOf(pod: Pod): number {

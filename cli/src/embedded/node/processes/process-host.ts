@@ -118,6 +118,7 @@ export class ProcessHost {
       if (this.#watchdog.exitCode !== null || this.#watchdog.signalCode !== null) resolve();
       else this.#watchdog.once('exit', () => resolve());
     });
+    this.#watchdog.ref();
     this.#watchdog.stdin?.end();
     await gone;
   }

@@ -17,9 +17,9 @@ export class StatefulSetController {
 
   /** One bounded round over all sets; what it changes brings the next round. */
   reconcile(): void {
-    this.#bindClaims();
     const pods = this.#api.list(PODS);
     for (const set of this.#api.list(STATEFUL_SETS)) this.#reconcileSet(set, pods);
+    this.#bindClaims();
   }
 
   #reconcileSet(set: StatefulSet, allPods: readonly Pod[]): void {
