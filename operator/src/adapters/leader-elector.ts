@@ -85,11 +85,13 @@ export class LeaderElector {
 
   /** Until leadership is lost or no longer wanted. */
   async #keep(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && this.isLeading()) {
-      const renewed = await this.#attempt('renew');
-      const { clock } = this.#options;
-      const leftMs = Math.max(0, this.#deadlineMs - clock.monotonicMs());
+    const { clock } = this.#options;
+    const wanted = (): boolean => !signal.aborted && this.isLeading();
+    let renewed = true;
+    while (wanted()) {
+      const leftMs = this.#deadlineMs - clock.monotonicMs();
       await this.#pause(Math.min(renewed ? RENEW_MS : RETRY_MS, leftMs), signal);
+      if (wanted()) renewed = await this.#attempt('renew');
     }
   }
 
