@@ -28,8 +28,12 @@ export async function watchEtcd(client: Etcd3, watch: EtcdWatch): Promise<void> 
     stream.on('data', (response) => {
       heardAfterProbe = true;
       if (watch.signal.aborted) return;
-      const lost = deliver(watch, response);
-      if (lost !== undefined) reject(new Error(lost));
+      try {
+        const lost = deliver(watch, response);
+        if (lost !== undefined) reject(new Error(lost));
+      } catch (error) {
+        reject(error as Error);
+      }
     });
     watch.signal.addEventListener('abort', () => resolve(), { once: true });
   });

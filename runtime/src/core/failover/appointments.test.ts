@@ -45,7 +45,7 @@ function expired(change: Partial<ReplicaSetSnapshot> = {}): ReplicaSetSnapshot {
     members: [member(A), member(B), member(C)],
     appointment: appointed(3, A, [A, B, C]),
     lease: lease(3, A),
-    observation: { revision: 9, sinceMs: NOW - 1.1 * TTL },
+    observation: { version: '9 a', sinceMs: NOW - 1.1 * TTL },
     highestPromise: 0,
     round: undefined,
     ...change,
@@ -59,7 +59,7 @@ function round(
   return { term, reports: new Map(Object.entries(reports)) };
 }
 
-const fresh = { revision: 9, sinceMs: NOW - 1 };
+const fresh = { version: '9 a', sinceMs: NOW - 1 };
 const never = { appointment: undefined, lease: undefined } as const;
 
 function brief(decision: Decision | undefined): string {
@@ -79,7 +79,7 @@ const table: readonly [string, ReplicaSetSnapshot, string][] = [
   ],
   [
     'waits in full when the lease record is absent',
-    expired({ observation: { revision: 0, sinceMs: NOW - 1 }, lease: undefined }),
+    expired({ observation: { version: '', sinceMs: NOW - 1 }, lease: undefined }),
     'lease-not-expired',
   ],
   ['asks for the next term when the lease has expired', expired(), 'ask 4'],
@@ -191,7 +191,7 @@ const table: readonly [string, ReplicaSetSnapshot, string][] = [
     'appoints the first in priority when nobody was ever led, without any wait',
     expired({
       ...never,
-      observation: { revision: 0, sinceMs: NOW },
+      observation: { version: '', sinceMs: NOW },
       round: round(1, { c: report(1, [0, 0]), b: report(1, [0, 0]), a: report(1, [0, 0]) }),
     }),
     'term 1: a1 (first-appointment)',

@@ -8,9 +8,9 @@
 export const OBSERVER_PATIENCE = 1.1;
 
 export interface Observation {
-  /** 0 when the record is absent. */
-  readonly revision: number;
-  /** When this revision was first seen. */
+  /** Differs whenever the record differs; empty when it is absent. */
+  readonly version: string;
+  /** When this version was first seen. */
   readonly sinceMs: number;
 }
 
@@ -19,12 +19,20 @@ export type RecordVerdict =
   | { readonly kind: 'released' }
   | { readonly kind: 'expired' };
 
+/** The nonce too: a store that was set up anew may give a revision again. */
+export function versionOf(
+  record: { readonly nonce: string } | undefined,
+  revision: number,
+): string {
+  return record === undefined ? '' : `${revision} ${record.nonce}`;
+}
+
 export function observe(
   before: Observation | undefined,
-  revision: number,
+  version: string,
   nowMs: number,
 ): Observation {
-  return before?.revision === revision ? before : { revision, sinceMs: nowMs };
+  return before?.version === version ? before : { version, sinceMs: nowMs };
 }
 
 export function judgeRecord(

@@ -12,7 +12,7 @@ import {
   recordRead,
   voidHold,
 } from './lease-hold.ts';
-import { judgeRecord, observe } from './lease-observer.ts';
+import { judgeRecord, observe, versionOf } from './lease-observer.ts';
 
 const at = (monotonicMs: number, wallMs = monotonicMs): Moment => ({ monotonicMs, wallMs });
 const TTL = 2000;
@@ -73,7 +73,7 @@ describe('the hold of a lease', () => {
 
 describe('the judgement of a record', () => {
   it('waits 1.1 times the TTL from when this revision was first seen', () => {
-    const seen = observe(observe(undefined, 7, 1000), 7, 2000);
+    const seen = observe(observe(undefined, '7 a', 1000), '7 a', 2000);
     assert.deepEqual(judgeRecord(seen, { released: false }, TTL, 3199), {
       kind: 'held',
       remainingMs: 1,
@@ -82,13 +82,16 @@ describe('the judgement of a record', () => {
   });
 
   it('begins again at every change, and at disappearance', () => {
-    assert.deepEqual(observe({ revision: 7, sinceMs: 0 }, 8, 2000), { revision: 8, sinceMs: 2000 });
-    const gone = observe({ revision: 7, sinceMs: 0 }, 0, 5000);
+    assert.deepEqual(observe({ version: '7 a', sinceMs: 0 }, '7 b', 2000), {
+      version: '7 b',
+      sinceMs: 2000,
+    });
+    const gone = observe({ version: '7 a', sinceMs: 0 }, versionOf(undefined, 0), 5000);
     assert.equal(judgeRecord(gone, undefined, TTL, 5001).kind, 'held');
   });
 
   it('does not wait for a released record', () => {
-    const seen = observe(undefined, 7, 1000);
+    const seen = observe(undefined, '7 a', 1000);
     assert.deepEqual(judgeRecord(seen, { released: true }, TTL, 1000), { kind: 'released' });
   });
 });

@@ -1,0 +1,157 @@
+/**
+ * The failover coordinator: runs where the role `failover-coordinator` is enabled and failover is stateful (FO-40).
+ * Many may run; the one that holds the lock in the state provider acts.
+ */
+import { z } from 'zod';
+import type { StateProviderConfig, Topology } from '../contract/cluster-config.ts';
+import type { InstanceIdentity } from '../contract/identity.ts';
+import { providerKeys } from '../contract/provider-records.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { Random } from '../foundation/random.ts';
+import { TaskRegistry } from '../foundation/task-registry.ts';
+import type { Peers } from '../ports/peers.ts';
+import type { ProviderChange, StateProvider } from '../ports/state-provider.ts';
+import { CoordinatorLockKeeper } from './coordinator-lock.ts';
+import { CoordinatorSession } from './coordinator-session.ts';
+import { Exclusive } from './exclusive.ts';
+import { isProviderTrouble } from './stored-records.ts';
+import { WakeUp } from './wake-up.ts';
+
+export interface CoordinatorServiceOptions {
+  readonly identity: InstanceIdentity;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly peers: Peers;
+  /** A client of its own, with the cluster's prefix; this service closes it. */
+  readonly openProvider: (config: StateProviderConfig) => StateProvider;
+  /** Whether the lock may name this process: the launcher releases it if this process dies. */
+  readonly onLockHeld: (held: boolean) => void;
+  readonly onFatal: (name: string, error: unknown) => void;
+}
+
+interface Running {
+  readonly key: string;
+  readonly ttlMs: number;
+  readonly provider: StateProvider;
+  readonly lock: CoordinatorLockKeeper;
+  readonly session: CoordinatorSession;
+  readonly tasks: TaskRegistry;
+  readonly wakeUp: WakeUp;
+}
+
+export const COORDINATOR_ROLE = 'failover-coordinator';
+
+const releasedSchema = z.object({ released: z.literal(true) });
+
+export class CoordinatorService {
+  readonly #options: CoordinatorServiceOptions;
+  readonly #configuring = new Exclusive();
+  #topology: Topology | undefined;
+  #running: Running | undefined;
+
+  constructor(options: CoordinatorServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Does this instance hold the lock? */
+  get active(): boolean {
+    return this.#running?.lock.compare() !== undefined;
+  }
+
+  /** The instance that held the lock when this one last looked; undefined when no coordinator runs here. */
+  get holder(): string | undefined {
+    return this.#running?.lock.holder;
+  }
+
+  configure(topology: Topology): Promise<void> {
+    return this.#configuring.run(async () => {
+      this.#topology = topology;
+      const config = this.#wanted(topology);
+      const key = config === undefined ? undefined : JSON.stringify([config, topology.failover]);
+      if (key !== this.#running?.key) {
+        await this.#stop();
+        if (config !== undefined && key !== undefined) this.#start(topology, config, key);
+      }
+      this.#running?.wakeUp.wake();
+    });
+  }
+
+  /** Releases the lock, so that another coordinator takes over at once. */
+  async close(): Promise<void> {
+    await this.#configuring.run(() => this.#stop());
+  }
+
+  #wanted(topology: Topology): StateProviderConfig | undefined {
+    const server = topology.servers[this.#options.identity.uuid];
+    if (server === undefined || server === 'expelled' || server.disabled) return undefined;
+    const roles = topology.replicasets[server.replicaset_uuid]?.roles ?? [];
+    const { mode, state_provider: provider } = topology.failover;
+    return mode === 'stateful' && roles.includes(COORDINATOR_ROLE) ? provider : undefined;
+  }
+
+  #start(topology: Topology, config: StateProviderConfig, key: string): void {
+    const { logger, onFatal, openProvider, onLockHeld, clock } = this.#options;
+    const ttlMs = topology.failover.fencing_ttl * 1000;
+    const provider = openProvider(config);
+    const shared = { ...this.#options, provider, ttlMs };
+    const lock = new CoordinatorLockKeeper({ ...shared, onHeld: onLockHeld });
+    const running: Running = {
+      ...{ key, ttlMs, provider, lock },
+      session: new CoordinatorSession({ ...shared, lock }),
+      tasks: new TaskRegistry(logger, onFatal),
+      wakeUp: new WakeUp(clock),
+    };
+    this.#running = running;
+    running.tasks.run('coordinator', (signal) => this.#rounds(running, signal));
+    running.tasks.run('coordinator watch', (signal) => this.#watch(running, signal));
+  }
+
+  async #stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    await running.tasks.close();
+    await running.lock.release(new AbortController().signal);
+    await running.provider.close();
+  }
+
+  async #rounds(running: Running, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#options;
+    while (!signal.aborted && this.#topology !== undefined) {
+      try {
+        await running.session.round(this.#topology, signal);
+      } catch (error) {
+        if (!isProviderTrouble(error)) throw error;
+        logger.warn({ error }, 'the coordinator cannot read the state provider; trying again');
+      }
+      await running.wakeUp.sleep(running.ttlMs / 5, signal);
+    }
+  }
+
+  /** A release, or a record that is gone, starts a round at once. Renewals do not. */
+  async #watch({ provider, wakeUp, ttlMs }: Running, signal: AbortSignal): Promise<void> {
+    const onChanges = (changes: readonly ProviderChange[]): void => {
+      if (changes.some(({ value }) => value === null || isRelease(value))) wakeUp.wake();
+    };
+    while (!signal.aborted) {
+      try {
+        const prefix = providerKeys.leases;
+        const { revision } = await provider.list(prefix, { timeoutMs: ttlMs, signal });
+        await provider.watch(prefix, revision + 1, onChanges, signal);
+      } catch (error) {
+        if (!isProviderTrouble(error)) throw error;
+        await this.#options.clock.sleep(ttlMs / 4, signal).catch(() => undefined);
+      }
+    }
+  }
+}
+
+function isRelease(value: string): boolean {
+  try {
+    return releasedSchema.safeParse(JSON.parse(value)).success;
+  } catch {
+    return false;
+  }
+}

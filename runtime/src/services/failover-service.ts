@@ -1,0 +1,225 @@
+/**
+ * Who leads: for the storage of this instance, for its router, and for those who ask it to promise or to hand over.
+ *
+ * It chooses the engine that the config asks for, and replaces it as a whole when mode, state provider, lease time or
+ * replica set change (FO-09). Without one, before the first config, nobody leads.
+ */
+import { z } from 'zod';
+import { type StateProviderConfig, type Topology, uuidSchema } from '../contract/cluster-config.ts';
+import type { InstanceIdentity } from '../contract/identity.ts';
+import type { Issue } from '../contract/instance-status.ts';
+import type { Seat } from '../contract/provider-records.ts';
+import { ClusterError } from '../core/errors.ts';
+import type { PromiseReport } from '../core/failover/appointments.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { Random } from '../foundation/random.ts';
+import { TaskRegistry } from '../foundation/task-registry.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { InSyncOutcome, Leadership, LeadershipPort } from '../ports/leadership.ts';
+import type { InternalHandler, InternalHandlers, Peers } from '../ports/peers.ts';
+import type { StateProvider } from '../ports/state-provider.ts';
+import { DisabledLeadership } from './disabled-leadership.ts';
+import { Exclusive } from './exclusive.ts';
+import { InSyncFile } from './in-sync-file.ts';
+import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
+import type { HeldLease } from './lease-keeper.ts';
+import type { ReplicaSetStorage } from './replica-set-storage.ts';
+import { StatefulLeadership } from './stateful-leadership.ts';
+
+export interface FailoverServiceOptions {
+  readonly identity: InstanceIdentity;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly disk: Disk;
+  readonly peers: Peers;
+  readonly storage: ReplicaSetStorage;
+  /** A client of its own, with the cluster's prefix; this service closes it. */
+  readonly openProvider: (config: StateProviderConfig) => StateProvider;
+  /** What the launcher must release if this process dies. */
+  readonly onHeld: (held: readonly HeldLease[]) => void;
+  /** A part of this service ended by a bug or a broken disk: the process must end. */
+  readonly onFatal: (name: string, error: unknown) => void;
+}
+
+interface Running {
+  readonly key: string;
+  readonly engine: LeadershipEngine;
+  readonly tasks: TaskRegistry;
+  readonly provider: StateProvider | undefined;
+  readonly ttlMs: number;
+}
+
+const promiseRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema, term: z.int().min(1) });
+const handoverRequestSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  to: uuidSchema.optional(),
+  reason: z.string().max(200),
+});
+
+export class FailoverService implements LeadershipPort {
+  readonly #options: FailoverServiceOptions;
+  readonly #configuring = new Exclusive();
+  readonly #listeners = new Set<() => void>();
+  readonly #leadersListeners = new Set<() => void>();
+  #file: InSyncFile | undefined;
+  #replicaSetUuid: string | undefined;
+  #running: Running | undefined;
+
+  constructor(options: FailoverServiceOptions) {
+    this.#options = options;
+  }
+
+  async open(): Promise<void> {
+    this.#file = await InSyncFile.open(this.#options.disk);
+  }
+
+  /** The config that is applied now. Resolves when the engine obeys it. */
+  configure(topology: Topology): Promise<void> {
+    return this.#configuring.run(async () => {
+      const server = topology.servers[this.#options.identity.uuid];
+      const own = server === undefined || server === 'expelled' ? undefined : server;
+      const { mode, state_provider: provider, fencing_ttl: ttl } = topology.failover;
+      const key = JSON.stringify([own?.replicaset_uuid ?? null, mode, provider ?? null, ttl]);
+      if (key !== this.#running?.key) {
+        await this.#stop();
+        this.#replicaSetUuid = own?.replicaset_uuid;
+        if (own !== undefined) this.#start(topology, own.replicaset_uuid, key);
+      }
+      await this.#running?.engine.configure(topology);
+    });
+  }
+
+  current(): Leadership {
+    const engine = this.#running?.engine;
+    if (engine !== undefined) return engine.current();
+    return { kind: 'none', term: 0, reason: 'this instance belongs to no replica set yet' };
+  }
+
+  leaderOf(replicaSetUuid: string): KnownLeader | undefined {
+    return this.#running?.engine.leaderOf(replicaSetUuid);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Called when the leader of any replica set may have changed. */
+  onLeadersChange(listener: () => void): () => void {
+    this.#leadersListeners.add(listener);
+    return () => this.#leadersListeners.delete(listener);
+  }
+
+  async proposeInSync(seats: readonly Seat[], reason: string): Promise<InSyncOutcome> {
+    return (await this.#running?.engine.proposeInSync(seats, reason)) ?? 'lost';
+  }
+
+  /** Moves leadership of the own replica set away from this instance, with no write lost or in doubt. */
+  async handover(target: string | undefined, reason: string): Promise<KnownLeader> {
+    const engine = this.#running?.engine;
+    if (engine === undefined) throw new ClusterError('CONFIG_MISSING');
+    return engine.handover(target, reason);
+  }
+
+  issues(): readonly Issue[] {
+    return this.#running?.engine.issues() ?? [];
+  }
+
+  handlers(): InternalHandlers {
+    return new Map<string, InternalHandler>([
+      ['leadership.promise', (body) => this.#promise(body)],
+      ['leadership.handover', (body) => this.#handover(body)],
+    ]);
+  }
+
+  /** While the internal server and the storage still run: a successor must be able to catch up. */
+  async close(): Promise<void> {
+    await this.#configuring.run(() => this.#stop());
+  }
+
+  #start(topology: Topology, replicaSetUuid: string, key: string): void {
+    const { logger, openProvider, onFatal } = this.#options;
+    if (this.#file === undefined) throw new ClusterError('INTERNAL', { message: 'not opened' });
+    const { mode, state_provider: config, fencing_ttl: ttl } = topology.failover;
+    const provider = mode === 'stateful' && config !== undefined ? openProvider(config) : undefined;
+    const tasks = new TaskRegistry(logger, onFatal);
+    const ttlMs = ttl * 1000;
+    const shared = {
+      ...this.#options,
+      replicaSetUuid,
+      file: this.#file,
+      onChange: () => notify(this.#listeners),
+      onLeadersChange: () => notify(this.#leadersListeners),
+    };
+    const engine =
+      provider === undefined
+        ? new DisabledLeadership(shared)
+        : new StatefulLeadership({ ...shared, provider, ttlMs });
+    this.#running = { key, engine, tasks, provider, ttlMs };
+    tasks.run('leadership', (signal) => engine.run(signal));
+  }
+
+  async #stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { clock } = this.#options;
+    const ended = new AbortController();
+    // A state provider that does not answer must not keep a process from ending: its lease then runs out.
+    const patience = clock.sleep(3 * running.ttlMs, ended.signal).catch(() => undefined);
+    await Promise.race([running.engine.release(running.tasks.signal), patience]);
+    ended.abort();
+    this.#running = undefined;
+    await running.tasks.close();
+    await running.provider?.close();
+    notify(this.#listeners);
+    notify(this.#leadersListeners);
+  }
+
+  async #promise(body: unknown): Promise<PromiseReport> {
+    const { replicaSetUuid, term } = parseBody(body, promiseRequestSchema);
+    this.#assertOwn(replicaSetUuid);
+    const engine = this.#running?.engine;
+    if (engine === undefined) throw new ClusterError('STATE_FORBIDS');
+    engine.promising(term);
+    const { position, promisedTerm, logIncarnation } = await this.#options.storage.promise(term);
+    const last = this.#file?.last;
+    return {
+      position,
+      promisedTerm,
+      logIncarnation,
+      ...(last === undefined
+        ? {}
+        : { lastInSync: { term: last.term, leader: last.leader, inSync: last.inSync } }),
+    };
+  }
+
+  async #handover(body: unknown): Promise<KnownLeader> {
+    const { replicaSetUuid, to, reason } = parseBody(body, handoverRequestSchema);
+    this.#assertOwn(replicaSetUuid);
+    return this.handover(to, reason);
+  }
+
+  #assertOwn(replicaSetUuid: string): void {
+    if (replicaSetUuid === this.#replicaSetUuid) return;
+    throw new ClusterError('NOT_FOUND', {
+      message: `This instance belongs to replica set ${this.#replicaSetUuid ?? 'none'}, not to ${replicaSetUuid}.`,
+      field: 'replicaSetUuid',
+    });
+  }
+}
+
+function notify(listeners: ReadonlySet<() => void>): void {
+  for (const listener of listeners) listener();
+}
+
+function parseBody<T extends z.ZodType>(body: unknown, schema: T): z.infer<T> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new ClusterError('REQUEST_INVALID', {
+    message: issue?.message ?? '',
+    field: issue?.path.join('.') ?? '',
+  });
+}

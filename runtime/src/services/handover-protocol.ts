@@ -1,0 +1,253 @@
+/**
+ * A planned change of leader, without a lost or doubtful write: freeze, let the successor reach the same position,
+ * move leader, term and lease in one transaction.
+ *
+ * Once the transaction is sent the old deadline is void. If its outcome is unknown, this instance leads on only after
+ * it has itself written the old lease record: from then on the transaction can no longer apply.
+ */
+import { z } from 'zod';
+import type { Topology } from '../contract/cluster-config.ts';
+import type { InstanceIdentity } from '../contract/identity.ts';
+import { type Position, positionSchema } from '../contract/instance-status.ts';
+import {
+  type Appointment,
+  appointmentSchema,
+  type Lease,
+  providerKeys,
+  type Seat,
+} from '../contract/provider-records.ts';
+import { ClusterError } from '../core/errors.ts';
+import { addressOf, leaderOrder } from '../core/failover/leader-order.ts';
+import { comparePositions, sameSeat } from '../core/failover/seats.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { Random } from '../foundation/random.ts';
+import type { Peers } from '../ports/peers.ts';
+import type { StateProvider } from '../ports/state-provider.ts';
+import type { InSyncKeeper } from './in-sync-keeper.ts';
+import type { LeaderMap } from './leader-map.ts';
+import type { KnownLeader } from './leadership-engine.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
+import type { ReplicaSetStorage } from './replica-set-storage.ts';
+import { isProviderTrouble, parseRecord } from './stored-records.ts';
+
+export interface HandoverOptions {
+  readonly provider: StateProvider;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly peers: Peers;
+  readonly identity: InstanceIdentity;
+  readonly replicaSetUuid: string;
+  readonly ttlMs: number;
+  readonly storage: ReplicaSetStorage;
+  readonly leaders: LeaderMap;
+  readonly lease: LeaseKeeper;
+  readonly inSync: InSyncKeeper;
+}
+
+export interface HandoverRequest {
+  /** Any suitable instance when undefined. */
+  readonly target: string | undefined;
+  readonly reason: string;
+  readonly signal: AbortSignal;
+}
+
+interface Successor {
+  readonly seat: Seat;
+  readonly address: string;
+  readonly promisedTerm: number;
+}
+
+const statusSchema = z.object({
+  uuid: z.string(),
+  replicaSet: z.object({ position: positionSchema, promisedTerm: z.int() }).nullable(),
+});
+
+const POLL_MS = 20;
+
+export class HandoverProtocol {
+  readonly #options: HandoverOptions;
+  #running = false;
+
+  constructor(options: HandoverOptions) {
+    this.#options = options;
+  }
+
+  async run(topology: Topology, request: HandoverRequest): Promise<KnownLeader> {
+    const { lease, clock, storage } = this.#options;
+    if (lease.deadlineMs() <= clock.monotonicMs()) throw new ClusterError('NOT_LEADER');
+    if (this.#running) {
+      throw new ClusterError('STATE_FORBIDS', { message: 'A handover is under way already.' });
+    }
+    this.#running = true;
+    let frozen = false;
+    try {
+      const successor = await this.#findSuccessor(topology, request);
+      frozen = true;
+      const position = await storage.freeze();
+      await this.#awaitPosition(successor, position, request.signal);
+      return await this.#move(successor, request);
+    } finally {
+      // Here nothing was sent, or this instance leads no more, or it has written the old record since.
+      if (frozen) storage.thaw();
+      this.#running = false;
+    }
+  }
+
+  async #findSuccessor(topology: Topology, request: HandoverRequest): Promise<Successor> {
+    const { replicaSetUuid, identity, inSync } = this.#options;
+    const seats = inSync.stored?.appointment.inSync ?? [];
+    const candidates = leaderOrder(topology, replicaSetUuid).filter(
+      ({ uuid, electable, disabled }) =>
+        uuid !== identity.uuid &&
+        (request.target === undefined ? electable : uuid === request.target) &&
+        !disabled,
+    );
+    for (const { uuid } of candidates) {
+      const seat = seats.find((other) => other.uuid === uuid);
+      const address = addressOf(topology, uuid);
+      if (seat === undefined || address === undefined) continue;
+      const status = await this.#status(address, uuid, request.signal);
+      if (status === undefined) continue;
+      return { seat, address, promisedTerm: status.promisedTerm };
+    }
+    const wanted = request.target === undefined ? 'No instance' : `Instance ${request.target}`;
+    throw new ClusterError('STATE_FORBIDS', {
+      message: `${wanted} can take over now: it must be enabled, in sync and reachable.`,
+    });
+  }
+
+  async #awaitPosition(
+    successor: Successor,
+    position: Position,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, ttlMs } = this.#options;
+    const endMs = clock.monotonicMs() + 1.5 * ttlMs;
+    while (clock.monotonicMs() < endMs && !signal.aborted) {
+      const status = await this.#status(successor.address, successor.seat.uuid, signal);
+      if (status !== undefined && comparePositions(status.position, position) >= 0) return;
+      await clock.sleep(POLL_MS, signal).catch(() => undefined);
+    }
+    throw new ClusterError('STATE_FORBIDS', {
+      message: `Instance ${successor.seat.uuid} did not reach the leader's position in time; leadership stays.`,
+    });
+  }
+
+  /** With no other write of the two records under way. */
+  #move(successor: Successor, request: HandoverRequest): Promise<KnownLeader> {
+    const { inSync, lease } = this.#options;
+    return inSync.exclusive(() =>
+      lease.exclusive(async () => {
+        await lease.renew(request.signal);
+        const { stored } = inSync;
+        const { term, revision } = lease;
+        const seat = stored?.appointment.inSync.find((other) => sameSeat(other, successor.seat));
+        if (term === undefined || revision === undefined || stored?.appointment.term !== term) {
+          throw new ClusterError('NOT_LEADER');
+        }
+        if (seat === undefined || !inSync.settled) {
+          throw new ClusterError('STATE_FORBIDS', {
+            message: 'The in-sync members changed meanwhile; leadership stays. Try again.',
+          });
+        }
+        const appointment: Appointment = {
+          v: 1,
+          term: Math.max(term, successor.promisedTerm) + 1,
+          leader: seat.uuid,
+          inSync: [seat, ...stored.appointment.inSync.filter((other) => !sameSeat(other, seat))],
+          reason: request.reason,
+        };
+        return this.#send(appointment, { lease: revision, leader: stored.revision }, request);
+      }),
+    );
+  }
+
+  async #send(
+    appointment: Appointment,
+    compare: { readonly lease: number; readonly leader: number },
+    { signal }: HandoverRequest,
+  ): Promise<KnownLeader> {
+    const { provider, lease, leaders, random, replicaSetUuid, ttlMs } = this.#options;
+    const { term, leader } = appointment;
+    const record: Lease = {
+      ...{ v: 1, term, holder: leader, incarnation: 0, released: false },
+      nonce: random.uuid(),
+    };
+    const keys = {
+      lease: providerKeys.lease(replicaSetUuid),
+      leader: providerKeys.leader(replicaSetUuid),
+    };
+    lease.void();
+    try {
+      const outcome = await provider.transact(
+        {
+          compare: [
+            { key: keys.lease, revision: compare.lease },
+            { key: keys.leader, revision: compare.leader },
+          ],
+          writes: [
+            { kind: 'put', key: keys.leader, value: JSON.stringify(appointment) },
+            { kind: 'put', key: keys.lease, value: JSON.stringify(record) },
+          ],
+        },
+        { timeoutMs: ttlMs / 2, signal },
+      );
+      if (outcome.kind === 'applied') {
+        lease.drop(`term ${term} was handed to ${leader}`);
+        leaders.set(replicaSetUuid, { appointment, revision: outcome.revision });
+        return { uuid: leader, term };
+      }
+    } catch (error) {
+      if (!isProviderTrouble(error)) throw error;
+    }
+    return this.#settle(appointment, signal);
+  }
+
+  /** Renews the old record, or learns that it is lost. */
+  async #settle(appointment: Appointment, signal: AbortSignal): Promise<KnownLeader> {
+    const { lease, clock, ttlMs, logger } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await lease.renew(signal);
+      } catch (error) {
+        if (!isProviderTrouble(error)) throw error;
+        logger.warn({ error }, 'the outcome of a handover is not known yet');
+      }
+      if (lease.term === undefined) return this.#whoLeads(appointment, signal);
+      if (Number.isFinite(lease.deadlineMs())) break;
+      await clock.sleep(ttlMs / 10, signal).catch(() => undefined);
+    }
+    throw new ClusterError('STATE_FORBIDS', {
+      message: 'The state provider did not take the handover; leadership stays. Try again.',
+    });
+  }
+
+  /** The old lease is lost: to this handover, or to another appointment. */
+  async #whoLeads(wanted: Appointment, signal: AbortSignal): Promise<KnownLeader> {
+    const { provider, replicaSetUuid, ttlMs } = this.#options;
+    const key = providerKeys.leader(replicaSetUuid);
+    const entry = await provider.get(key, { timeoutMs: ttlMs, signal });
+    const found = entry && parseRecord(entry, appointmentSchema);
+    if (found?.leader === wanted.leader) return { uuid: found.leader, term: found.term };
+    throw new ClusterError('STATE_FORBIDS', {
+      message: 'Another appointment was made meanwhile; this instance does not lead any more.',
+    });
+  }
+
+  async #status(
+    address: string,
+    uuid: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly position: Position; readonly promisedTerm: number } | undefined> {
+    const { peers, ttlMs } = this.#options;
+    try {
+      const options = { timeoutMs: ttlMs / 4, signal };
+      const answer = statusSchema.parse(await peers.call(address, 'status', {}, options));
+      return answer.uuid === uuid ? (answer.replicaSet ?? undefined) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/** One way to find out who leads: with a state provider, or by the config alone. */
+import type { Topology } from '../contract/cluster-config.ts';
+import type { Issue } from '../contract/instance-status.ts';
+import type { Seat } from '../contract/provider-records.ts';
+import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
+
+export interface KnownLeader {
+  readonly uuid: string;
+  readonly term: number;
+}
+
+export interface LeadershipEngine {
+  current(): Leadership;
+  leaderOf(replicaSetUuid: string): KnownLeader | undefined;
+  configure(topology: Topology): Promise<void>;
+  proposeInSync(seats: readonly Seat[], reason: string): Promise<InSyncOutcome>;
+  /** Refused by a throw while this instance leads that term or a higher one; ends leadership of lower ones. */
+  promising(term: number): void;
+  handover(target: string | undefined, reason: string): Promise<KnownLeader>;
+  issues(): readonly Issue[];
+  run(signal: AbortSignal): Promise<void>;
+  /** Gives up what this instance leads, so that nobody has to wait for it. Before `run` is aborted. */
+  release(signal: AbortSignal): Promise<void>;
+}

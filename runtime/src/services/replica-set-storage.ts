@@ -1,0 +1,21 @@
+/** What leadership needs of the storage of its instance. */
+import type { Position } from '../contract/instance-status.ts';
+
+export interface StorageReport {
+  /** The last own row. */
+  readonly position: Position;
+  readonly promisedTerm: number;
+  readonly logIncarnation: number;
+}
+
+export interface ReplicaSetStorage {
+  report(): StorageReport;
+  /**
+   * Persists that rows of lower terms are refused from now on, then reports. A lower term than one promised before
+   * changes nothing: the report says so.
+   */
+  promise(term: number): Promise<StorageReport>;
+  /** Takes no more writes, and resolves to the last row once it is final. */
+  freeze(): Promise<Position>;
+  thaw(): void;
+}

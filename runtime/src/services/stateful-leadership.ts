@@ -1,0 +1,272 @@
+/**
+ * Leadership by appointment: a coordinator appoints in the state provider, the appointed holds a lease there.
+ *
+ * This instance leads from its first confirmed renewal until its deadline, for as long as no higher term is promised
+ * or appointed. Not reading the provider ends nothing before the deadline; losing a comparison ends it at once.
+ */
+import type { Topology } from '../contract/cluster-config.ts';
+import type { InstanceIdentity } from '../contract/identity.ts';
+import type { Issue } from '../contract/instance-status.ts';
+import type { Seat } from '../contract/provider-records.ts';
+import { ClusterError } from '../core/errors.ts';
+import { configuredLeader, leaderOrder } from '../core/failover/leader-order.ts';
+import { sameSeat } from '../core/failover/seats.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { Random } from '../foundation/random.ts';
+import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
+import type { Peers } from '../ports/peers.ts';
+import type { StateProvider } from '../ports/state-provider.ts';
+import { HandoverProtocol } from './handover-protocol.ts';
+import type { InSyncFile } from './in-sync-file.ts';
+import { InSyncKeeper } from './in-sync-keeper.ts';
+import { LeaderMap, type StoredAppointment } from './leader-map.ts';
+import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
+import { type HeldLease, LeaseKeeper } from './lease-keeper.ts';
+import type { ReplicaSetStorage } from './replica-set-storage.ts';
+import { isProviderTrouble } from './stored-records.ts';
+import { WakeUp } from './wake-up.ts';
+
+export interface StatefulLeadershipOptions {
+  readonly provider: StateProvider;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly peers: Peers;
+  readonly identity: InstanceIdentity;
+  readonly replicaSetUuid: string;
+  readonly ttlMs: number;
+  readonly storage: ReplicaSetStorage;
+  readonly file: InSyncFile;
+  readonly onChange: () => void;
+  readonly onLeadersChange: () => void;
+  readonly onHeld: (held: readonly HeldLease[]) => void;
+}
+
+export class StatefulLeadership implements LeadershipEngine {
+  readonly #options: StatefulLeadershipOptions;
+  readonly #leaders: LeaderMap;
+  readonly #lease: LeaseKeeper;
+  readonly #inSync: InSyncKeeper;
+  readonly #handover: HandoverProtocol;
+  readonly #closing = new AbortController();
+  readonly #wakeUp: WakeUp;
+  #topology: Topology | undefined;
+  /** Promised since this process started; the storage knows the rest. */
+  #promised = 0;
+  #leaving = false;
+
+  constructor(options: StatefulLeadershipOptions) {
+    this.#options = options;
+    const { provider, clock, logger, replicaSetUuid, ttlMs, onChange } = options;
+    this.#wakeUp = new WakeUp(clock);
+    this.#leaders = new LeaderMap({
+      ...{ provider, clock, logger, timeoutMs: Math.max(ttlMs, 1000) },
+      onChange: (uuids) => this.#leadersChanged(uuids),
+    });
+    this.#lease = new LeaseKeeper(options);
+    this.#inSync = new InSyncKeeper({
+      ...{ provider, clock, replicaSetUuid, onChange },
+      timeoutMs: ttlMs / 3,
+      selfUuid: options.identity.uuid,
+      signal: this.#closing.signal,
+      persist: (appointment) => options.file.store(appointment),
+      heldTerm: () => this.#lease.term,
+      onLost: (stored) => this.#lost(stored),
+      onStored: (stored) => this.#leaders.set(replicaSetUuid, stored),
+    });
+    this.#handover = new HandoverProtocol({
+      ...options,
+      leaders: this.#leaders,
+      lease: this.#lease,
+      inSync: this.#inSync,
+    });
+  }
+
+  current(): Leadership {
+    const stored = this.#leaders.get(this.#options.replicaSetUuid);
+    if (stored === undefined) {
+      const reason = this.#leaders.trouble ?? 'no leader was appointed yet';
+      return { kind: 'none', term: this.#promisedTerm(), reason };
+    }
+    const { term, leader } = stored.appointment;
+    if (this.#promisedTerm() > term) {
+      return { kind: 'none', term: this.#promisedTerm(), reason: 'a higher term was promised' };
+    }
+    if (leader !== this.#options.identity.uuid) return { kind: 'follower', term, leader };
+    const inSync = this.#inSync.seats(term);
+    const deadlineMs = this.#lease.deadlineMs();
+    if (this.#lease.term !== term || inSync === undefined || !Number.isFinite(deadlineMs)) {
+      return { kind: 'none', term, reason: 'the lease is not held' };
+    }
+    return { kind: 'leader', term, deadlineMs, inSync };
+  }
+
+  leaderOf(replicaSetUuid: string): KnownLeader | undefined {
+    const stored = this.#leaders.get(replicaSetUuid);
+    return stored && { uuid: stored.appointment.leader, term: stored.appointment.term };
+  }
+
+  async configure(topology: Topology): Promise<void> {
+    this.#topology = topology;
+    this.#wakeUp.wake();
+  }
+
+  proposeInSync(seats: readonly Seat[], reason: string): Promise<InSyncOutcome> {
+    return this.#inSync.propose(seats, reason);
+  }
+
+  promising(term: number): void {
+    const held = this.#lease.term;
+    if (held !== undefined && held >= term) {
+      throw new ClusterError('STALE_TERM', {
+        message: `This instance leads term ${held}, it cannot promise term ${term}.`,
+        details: { promisedTerm: held },
+      });
+    }
+    if (term <= this.#promised) return;
+    this.#promised = term;
+    this.#lease.drop(`term ${term} was promised`);
+    this.#options.onChange();
+  }
+
+  async handover(target: string | undefined, reason: string): Promise<KnownLeader> {
+    if (this.#topology === undefined) throw new ClusterError('CONFIG_MISSING');
+    return this.#handover.run(this.#topology, { target, reason, signal: this.#closing.signal });
+  }
+
+  issues(): readonly Issue[] {
+    const issues: Issue[] = [];
+    const { trouble } = this.#leaders;
+    const stored = this.#leaders.get(this.#options.replicaSetUuid);
+    if (trouble !== undefined) {
+      const message = `The appointments cannot be read: ${trouble}`;
+      issues.push({ level: 'warning', topic: 'failover', message });
+    }
+    if (stored?.appointment.reason === 'all-seats-lost') {
+      const message = `In term ${stored.appointment.term} every in-sync member had lost the end of its log. The longest log leads; writes of the last moments before may be missing.`;
+      issues.push({ level: 'critical', topic: 'failover', message });
+    }
+    return issues;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#closing.abort(), { once: true });
+    await Promise.all([
+      this.#leaders.run(signal),
+      this.#keepLease(signal),
+      this.#returnLeadership(signal),
+    ]);
+  }
+
+  async release(signal: AbortSignal): Promise<void> {
+    this.#leaving = true;
+    if (this.current().kind === 'leader') {
+      await this.handover(undefined, 'the leader stops').catch((error: unknown) => {
+        this.#options.logger.warn({ error }, 'leadership was not handed over');
+      });
+    }
+    await this.#lease.release(signal);
+  }
+
+  async #keepLease(signal: AbortSignal): Promise<void> {
+    const { clock, ttlMs, logger } = this.#options;
+    while (!signal.aborted) {
+      const startedMs = clock.monotonicMs();
+      try {
+        await this.#leaveWhenForbidden(signal);
+        await this.#takeOrRenew(signal);
+      } catch (error) {
+        if (!isProviderTrouble(error)) throw error;
+        logger.warn({ error }, 'the lease could not be renewed; trying again');
+      }
+      const restMs = startedMs + ttlMs / 3 - clock.monotonicMs();
+      // At least a little, so that a provider that fails at once is not flooded.
+      await this.#wakeUp.sleep(Math.max(restMs, ttlMs / 30), signal);
+    }
+  }
+
+  async #takeOrRenew(signal: AbortSignal): Promise<void> {
+    const stored = this.#ownAppointment();
+    if (stored === undefined) return;
+    const { term } = stored.appointment;
+    // While it leaves, an instance still renews what it holds.
+    const may = (): boolean =>
+      (!this.#leaving || this.#lease.term === term) &&
+      this.#ownAppointment()?.appointment.term === term;
+    await this.#inSync.follow(stored);
+    await this.#lease.exclusive(async () => {
+      if (may()) await this.#lease.takeOrRenew(term, may, signal);
+    });
+  }
+
+  /** The appointment of this process, if it may act on it. */
+  #ownAppointment(): StoredAppointment | undefined {
+    const { identity, replicaSetUuid } = this.#options;
+    const stored = this.#leaders.get(replicaSetUuid);
+    if (stored?.appointment.leader !== identity.uuid) return undefined;
+    const { term, inSync } = stored.appointment;
+    const own = { uuid: identity.uuid, incarnation: identity.logIncarnation };
+    // Between its appointment and now the end of its log may have been lost.
+    const seated = inSync.some((seat) => sameSeat(seat, own));
+    return seated && this.#promisedTerm() <= term ? stored : undefined;
+  }
+
+  /** An instance that may not lead any more hands over, or at least lets go. */
+  async #leaveWhenForbidden(signal: AbortSignal): Promise<void> {
+    const { replicaSetUuid, identity } = this.#options;
+    if (this.#topology === undefined || this.#lease.term === undefined) return;
+    const own = leaderOrder(this.#topology, replicaSetUuid).find(
+      ({ uuid }) => uuid === identity.uuid,
+    );
+    if (own !== undefined && !own.disabled) return;
+    await this.release(signal);
+    this.#leaving = false;
+  }
+
+  /** Hands over to the first in priority when the config wants that, and it can take over (FO-85). */
+  async #returnLeadership(signal: AbortSignal): Promise<void> {
+    const { clock, replicaSetUuid, identity, logger } = this.#options;
+    while (!signal.aborted) {
+      const failover = this.#topology?.failover;
+      await clock
+        .sleep(Math.max(1, failover?.autoreturn_delay ?? 1) * 1000, signal)
+        .catch(() => undefined);
+      const wanted = this.#topology && configuredLeader(this.#topology, replicaSetUuid);
+      const leads = this.current().kind === 'leader' && !this.#leaving;
+      if (failover?.leader_autoreturn !== true || !leads) continue;
+      if (wanted === undefined || wanted === identity.uuid) continue;
+      await this.handover(wanted, 'autoreturn').catch((error: unknown) => {
+        logger.info({ error, wanted }, 'leadership was not returned; trying again later');
+      });
+    }
+  }
+
+  #leadersChanged(uuids: readonly string[]): void {
+    const { replicaSetUuid, onLeadersChange, onChange, file, logger } = this.#options;
+    if (uuids.includes(replicaSetUuid)) {
+      const stored = this.#leaders.get(replicaSetUuid);
+      const held = this.#lease.term;
+      if (stored !== undefined && held !== undefined && stored.appointment.term > held) {
+        this.#lease.drop(`term ${stored.appointment.term} was appointed`);
+      }
+      if (stored !== undefined && stored.appointment.leader !== this.#options.identity.uuid) {
+        file.store(stored.appointment).catch((error: unknown) => {
+          logger.error({ error }, 'the in-sync members could not be stored');
+        });
+      }
+      onChange();
+      this.#wakeUp.wake();
+    }
+    onLeadersChange();
+  }
+
+  #lost(stored: StoredAppointment | undefined): void {
+    this.#lease.drop('another appointment was found');
+    if (stored !== undefined) this.#leaders.set(this.#options.replicaSetUuid, stored);
+  }
+
+  #promisedTerm(): number {
+    return Math.max(this.#promised, this.#options.storage.report().promisedTerm);
+  }
+}
