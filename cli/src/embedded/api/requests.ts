@@ -1,8 +1,9 @@
 /** A request as the handlers see it: the parsed address, and the body read on demand. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parse as parseYaml } from 'yaml';
-import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
+import { ApiError, badRequest } from './api-error.ts';
 import { isObject, type JsonObject } from './json.ts';
+import { readProtobuf } from './protobuf.ts';
 import type { WriteOptions } from './store-operations.ts';
 import type { IncludedObject } from './tables.ts';
 
@@ -53,11 +54,11 @@ export async function readBody(request: ApiRequest): Promise<unknown> {
     }
     chunks.push(bytes);
   }
-  const text = Buffer.concat(chunks).toString('utf8');
-  if (text.trim() === '') return undefined;
+  const bytes = Buffer.concat(chunks);
   const type = contentType(request);
-  if (type.includes('protobuf'))
-    throw unsupportedMediaType(['application/json', 'application/yaml']);
+  if (bytes.length > 0 && type.includes('protobuf')) return readProtobuf(bytes);
+  const text = bytes.toString('utf8');
+  if (text.trim() === '') return undefined;
   try {
     return type.includes('yaml') && !text.trimStart().startsWith('{')
       ? parseYaml(text)

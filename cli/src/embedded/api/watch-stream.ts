@@ -94,7 +94,9 @@ function sendInitial(stream: Stream): number {
   if (wish === 'true') checkInitialWish(query, version, stream.store.resourceVersion);
   else if (version !== '' && version !== '0') return parseVersion(version);
   if (wish !== 'false') sendPresent(stream);
-  if (wish === 'true' && query.get('allowWatchBookmarks') === 'true') {
+  // A watch that names no version gets the mark as well, as from a real server.
+  const wantsMark = wish === 'true' || (wish === null && version === '');
+  if (wantsMark && query.get('allowWatchBookmarks') === 'true') {
     sendBookmark(stream, { 'k8s.io/initial-events-end': 'true' });
   }
   return stream.store.resourceVersion;
