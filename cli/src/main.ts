@@ -4,12 +4,12 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { CommandError } from './command-error.ts';
-import { runDown } from './commands/down.ts';
-import { printKubeconfig } from './commands/kubeconfig.ts';
-import { printStatus } from './commands/status.ts';
-import { runUp } from './commands/up.ts';
+import type { DownOptions } from './commands/down.ts';
+import type { StatusOptions } from './commands/status.ts';
+import type { UpOptions } from './commands/up.ts';
 import { openConsole } from './console.ts';
 
+// Each command brings its own imports: `tonearm kubeconfig` stands in prompts and scripts, and must be quick.
 const STATE_DIRECTORY = '.tonearm';
 const USAGE = 2;
 
@@ -38,24 +38,36 @@ function buildProgram(): Command {
     .addOption(new Option('--stateboard', 'keep leadership in the stateboard').conflicts('etcd'))
     .option('--etcd', 'keep leadership in an etcd, which must be installed')
     .addOption(stateOption())
-    .action((options: Parameters<typeof runUp>[0]) => runUp(options, console));
+    .action(async (options: UpOptions) => {
+      const { runUp } = await import('./commands/up.ts');
+      await runUp(options, console);
+    });
   program
     .command('down')
     .description('stop what `tonearm up` runs')
     .option('--purge', 'delete the data as well')
     .addOption(stateOption())
-    .action((options: Parameters<typeof runDown>[0]) => runDown(options, console));
+    .action(async (options: DownOptions) => {
+      const { runDown } = await import('./commands/down.ts');
+      await runDown(options, console);
+    });
   program
     .command('kubeconfig')
     .description('print the path of the kubeconfig file')
     .addOption(stateOption())
-    .action((options: Parameters<typeof printKubeconfig>[0]) => printKubeconfig(options, console));
+    .action(async (options: { readonly state: string }) => {
+      const { printKubeconfig } = await import('./commands/kubeconfig.ts');
+      printKubeconfig(options, console);
+    });
   program
     .command('status')
     .description('show clusters, replica sets and pods')
     .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'))
     .addOption(stateOption())
-    .action((options: Parameters<typeof printStatus>[0]) => printStatus(options, console));
+    .action(async (options: StatusOptions) => {
+      const { printStatus } = await import('./commands/status.ts');
+      await printStatus(options, console);
+    });
   return program;
 }
 

@@ -11,7 +11,9 @@ export function firstView(pod: Pod): ContainerView {
   if (known === undefined) return { ...down, restartCount: 0, lastState: undefined };
   if ('waiting' in known.state) {
     const lastState = 'terminated' in known.lastState ? known.lastState.terminated : undefined;
-    return { ...down, restartCount: known.restartCount, lastState };
+    // It was waiting to be started once more, or for the first time.
+    const restarts = lastState === undefined ? 0 : 1;
+    return { ...down, restartCount: known.restartCount + restarts, lastState };
   }
   const lastState =
     'terminated' in known.state ? known.state.terminated : lostState(known.state.running.startedAt);

@@ -279,16 +279,17 @@ export class PodWorker {
     }
     const restart = planRestart(this.#crashesInARow, ranForMs);
     this.#crashesInARow = restart.crashesInARow;
-    const restarted = { ...down, lastState: ended, restartCount: this.#view.restartCount + 1 };
-    if (restart.delayMs === 0) {
-      this.#view = { ...this.#view, ...restarted };
-      return;
-    }
+    this.#view = { ...this.#view, ...down, lastState: ended };
+    if (restart.delayMs > 0) await this.#backOff(restart.delayMs);
+    this.#view = { ...this.#view, restartCount: this.#view.restartCount + 1 };
+  }
+
+  async #backOff(delayMs: number): Promise<void> {
     const name = this.#pod.spec.containers[0]?.name ?? '';
-    const message = `back-off ${restart.delayMs / 1000}s restarting failed container=${name}`;
+    const message = `back-off ${delayMs / 1000}s restarting failed container=${name}`;
     this.#record({ type: 'Warning', reason: 'BackOff', message });
-    this.#publish({ ...restarted, state: { waiting: { reason: 'CrashLoopBackOff', message } } });
-    const untilMs = this.#parts.clock.monotonicMs() + restart.delayMs;
+    this.#publish({ state: { waiting: { reason: 'CrashLoopBackOff', message } } });
+    const untilMs = this.#parts.clock.monotonicMs() + delayMs;
     while (!this.#isEnding() && this.#parts.clock.monotonicMs() < untilMs) {
       await this.#pause(untilMs - this.#parts.clock.monotonicMs());
     }
