@@ -1,7 +1,7 @@
 /** Server-side apply: who owns a field, who may change it, and what happens when it is given up. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { at, type ContractContext, MERGE } from './kubernetes-api.ts';
+import { at, type ContractContext, MERGE } from './kubernetes-api-context.ts';
 import { configMap, widget } from './kubernetes-api-widgets.ts';
 import type { Json } from './kubernetes-connection.ts';
 

@@ -1,7 +1,7 @@
 /** What a definition's schema does to objects: defaults, pruning, validation. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { at, type ContractContext, MERGE } from './kubernetes-api.ts';
+import { at, type ContractContext, MERGE } from './kubernetes-api-context.ts';
 import { widget } from './kubernetes-api-widgets.ts';
 import type { Json } from './kubernetes-connection.ts';
 

@@ -1,7 +1,13 @@
 /** Deletion: preconditions, finalizers, owners and what becomes of their dependents. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { at, type ContractContext, eventually, JSON_PATCH, MERGE } from './kubernetes-api.ts';
+import {
+  at,
+  type ContractContext,
+  eventually,
+  JSON_PATCH,
+  MERGE,
+} from './kubernetes-api-context.ts';
 import { configMap, widget } from './kubernetes-api-widgets.ts';
 import type { Json } from './kubernetes-connection.ts';
 

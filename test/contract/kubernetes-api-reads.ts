@@ -1,7 +1,7 @@
 /** Discovery, selection, pages, tables, and the form of refusals. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { at, type ContractContext, WIDGETS } from './kubernetes-api.ts';
+import { at, type ContractContext, WIDGETS } from './kubernetes-api-context.ts';
 import { configMap, widget } from './kubernetes-api-widgets.ts';
 import type { Json } from './kubernetes-connection.ts';
 

@@ -1,7 +1,7 @@
 /** Watching: nothing is missed, nothing comes twice, and a watch from too long ago is refused. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { at, type ContractContext, MERGE } from './kubernetes-api.ts';
+import { at, type ContractContext, MERGE } from './kubernetes-api-context.ts';
 import { configMap, widget } from './kubernetes-api-widgets.ts';
 import type { Json } from './kubernetes-connection.ts';
 

@@ -1,7 +1,7 @@
 /** Creation, optimistic concurrency, generation, patches, writes that change nothing. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { at, type ContractContext, JSON_PATCH, MERGE } from './kubernetes-api.ts';
+import { at, type ContractContext, JSON_PATCH, MERGE } from './kubernetes-api-context.ts';
 import { configMap, widget } from './kubernetes-api-widgets.ts';
 import type { Json } from './kubernetes-connection.ts';
 
