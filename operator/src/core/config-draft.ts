@@ -25,8 +25,14 @@ export type Edited =
 export type Edit = (draft: ConfigDraft) => Edited;
 
 export function openDraft(config: ClusterConfig | undefined): ConfigDraft {
-  const { topology: _topology, vshard_groups: _groups, ...others } = config?.sections ?? {};
-  return { topology: topologyOf(config), groups: vshardGroupsOf(config), others };
+  const others = Object.entries(config?.sections ?? {}).filter(
+    ([name]) => name !== 'topology' && name !== 'vshard_groups',
+  );
+  return {
+    topology: topologyOf(config),
+    groups: vshardGroupsOf(config),
+    others: Object.fromEntries(others),
+  };
 }
 
 /** Nothing when the draft says what the config says already. */

@@ -42,7 +42,7 @@ export function gatherChange(
       {
         kind: 'refuse',
         reason: 'ConfigRefused',
-        message: `Instance ${last.instance} refuses the config: ${last.message} Nothing was changed; correct the Cluster.`,
+        message: `The config was refused, and nothing was changed: ${last.message}`,
       },
     ];
   }

@@ -17,7 +17,10 @@ export type ClusterIdentity =
   /** Claims of several clusters that had this name: choosing one would hide the rows of the others. */
   | { readonly kind: 'ambiguous'; readonly uuids: readonly string[] };
 
-export function identifyCluster(snapshot: ClusterSnapshot): ClusterIdentity {
+/** All that the identity of a cluster is chosen from. */
+export type IdentityFacts = Pick<ClusterSnapshot, 'cluster' | 'claims'>;
+
+export function identifyCluster(snapshot: IdentityFacts): ClusterIdentity {
   const { cluster, claims } = snapshot;
   const recorded = cluster.status?.uuid;
   if (recorded !== undefined) return { kind: 'known', uuid: recorded, source: 'status' };
@@ -31,7 +34,7 @@ export function identifyCluster(snapshot: ClusterSnapshot): ClusterIdentity {
 }
 
 /** For rules that come after the one which stops on an ambiguous identity. */
-export function clusterUuidOf(snapshot: ClusterSnapshot): string {
+export function clusterUuidOf(snapshot: IdentityFacts): string {
   const identity = identifyCluster(snapshot);
   return identity.kind === 'known' ? identity.uuid : '';
 }

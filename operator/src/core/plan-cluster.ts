@@ -40,12 +40,12 @@ import type { Action, Rule, Verdict } from './verdict.ts';
 const rules: readonly Rule[] = [
   reportHealth,
   reportOldTemplates,
-  skipWhenPaused,
 
   // What can be done at all.
   settleIdentity,
   refuseUnsupported,
   refuseTakenNames,
+  skipWhenPaused,
 
   // Objects of Kubernetes.
   keepCookie,

@@ -37,7 +37,7 @@ export interface InstanceFacts {
   readonly terminating: boolean;
   /** Wall time of the pod's creation. */
   readonly createdMs: number;
-  /** Its answer, or why there is none. */
+  /** Its answer, or why there is none. An instance of another cluster counts as silent. */
   readonly answer:
     | { readonly kind: 'status'; readonly status: InstanceStatus }
     | { readonly kind: 'silent'; readonly reason: string };
@@ -76,7 +76,6 @@ export type LastChange =
       readonly kind: 'refused';
       /** Identifies the wish: a refused wish is not repeated until it changes. */
       readonly wish: string;
-      readonly instance: string;
       readonly message: string;
     }
   | { readonly kind: 'aborted'; readonly wish: string; readonly reason: string }

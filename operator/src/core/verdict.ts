@@ -50,7 +50,8 @@ export interface ChangeTarget {
 
 export type Action =
   | { readonly kind: 'apply'; readonly resource: AppliedKind; readonly intent: Intent }
-  | { readonly kind: 'create-cookie'; readonly name: string }
+  /** With the operator's keys from the start: a mounted Secret shows a change only after a minute. */
+  | { readonly kind: 'create-cookie'; readonly name: string; readonly keys: string }
   | { readonly kind: 'publish-operator-key'; readonly name: string; readonly keys: string }
   | { readonly kind: 'scale'; readonly replicaSet: string; readonly replicas: number }
   | { readonly kind: 'delete-replica-set'; readonly name: string; readonly uid: string }

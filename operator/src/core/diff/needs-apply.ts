@@ -6,9 +6,9 @@
  * other way round; what the intent no longer has is noticed by the hash of the last intent, kept as an annotation.
  */
 import { hashJson } from '@tonearm/runtime/config';
-import type { Json } from '@tonearm/runtime/contract';
 import type { KubeObject } from '../../api/kube-object.ts';
 import { parseBytes } from '../../api/quantity.ts';
+import { toJson } from '../config-draft.ts';
 import { MEMORY } from '../resources/names.ts';
 import type { Intent } from '../verdict.ts';
 
@@ -47,17 +47,21 @@ function containsMetadata(found: KubeObject, wanted: Intent['metadata']): boolea
 
 /** Short, since it is only compared; without the number and the version that were taken from the object itself. */
 function hashIntent(intent: Intent): string {
-  const bare: Record<string, unknown> = { ...withoutLock(intent) };
-  if (intent.kind === 'ReplicaSet') {
-    const { replicas: _, ...spec } = bare['spec'] as Record<string, unknown>;
-    bare['spec'] = spec;
-  }
-  return hashJson(JSON.parse(JSON.stringify(bare)) as Json).slice(0, 16);
+  const spec = (intent['spec'] ?? {}) as Readonly<Record<string, unknown>>;
+  const own = intent.kind === 'ReplicaSet' ? without(spec, 'replicas') : spec;
+  return hashJson(toJson({ ...withoutLock(intent), spec: own })).slice(0, 16);
 }
 
 function withoutLock(intent: Intent): Intent {
-  const { resourceVersion: _, ...metadata } = intent.metadata;
+  const metadata = without(intent.metadata, 'resourceVersion');
   return { ...intent, metadata: metadata as Intent['metadata'] };
+}
+
+function without(
+  fields: Readonly<Record<string, unknown>>,
+  left: string,
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => name !== left));
 }
 
 /** Is everything that is wanted also there? Lists must have the same length: an extra port is a difference. */

@@ -49,10 +49,14 @@ export function buildReplicaSet(wish: ReplicaSetWish): Intent {
       roles: template.roles,
       weight: template.weight,
       ephemeral: template.ephemeral,
-      ...(template.zone === undefined ? {} : { zone: template.zone }),
-      ...(template.resources === undefined ? {} : { resources: template.resources }),
-      ...(template.env === undefined ? {} : { env: template.env }),
-      ...(template.volume === undefined ? {} : { volume: template.volume }),
+      ...optionalFields(template),
     },
   };
+}
+
+/** Absent, not undefined: an applier that sends a field owns it. */
+function optionalFields(template: ReplicaSetTemplate): Record<string, unknown> {
+  const { zone, resources, env, volume } = template;
+  const given = Object.entries({ zone, resources, env, volume });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }

@@ -6,7 +6,6 @@
  * it make it, from an empty draft.
  */
 
-import { clusterUuidOf } from '../identity.ts';
 import { isBootstrapped } from '../progress.ts';
 import { isBlank, type Seat, seatsOf } from '../seats.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
@@ -59,14 +58,6 @@ function explainWait(snapshot: ClusterSnapshot, seats: readonly Seat[]): Reason 
     return {
       reason: 'WaitingForInstances',
       message: `The cluster is bootstrapped when all ${seats.length} instances are up; waiting for ${nameSome(missing.map(explainSeat))}.`,
-    };
-  }
-  const clusterUuid = clusterUuidOf(snapshot);
-  const stranger = seats.find(({ status }) => status?.clusterUuid !== clusterUuid);
-  if (stranger !== undefined) {
-    return {
-      reason: 'ForeignInstance',
-      message: `Instance ${stranger.name} belongs to another cluster: delete pod ${stranger.name} to start it anew.`,
     };
   }
   if (snapshot.roles === undefined) {

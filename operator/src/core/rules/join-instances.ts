@@ -14,7 +14,7 @@ import {
 import type { Topology } from '@tonearm/runtime/contract';
 import type { ReplicaSet } from '../../api/v1alpha1/replica-set.ts';
 import { editTopology } from '../config-draft.ts';
-import { clusterUuidOf, replicaSetUuidOf } from '../identity.ts';
+import { replicaSetUuidOf } from '../identity.ts';
 import { storesBuckets, unknownRoles } from '../roles.ts';
 import { isBlank, type Seat, seatsOf } from '../seats.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
@@ -69,8 +69,7 @@ function isYoung(snapshot: ClusterSnapshot, { instance }: Seat): boolean {
 function mayJoin(snapshot: ClusterSnapshot, seat: Seat): boolean {
   const { instance, status } = seat;
   if (instance === undefined || instance.terminating || status === undefined) return false;
-  if (!isBlank(seat) || status.clusterUuid !== clusterUuidOf(snapshot)) return false;
-  return readTopology(snapshot.config).servers[status.uuid] === undefined;
+  return isBlank(seat) && readTopology(snapshot.config).servers[status.uuid] === undefined;
 }
 
 function replaceable(

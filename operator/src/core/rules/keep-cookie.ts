@@ -6,7 +6,7 @@
  */
 import { cookieSecretName } from '../resources/names.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
-import type { Verdict } from '../verdict.ts';
+import type { Action, Verdict } from '../verdict.ts';
 import { act } from '../verdict.ts';
 
 /** The present operator's and the one before it, so that a change of keys shuts nobody out. */
@@ -15,7 +15,9 @@ const KEYS_KEPT = 2;
 export function keepCookie({ cluster, cookie, operator }: ClusterSnapshot): readonly Verdict[] {
   const name = cookieSecretName(cluster.metadata.name);
   if (cookie === undefined) {
-    return [act([{ kind: 'create-cookie', name }], 'CreatingCookie', `Secret ${name} is created.`)];
+    const keys = `${operator.publicKey.trim()}\n`;
+    const action: Action = { kind: 'create-cookie', name, keys };
+    return [act([action], 'CreatingCookie', `Secret ${name} is created.`)];
   }
   if (!cookie.hasCookie) {
     return [

@@ -1,4 +1,5 @@
 /** The etcd that the operator runs: made before the instances, which cannot bootstrap without it. */
+import type { StatefulSet } from '../../api/kube-object.ts';
 import { needsApply } from '../diff/needs-apply.ts';
 import { clusterUuidOf } from '../identity.ts';
 import { buildEtcdService, buildEtcdStatefulSet } from '../resources/build-etcd.ts';
@@ -14,27 +15,37 @@ export function keepStateProvider(snapshot: ClusterSnapshot): readonly Verdict[]
   const replicas = provider.managedReplicas;
   const name = etcdName(snapshot.cluster.metadata.name);
   const found = snapshot.statefulSets.find((set) => set.metadata.name === name);
-  const image = found?.spec.template.spec.containers[0]?.image ?? snapshot.operator.etcdImage;
-  const { cluster } = snapshot;
-  const actions: Action[] = [];
-
-  const service = buildEtcdService(cluster);
-  const foundService = snapshot.services.find((one) => one.metadata.name === name);
-  if (needsApply(service, foundService)) {
-    actions.push({ kind: 'apply', resource: 'services', intent: service });
-  }
-  const wish = { cluster, clusterUuid: clusterUuidOf(snapshot), replicas, image };
-  const statefulSet = buildEtcdStatefulSet(wish);
-  if (needsApply(statefulSet, found)) {
-    actions.push({ kind: 'apply', resource: 'statefulSets', intent: statefulSet });
-  }
+  const actions = [...applyService(snapshot), ...applyStatefulSet(snapshot, replicas, found)];
   if (actions.length > 0) {
     return [act(actions, 'ApplyingEtcd', `StatefulSet ${name} with ${replicas} etcd is applied.`)];
   }
-
   const ready = found?.status?.readyReplicas ?? 0;
-  if (ready > replicas / 2) return [];
-  const message = `${ready} of ${replicas} etcd of StatefulSet ${name} are ready: kubectl describe pods -l tonearm.dev/cluster=${cluster.metadata.name},app.kubernetes.io/component=etcd tells why.`;
-  if (snapshot.config === undefined) return [wait('WaitingForEtcd', message)];
-  return [{ kind: 'complain', reason: 'EtcdNotReady', message }];
+  return ready > replicas / 2 ? [] : [explainNotReady(snapshot, `${ready} of ${replicas}`)];
+}
+
+function applyService({ cluster, services }: ClusterSnapshot): readonly Action[] {
+  const intent = buildEtcdService(cluster);
+  const found = services.find((service) => service.metadata.name === intent.metadata.name);
+  return needsApply(intent, found) ? [{ kind: 'apply', resource: 'services', intent }] : [];
+}
+
+/** The image stays: a new operator with another default must not restart the provider of a cluster that runs. */
+function applyStatefulSet(
+  snapshot: ClusterSnapshot,
+  replicas: number,
+  found: StatefulSet | undefined,
+): readonly Action[] {
+  const { cluster, operator } = snapshot;
+  const image = found?.spec.template.spec.containers[0]?.image ?? operator.etcdImage;
+  const clusterUuid = clusterUuidOf(snapshot);
+  const intent = buildEtcdStatefulSet({ cluster, clusterUuid, replicas, image });
+  return needsApply(intent, found) ? [{ kind: 'apply', resource: 'statefulSets', intent }] : [];
+}
+
+/** Before the bootstrap everything waits for it; afterwards the cluster goes on without, as long as nothing fails. */
+function explainNotReady({ cluster, config }: ClusterSnapshot, ready: string): Verdict {
+  const { name } = cluster.metadata;
+  const message = `${ready} etcd of StatefulSet ${etcdName(name)} are ready: kubectl describe pods -l tonearm.dev/cluster=${name},app.kubernetes.io/component=etcd tells why.`;
+  if (config === undefined) return wait('WaitingForEtcd', message);
+  return { kind: 'complain', reason: 'EtcdNotReady', message };
 }

@@ -2,7 +2,7 @@
 import { sameJson } from '@tonearm/runtime/config';
 import type { ClusterStatus } from '../../api/v1alpha1/cluster.ts';
 import { toJson } from '../config-draft.ts';
-import { identifyCluster } from '../identity.ts';
+import { clusterUuidOf } from '../identity.ts';
 import { isBootstrapped } from '../progress.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
 import { wantedProvider } from '../state-provider.ts';
@@ -19,22 +19,12 @@ export function buildClusterStatus(
 ): ClusterStatus | undefined {
   const before = snapshot.cluster.status;
   const generation = snapshot.cluster.metadata.generation ?? 0;
-  const identity = identifyCluster(snapshot);
-  // An identity is recorded only when it was not refused: it can never be taken back.
+  // What was refused leaves no trace: an identity that is recorded can never be taken back.
   const stopped = verdicts.some((verdict) => verdict.kind === 'stop' && verdict.refused);
-  const uuid = identity.kind === 'known' && !stopped ? identity.uuid : before?.uuid;
-  const provider = wantedProvider(snapshot);
-  const stateProvider =
-    before?.stateProvider ??
-    (provider.kind === 'usable' && !stopped ? provider.provider : undefined);
   const sets = memberSets(snapshot).map((replicaSet) => summarize(snapshot, replicaSet));
-  const configVersion = isSettled(snapshot) ? snapshot.config?.meta.version : before?.configVersion;
   const status: ClusterStatus = {
     observedGeneration: generation,
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(stateProvider === undefined ? {} : { stateProvider }),
-    ...(configVersion === undefined ? {} : { configVersion }),
-    managedSections: [...(stopped ? (before?.managedSections ?? []) : managedSections(snapshot))],
+    ...(stopped ? recordedMemory(before) : memory(snapshot)),
     instances: sets.reduce((sum, { replicas }) => sum + replicas, 0),
     readyInstances: sets.reduce((sum, { readyReplicas }) => sum + readyReplicas, 0),
     replicaSets: sets,
@@ -45,6 +35,35 @@ export function buildClusterStatus(
     }),
   };
   return before !== undefined && sameJson(toJson(before), toJson(status)) ? undefined : status;
+}
+
+type Memory = Pick<ClusterStatus, 'uuid' | 'stateProvider' | 'configVersion' | 'managedSections'>;
+
+/** What later rounds read from the status. */
+function memory(snapshot: ClusterSnapshot): Memory {
+  const before = snapshot.cluster.status;
+  const provider = wantedProvider(snapshot);
+  const offered = provider.kind === 'usable' ? provider.provider : undefined;
+  const settled = isSettled(snapshot) ? snapshot.config?.meta.version : undefined;
+  return present({
+    uuid: clusterUuidOf(snapshot),
+    stateProvider: before?.stateProvider ?? offered,
+    configVersion: settled ?? before?.configVersion,
+    managedSections: [...managedSections(snapshot)],
+  });
+}
+
+function recordedMemory(before: ClusterStatus | undefined): Memory {
+  const { uuid, stateProvider, configVersion, managedSections: sections } = before ?? {};
+  return present({ uuid, stateProvider, configVersion, managedSections: sections });
+}
+
+function present(
+  fields: {
+    readonly [Field in keyof Memory]-?: Memory[Field] | undefined;
+  },
+): Memory {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function factsOf(snapshot: ClusterSnapshot, verdicts: readonly Verdict[]): readonly Fact[] {
