@@ -79,17 +79,14 @@ export class SimulatedDisk {
   }
 
   async #run<T>(generation: number, effect: () => T): Promise<T> {
-    // The moment of the effect lies between two waits: a crash can come before it and after it.
-    await this.#wait(generation);
+    if (this.#latencyMs > 0) await this.#clock.sleep(this.#random.fraction() * this.#latencyMs);
+    await this.#hangWhenDead(generation);
     const result = effect();
-    await this.#wait(generation);
+    await this.#hangWhenDead(generation);
     return result;
   }
 
-  async #wait(generation: number): Promise<void> {
-    if (this.#latencyMs > 0) {
-      await this.#clock.sleep((this.#random.fraction() * this.#latencyMs) / 2);
-    }
+  async #hangWhenDead(generation: number): Promise<void> {
     if (generation !== this.#generation) await new Promise<never>(() => undefined);
   }
 

@@ -6,7 +6,9 @@
  * 3. A lock goes only when the outcome is settled: stored in the provider, or the same for all participants.
  * 4. Nobody locks a change that it knows to be aborted.
  */
+import type { ClusterConfig } from '../../../runtime/src/contract/cluster-config.ts';
 import { decisionSchema, providerKeys } from '../../../runtime/src/contract/provider-records.ts';
+import type { ConfigService } from '../../../runtime/src/services/config-service.ts';
 import type { ConfigWorld, SimulatedInstance } from './config-world.ts';
 
 interface Seen {
@@ -32,7 +34,7 @@ export class ConfigChecker {
 
   check(): void {
     for (const instance of this.#world.instances) {
-      if (instance.service !== undefined) this.#checkInstance(instance);
+      if (instance.service !== undefined) this.#checkInstance(instance, instance.service);
     }
   }
 
@@ -41,29 +43,33 @@ export class ConfigChecker {
     return Math.max(0, ...this.#configs.keys());
   }
 
-  #checkInstance(instance: SimulatedInstance): void {
-    const active = instance.service?.active;
-    const lockedChangeId = instance.service?.lock?.change.changeId;
+  #checkInstance(instance: SimulatedInstance, service: ConfigService): void {
+    const { active } = service;
+    const lockedChangeId = service.lock?.change.changeId;
     const before = this.#seen.get(instance.uuid);
-    if (active !== undefined) {
-      this.#checkSame(
-        instance,
-        active.meta.version,
-        `${active.meta.checksum}/${active.meta.changeId}`,
-      );
-      this.#settle(active.meta.changeId, 'commit', instance);
+    if (active !== undefined) this.#checkActive(instance, active);
+    if (before !== undefined && before.lockedChangeId !== lockedChangeId) {
+      this.#checkLock(instance, before, lockedChangeId);
     }
-    if (before?.lockedChangeId !== undefined && before.lockedChangeId !== lockedChangeId) {
-      const isCommitted = active?.meta.changeId === before.lockedChangeId;
+    this.#remember(instance, lockedChangeId);
+  }
+
+  #checkActive(instance: SimulatedInstance, active: ClusterConfig): void {
+    const { version, checksum, changeId } = active.meta;
+    this.#checkSame(instance, version, `${checksum}/${changeId}`);
+    this.#settle(changeId, 'commit', instance);
+  }
+
+  #checkLock(instance: SimulatedInstance, before: Seen, lockedChangeId: string | undefined): void {
+    if (before.lockedChangeId !== undefined) {
+      const isCommitted = instance.service?.active?.meta.changeId === before.lockedChangeId;
       this.#settle(before.lockedChangeId, isCommitted ? 'commit' : 'abort', instance);
     }
-    const isNewLock = lockedChangeId !== undefined && lockedChangeId !== before?.lockedChangeId;
-    if (isNewLock && before?.aborted.has(lockedChangeId) === true) {
+    if (lockedChangeId !== undefined && before.aborted.has(lockedChangeId)) {
       this.#violate(
         `${instance.name} locked ${short(lockedChangeId)}, which it knew to be aborted`,
       );
     }
-    this.#remember(instance, lockedChangeId);
   }
 
   #remember(instance: SimulatedInstance, lockedChangeId: string | undefined): void {
@@ -96,19 +102,21 @@ export class ConfigChecker {
       return;
     }
     this.#outcomes.set(changeId, { outcome, by: instance.name });
-    if (!this.#hasProvider) return;
+    if (this.#hasProvider) this.#checkStored(changeId, outcome, instance);
+  }
+
+  #checkStored(changeId: string, outcome: Outcome, instance: SimulatedInstance): void {
     const stored = this.#storedDecision(changeId);
+    if (stored === outcome) return;
     // An instance without a config knows no provider: it may refuse what it has never prepared.
     const isOwnRefusal =
-      stored === undefined &&
-      outcome === 'abort' &&
-      instance.service?.active === undefined &&
-      this.#seen.get(instance.uuid)?.lockedChangeId !== changeId;
-    if (stored !== outcome && !isOwnRefusal) {
-      this.#violate(
-        `${instance.name} took ${outcome} for ${short(changeId)}, and the provider has ${stored ?? 'no decision'}`,
-      );
-    }
+      stored === undefined && outcome === 'abort' && instance.service?.active === undefined;
+    const wasLocked = this.#seen.get(instance.uuid)?.lockedChangeId === changeId;
+    if (isOwnRefusal && !wasLocked) return;
+    const found = stored ?? 'no decision';
+    this.#violate(
+      `${instance.name} took ${outcome} for ${short(changeId)}, and the provider has ${found}`,
+    );
   }
 
   #storedDecision(changeId: string): Outcome | undefined {

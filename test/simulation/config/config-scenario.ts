@@ -136,7 +136,8 @@ class ConfigRun {
   #change(instance: SimulatedInstance, patch: ConfigPatch): void {
     const { service } = instance;
     if (service === undefined) return;
-    const topology = service.active === undefined ? { topology: this.#firstTopology(instance) } : {};
+    const topology =
+      service.active === undefined ? { topology: this.#firstTopology(instance) } : {};
     const missing = this.#world.random.chance(0.5)
       ? this.#world.instances.filter((one) => !one.isAlive).map((one) => one.uuid)
       : [];
@@ -222,25 +223,24 @@ class ConfigRun {
   }
 
   async #demandConvergence(): Promise<void> {
-    for (const instance of this.#world.instances) {
-      if (instance.service === undefined) this.#violate(`${instance.name} did not start again`);
-      else if (instance.service.lock !== undefined)
-        this.#violate(`${instance.name} is still locked`);
-    }
+    for (const instance of this.#world.instances) this.#demandUnlocked(instance);
     const before = this.#checker.newestVersion;
     this.#count(before === 0 ? 'never-bootstrapped' : 'bootstrapped', `version ${before}`);
-    const coordinator = this.#enabled().at(0) ?? this.#world.instances[0];
-    if (coordinator === undefined) return;
+    const coordinator = this.#enabled()[0] ?? this.#pick();
     this.#change(coordinator, { final: { seed: before } });
     await this.#advance(15_000);
     if (this.#checker.newestVersion <= before) this.#violate('no change succeeds after healing');
     for (const instance of this.#enabled()) {
+      this.#demandUnlocked(instance);
       if (instance.service?.active?.meta.version !== this.#checker.newestVersion) {
         this.#violate(`${instance.name} has not caught up`);
       }
-      if (instance.service?.lock !== undefined)
-        this.#violate(`${instance.name} is locked at the end`);
     }
+  }
+
+  #demandUnlocked(instance: SimulatedInstance): void {
+    if (instance.service === undefined) this.#violate(`${instance.name} did not start again`);
+    else if (instance.service.lock !== undefined) this.#violate(`${instance.name} is still locked`);
   }
 
   /** Instances that the newest config has, neither expelled nor disabled. */

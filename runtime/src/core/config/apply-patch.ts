@@ -8,7 +8,7 @@
 import { parse as parseYaml } from 'yaml';
 import type { ClusterConfig, ConfigVersion, Sections } from '../../contract/cluster-config.ts';
 import { NO_CONFIG, SYSTEM_SECTIONS, sectionNameSchema } from '../../contract/cluster-config.ts';
-import { type Json, jsonSchema } from '../../contract/json.ts';
+import type { Json } from '../../contract/json.ts';
 import type { Change, ConfigPatch, Refusal } from '../../contract/two-phase.ts';
 import { hashJson } from './canonical-json.ts';
 
@@ -132,8 +132,7 @@ export function parseYamlValue(
 ): { kind: 'value'; value: Json } | { kind: 'invalid'; reason: string } {
   try {
     const value: unknown = parseYaml(text, { schema: 'core', prettyErrors: true });
-    const json = jsonSchema.safeParse(value);
-    if (json.success) return { kind: 'value', value: json.data };
+    if (isJson(value)) return { kind: 'value', value };
     return { kind: 'invalid', reason: 'it holds something that JSON cannot carry' };
   } catch (error) {
     // The library throws for texts of users: its message names line and column.
@@ -185,4 +184,11 @@ function invalid(name: string, message: string): Refusal {
 
 function shortChecksum(version: ConfigVersion): string {
   return version.version === 0 ? 'none' : version.checksum.slice(0, 8);
+}
+
+/** What YAML of the core schema yields is JSON, but for infinities and NaN. */
+function isJson(value: unknown): value is Json {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (value === null || typeof value !== 'object') return value !== undefined;
+  return Object.values(value).every(isJson);
 }

@@ -41,6 +41,13 @@ export function decideParticipants(question: ParticipantsQuestion): Participants
     return { kind: 'participants', participants: sorted(all) };
   }
 
+  const joining = after.filter((one) => !before.some((old) => old.uuid === one.uuid));
+  const absent = joining.filter(isMissing);
+  if (absent.length > 0) {
+    return refused(
+      `${names(absent)} joins in this change, and is down: nobody could tell it later`,
+    );
+  }
   const alive = after.filter((participant) => !isMissing(participant));
   if (alive.length === after.length) return { kind: 'participants', participants: after };
   if (alive.length * 2 <= after.length) {

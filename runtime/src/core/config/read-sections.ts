@@ -1,8 +1,10 @@
 /** The typed view of the system's sections. Validation refuses what does not fit before it is ever committed. */
+import { z } from 'zod';
 import {
   type Sections,
   type Server,
   type StateProviderConfig,
+  stateProviderSchema,
   type Topology,
   topologySchema,
   type VshardGroups,
@@ -11,6 +13,9 @@ import {
 import type { Participant } from '../../contract/two-phase.ts';
 import { assert } from '../../foundation/assert.ts';
 
+const providerViewSchema = z.object({
+  failover: z.object({ state_provider: stateProviderSchema.optional() }).optional(),
+});
 const EMPTY_TOPOLOGY: Topology = topologySchema.parse({});
 
 /** Of a config that was validated. */
@@ -28,12 +33,12 @@ export function vshardGroupsOf(config: { readonly sections: Sections } | undefin
   return parsed.data;
 }
 
-/** Of any config; undefined when it names none, or when its topology is not valid. */
+/** Of any config; undefined when it names none, or when that is not valid. */
 export function stateProviderOf(
   config: { readonly sections: Sections } | undefined,
 ): StateProviderConfig | undefined {
-  const parsed = topologySchema.safeParse(config?.sections['topology'] ?? {});
-  return parsed.success ? parsed.data.failover.state_provider : undefined;
+  const parsed = providerViewSchema.safeParse(config?.sections['topology'] ?? {});
+  return parsed.success ? parsed.data.failover?.state_provider : undefined;
 }
 
 /** Instances that are neither expelled nor disabled, sorted by UUID. */

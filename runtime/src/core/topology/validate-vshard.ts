@@ -120,9 +120,7 @@ function requireWeight(view: ValidationView): readonly ConfigIssue[] {
     const members = all.filter(([, replicaSet]) => replicaSet.vshard_group === name);
     if (members.some(([, replicaSet]) => replicaSet.weight > 0)) return [];
     const message = `is 0 in every replica set of group "${name}": one must take buckets`;
-    return members
-      .slice(0, 1)
-      .map(([uuid]) => topologyIssue('VVAL-03', `${uuid}.weight`, message));
+    return members.slice(0, 1).map(([uuid]) => topologyIssue('VVAL-03', `${uuid}.weight`, message));
   });
 }
 
