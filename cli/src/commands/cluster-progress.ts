@@ -19,12 +19,15 @@ const CLUSTERS = { group: 'tonearm.dev', version: 'v1alpha1', plural: 'clusters'
 const SERVICES = { group: '', version: 'v1', plural: 'services' };
 /** Bursts of changes become one look. */
 const SETTLE_MS = 20;
+/** A start takes seconds; whoever waits this long wants to know where to look. */
+const PATIENCE_MS = 30_000;
 
 export class ClusterProgress {
   readonly #parts: ProgressParts;
   readonly #said = new Map<string, string>();
   #subscription: { close(): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
   #hasShownAddresses = false;
 
   constructor(parts: ProgressParts) {
@@ -40,10 +43,14 @@ export class ClusterProgress {
         this.#look();
       }, SETTLE_MS);
     });
+    this.#patience = setTimeout(() => {
+      this.#adviseWaiting();
+    }, PATIENCE_MS);
     this.#look();
   }
 
   end(): void {
+    clearTimeout(this.#patience);
     this.#subscription?.close();
     clearTimeout(this.#timer);
   }
@@ -59,6 +66,12 @@ export class ClusterProgress {
     if (!isComplete) return;
     this.#hasShownAddresses = true;
     this.#sayAddresses(addresses);
+  }
+
+  #adviseWaiting(): void {
+    const { console, state } = this.#parts;
+    if (this.#hasShownAddresses || this.#list(CLUSTERS).length === 0) return;
+    console.line(`  not ready yet: see "tonearm status", and the logs in ${relative(state.logs)}`);
   }
 
   #sayState(cluster: KubernetesObject): void {

@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { CommandError } from '../command-error.ts';
 import type { Console } from '../console.ts';
+import { textAt } from '../embedded/api/json.ts';
 import { LocalKubernetes } from '../embedded/local-kubernetes.ts';
 import { imagesOf, type Manifest, readManifests } from '../embedded/manifests.ts';
+import { ApplicationImages } from '../embedded/node/pods/images.ts';
 import { StateDirectory, type StateMemory } from '../embedded/state-directory.ts';
 import { ClusterProgress } from './cluster-progress.ts';
 import { exampleManifest } from './example.ts';
@@ -69,6 +71,7 @@ async function run({ options, state, memory, manifests, console }: Run): Promise
       if (options.file === undefined && kubernetes.has(manifest)) continue;
       applyManifest(kubernetes, manifest);
     }
+    for (const reason of unknownImages(manifests, memory)) console.line(`  ${reason}`);
     await ending.ended;
   } finally {
     progress.end();
@@ -87,6 +90,17 @@ function applyManifest(kubernetes: LocalKubernetes, manifest: Manifest): void {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandError(`${manifest.file} was refused: ${reason}`);
   }
+}
+
+/** Said at once: the pods would only say it to those who look at them. */
+function unknownImages(manifests: readonly Manifest[], memory: StateMemory): string[] {
+  const images = new ApplicationImages(memory.images);
+  return manifests.flatMap(({ kind, object }) => {
+    const image = textAt(object, 'spec', 'image');
+    if (kind !== 'Cluster' || image === '') return [];
+    const verdict = images.resolve(image);
+    return verdict.kind === 'unknown' ? [verdict.reason] : [];
+  });
 }
 
 /** The provider stays what it was: leadership is remembered there. */

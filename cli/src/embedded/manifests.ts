@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { isObject, type JsonObject, textAt } from './api/json.ts';
-import { entryFileOf } from './node/pods/images.ts';
+import { ENTRY_FILES, entryFileOf } from './node/pods/images.ts';
 
 export interface Manifest {
   readonly file: string;
@@ -32,6 +32,10 @@ export function imagesOf(
   applicationDirectory: string | undefined,
 ): Record<string, string> {
   const images: Record<string, string> = {};
+  if (applicationDirectory !== undefined && entryFileOf(applicationDirectory) === undefined) {
+    const expected = ENTRY_FILES.join(', ');
+    throw new Error(`--app ${applicationDirectory} is no application: it has none of ${expected}`);
+  }
   for (const { object, kind, file } of manifests) {
     const image = textAt(object, 'spec', 'image');
     if (kind !== 'Cluster' || image === '') continue;

@@ -20,7 +20,7 @@ export interface Images {
   resolve(image: string): ImageVerdict;
 }
 
-const ENTRY_FILES = ['main.ts', 'main.js', 'src/main.ts', 'dist/main.js'];
+export const ENTRY_FILES = ['main.ts', 'main.js', 'src/main.ts', 'dist/main.js'];
 
 /** The file with which an application begins; nothing when the folder is not one of an application. */
 export function entryFileOf(directory: string): string | undefined {
