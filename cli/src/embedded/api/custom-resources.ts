@@ -24,7 +24,13 @@ export type CustomValidation = (
   kind: string,
   object: KubernetesObject,
   oldObject: KubernetesObject | undefined,
-) => readonly { readonly field: string; readonly message: string }[];
+) => readonly Verdict[];
+
+export interface Verdict {
+  /** A path such as `spec.replicaSets[0].name`. */
+  readonly field: string;
+  readonly message: string;
+}
 
 export function customResources(
   definition: KubernetesObject,
@@ -87,15 +93,20 @@ function customResource(
     validate: (object, old) => {
       const issues = validateAgainstSchema(object, schema);
       if (issues.length > 0) return issues;
-      return validate(group, kind, object, old).map(verdictIssue);
+      return validate(group, kind, object, old).map((verdict) => verdictIssue(object, verdict));
     },
     initialStatus: () => undefined,
   };
 }
 
-/** A verdict has the form that a CEL rule of the schema would have. */
-function verdictIssue(verdict: { readonly field: string; readonly message: string }): FieldIssue {
-  return invalidValue(verdict.field, 'object', verdict.message);
+/** A verdict has the form of a broken CEL rule: plain values are shown, objects and lists are not. */
+function verdictIssue(object: KubernetesObject, verdict: Verdict): FieldIssue {
+  const { field, message } = verdict;
+  const [value] = readJsonPath(object, `.${field}`);
+  if (value !== undefined && (typeof value !== 'object' || value === null)) {
+    return invalidValue(field, value, message);
+  }
+  return { reason: 'FieldValueInvalid', message: `Invalid value: ${message}`, field };
 }
 
 function scaleOf(scale: JsonObject): ScalePaths | undefined {

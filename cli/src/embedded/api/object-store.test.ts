@@ -145,7 +145,7 @@ describe('ObjectStore', () => {
       refusal(() => store.patch(things, inDefault('t'), change)),
       [
         422,
-        'Thing.try.dev "t" is invalid: spec.size: Invalid value: "object": try.dev/Thing keeps its size',
+        'Thing.try.dev "t" is invalid: spec.size: Invalid value: 2: try.dev/Thing keeps its size',
       ],
     );
   });
