@@ -103,7 +103,7 @@ function schemaIssues(
   section: string,
   ruleOf: (path: readonly PropertyKey[], key: string) => string,
 ): readonly ConfigIssue[] {
-  return (error?.issues ?? []).map((issue) => {
+  return (error?.issues ?? []).flatMap(explainUnion).map((issue) => {
     const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
     const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey];
     return {
@@ -112,6 +112,14 @@ function schemaIssues(
       message: unknownKey === undefined ? issue.message : 'is not a known field',
     };
   });
+}
+
+/** Of a value that may be "expelled" or a map, what is wrong inside the map says more than "invalid input". */
+function explainUnion(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const inner = issue.errors.find((option) => option.some((one) => one.path.length > 0));
+  if (inner === undefined) return [issue];
+  return inner.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
 }
 
 const FAILOVER_RULES: Readonly<Record<string, string>> = {
