@@ -7,6 +7,7 @@ import { CommandError } from './command-error.ts';
 import type { DownOptions } from './commands/down.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { UpOptions } from './commands/up.ts';
+import { shareCompileCache } from './compile-cache.ts';
 import { openConsole } from './console.ts';
 
 // Each command brings its own imports: `tonearm kubeconfig` stands in prompts and scripts, and must be quick.
@@ -39,6 +40,7 @@ function buildProgram(): Command {
     .option('--etcd', 'keep leadership in an etcd, which must be installed')
     .addOption(stateOption())
     .action(async (options: UpOptions) => {
+      shareCompileCache(process.env);
       const { runUp } = await import('./commands/up.ts');
       await runUp(options, console);
     });

@@ -19,6 +19,8 @@ const CLUSTERS = { group: 'tonearm.dev', version: 'v1alpha1', plural: 'clusters'
 const SERVICES = { group: '', version: 'v1', plural: 'services' };
 /** Bursts of changes become one look. */
 const SETTLE_MS = 20;
+/** One line of a terminal; the whole message is in `tonearm status`. */
+const MESSAGE_LENGTH_MAX = 90;
 /** A start takes seconds; whoever waits this long wants to know where to look. */
 const PATIENCE_MS = 30_000;
 
@@ -76,10 +78,13 @@ export class ClusterProgress {
 
   #sayState(cluster: KubernetesObject): void {
     const { name } = cluster.metadata;
-    const text = isReady(cluster) ? 'ready' : textAt(readyCondition(cluster), 'message');
-    if (text === '' || this.#said.get(name) === text) return;
-    this.#said.set(name, text);
+    const condition = readyCondition(cluster);
+    const reason = textAt(condition, 'reason');
+    // A message changes with every instance that comes up; the reason changes with the step.
+    if (reason === '' || this.#said.get(name) === reason) return;
+    this.#said.set(name, reason);
     const { console, startedMs } = this.#parts;
+    const text = isReady(cluster) ? 'ready' : shortened(textAt(condition, 'message'));
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     console.line(`  ${console.dim(`${seconds} s`)}  ${name}: ${text}`);
   }
@@ -124,6 +129,12 @@ interface Address {
   readonly service: string;
   readonly port: string;
   readonly address: string;
+}
+
+function shortened(message: string): string {
+  return message.length <= MESSAGE_LENGTH_MAX
+    ? message
+    : `${message.slice(0, MESSAGE_LENGTH_MAX - 1)}…`;
 }
 
 function hasAddress(cluster: KubernetesObject, addresses: readonly Address[]): boolean {

@@ -88,11 +88,9 @@ export class LocalKubernetes {
       onFailure: (name, error) => options.onFailure(name, error),
     });
     const node = running.adopt(started, (open) => open.stop(POD_GRACE_MS));
-    const operator = await startEmbeddedOperator({
-      url: api.url,
+    const operator = startEmbeddedOperator({
       kubeconfigFile: state.kubeconfigFile,
       provider: planned.provider,
-      directory: state.folderOf('operator'),
       logger: logger.child({ part: 'operator' }),
       onFailure: (error) => options.onFailure('operator', error),
     });

@@ -5,18 +5,15 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { DefaultStateProvider } from '@tonearm/operator';
 import { conditions, runtimeFile } from './node/pods/images.ts';
 import type { LocalPorts } from './node/processes/local-ports.ts';
 import type { ProcessSpec } from './node/processes/process-host.ts';
 import type { StateDirectory } from './state-directory.ts';
 
-export type LocalStateProvider =
-  | { readonly kind: 'Stateboard'; readonly uri: string; readonly password: string }
-  | { readonly kind: 'Etcd'; readonly endpoints: readonly string[] };
-
 export interface PlannedProvider {
   readonly name: string;
-  readonly provider: LocalStateProvider;
+  readonly provider: DefaultStateProvider;
   readonly spec: ProcessSpec;
 }
 

@@ -55,6 +55,7 @@ const INHERITED = [
   'TZ',
   'LANG',
   'UV_THREADPOOL_SIZE',
+  'NODE_COMPILE_CACHE',
   'NODE_V8_COVERAGE',
 ];
 
