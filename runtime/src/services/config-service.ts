@@ -247,11 +247,7 @@ export class ConfigService {
       { changeId, phase: outcome.phase, refusal: outcome.refusal },
       'a config change failed',
     );
-    throw toError(
-      outcome.phase === 'undecided' && outcome.refusal.code === 'CONFIG_ABORTED'
-        ? { ...outcome.refusal, code: 'CONFIG_UNDECIDED' }
-        : outcome.refusal,
-    );
+    throw toError(outcome.refusal);
   }
 
   /** Own handlers are called directly: the answer to oneself is never lost. */

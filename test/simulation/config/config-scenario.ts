@@ -138,9 +138,10 @@ class ConfigRun {
     if (service === undefined) return;
     const topology =
       service.active === undefined ? { topology: this.#firstTopology(instance) } : {};
-    const missing = this.#world.random.chance(0.5)
-      ? this.#world.instances.filter((one) => !one.isAlive).map((one) => one.uuid)
-      : [];
+    const missing =
+      service.active !== undefined && this.#world.random.chance(0.5)
+        ? this.#world.instances.filter((one) => !one.isAlive).map((one) => one.uuid)
+        : [];
     this.#log(`${instance.name} changes ${Object.keys({ ...topology, ...patch }).join(', ')}`);
     service.patch({ ...topology, ...patch }, { author: instance.name, message: '', missing }).then(
       (result) => this.#count('committed', `${instance.name} committed ${result.config.version}`),

@@ -259,7 +259,8 @@ function abort(
 
 function stepAborting(state: Aborting, event: TwoPhaseEvent): TwoPhaseStep {
   if (event.kind === 'give-up') {
-    return finish({ ...state, phase: state.decided ? 'aborted' : 'undecided' });
+    if (state.decided) return finish({ ...state, phase: 'aborted' });
+    return finish({ ...state, phase: 'undecided', refusal: unheardAbort(state) });
   }
   if (event.kind === 'prepare-answered' && event.answer.kind === 'decided') {
     return event.answer.decision === 'commit' ? commit(state, []) : ignored(state);
@@ -318,8 +319,21 @@ function missedDeadline(state: Preparing): Refusal {
   );
 }
 
+const ABORTED = 'The change was aborted: ';
+
 function abortedRefusal(reason: string): Refusal {
-  return { code: 'CONFIG_ABORTED', message: `The change was aborted: ${reason}.` };
+  // The reason may be the message of the one who aborted it before.
+  const why = reason.replace(ABORTED, '').replace(/\.$/, '');
+  return { code: 'CONFIG_ABORTED', message: `${ABORTED}${why}.` };
+}
+
+function unheardAbort(state: Aborting): Refusal {
+  return {
+    code: 'CONFIG_UNDECIDED',
+    message:
+      `${state.refusal.message} No instance has confirmed the abort yet; ` +
+      'they settle it by themselves, read the config again in a minute.',
+  };
 }
 
 function undecidedRefusal(state: TwoPhaseState): Refusal {
