@@ -1,7 +1,12 @@
 /** The admin API: what the operator, the command line and people call. Validates, calls a service, answers. */
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { type ClusterConfig, clusterConfigSchema, uuidSchema } from '../contract/cluster-config.ts';
+import {
+  type ClusterConfig,
+  type ConfigVersion,
+  clusterConfigSchema,
+  uuidSchema,
+} from '../contract/cluster-config.ts';
 import type { InstanceStatus } from '../contract/instance-status.ts';
 import {
   type ChangeState,
@@ -17,7 +22,9 @@ import { ClusterError } from '../core/errors.ts';
 import { ADMIN_BODY_BYTES_MAX } from './http-app.ts';
 
 export interface AdminApi {
-  status(): InstanceStatus;
+  status(): Promise<InstanceStatus>;
+  /** Roles that a user may enable, with their direct dependencies (ROLE-23). */
+  roles(): readonly { readonly name: string; readonly dependencies: readonly string[] }[];
   prepare(request: PrepareRequest): Promise<PrepareAnswer>;
   commit(request: FinishRequest): Promise<ChangeState>;
   abort(request: FinishRequest): Promise<ChangeState>;
@@ -27,7 +34,7 @@ export interface AdminApi {
   renderUserSections(): string;
   /** Replaces all user sections (HTTP-06). */
   replaceUserSections(yaml: string): Promise<void>;
-  patch(sections: ConfigPatch, message: string): Promise<ClusterConfig>;
+  patch(sections: ConfigPatch, message: string): Promise<ConfigVersion>;
   promote(request: {
     readonly replicaSetUuid: string;
     readonly to?: string | undefined;
@@ -46,6 +53,7 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
   return async (app) => {
     const body = { bodyLimit: ADMIN_BODY_BYTES_MAX };
     app.get('/admin/status', async () => api().status());
+    app.get('/admin/roles', async () => ({ roles: api().roles() }));
     app.get('/admin/cluster-config', async () => requireConfig(api().clusterConfig()));
     app.post('/admin/twophase/prepare', body, async (request) =>
       api().prepare(parse(prepareRequestSchema, request.body)),
@@ -63,12 +71,12 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
       api().promote(parse(promoteSchema, request.body)),
     );
     app.post('/admin/expelled', body, async (request, reply) => {
-      await api().expelled(parse(expelledSchema, request.body).config as ClusterConfig);
+      await api().expelled(parse(expelledSchema, request.body).config);
       return reply.code(202).send({});
     });
     app.patch('/admin/config', body, async (request) => {
       const { sections, message } = parse(patchSchema, request.body);
-      return (await api().patch(sections, message)).meta;
+      return api().patch(sections, message);
     });
     await app.register(yamlConfigRoutes(api));
   };

@@ -1,9 +1,9 @@
 /** What a role may use. Every role of an instance has a context of its own; its logger and signal end with the role. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Json } from '../contract/json.ts';
-import type { Logger } from '../foundation/logger.ts';
 import type { FieldOptions, IndexOptions } from '../core/schema/space-definition.ts';
 import type { IteratorType, UpdateOperation } from '../core/storage/engine.ts';
+import type { Logger } from '../foundation/logger.ts';
 
 export interface SpaceDefinition {
   readonly name: string;
@@ -36,7 +36,10 @@ export interface Space {
   insert(row: SpaceRow): Promise<void>;
   replace(row: SpaceRow): Promise<void>;
   /** The row after the update; undefined when there is none with that primary key. */
-  update(key: readonly unknown[], operations: readonly UpdateOperation[]): Promise<SpaceRow | undefined>;
+  update(
+    key: readonly unknown[],
+    operations: readonly UpdateOperation[],
+  ): Promise<SpaceRow | undefined>;
   /** True when a row was there. */
   delete(key: readonly unknown[]): Promise<boolean>;
   /** By a full key of a unique index. */

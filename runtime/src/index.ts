@@ -1,0 +1,1 @@
+export { type ClusterOptions, runCluster } from './run-cluster.ts';

@@ -1,0 +1,406 @@
+/**
+ * One instance: wires settings and ports into services, and knows the order in which they start and stop.
+ *
+ * The HTTP server is first and last: whatever the instance cannot do, it can say why.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import type { FastifyPluginAsync } from 'fastify';
+import { Credentials } from './adapters/credentials.ts';
+import { type DirectoryLock, lockDirectory } from './adapters/directory-lock.ts';
+import { HttpListener } from './adapters/http-listener.ts';
+import {
+  decodeInternal,
+  encodeInternal,
+  HttpPeers,
+  INTERNAL_CONTENT_TYPE,
+} from './adapters/http-peers.ts';
+import { readBootId } from './adapters/machine.ts';
+import { NodeDisk } from './adapters/node-disk.ts';
+import { openStateProvider } from './adapters/open-state-provider.ts';
+import type { ClusterConfig } from './contract/cluster-config.ts';
+import type { InstanceIdentity } from './contract/identity.ts';
+import { topologyOf, vshardGroupsOf } from './core/config/read-sections.ts';
+import type { InstanceOptions } from './core/options/instance-options.ts';
+import { systemClock } from './foundation/clock.ts';
+import type { Logger } from './foundation/logger.ts';
+import { systemRandom } from './foundation/random.ts';
+import { TaskRegistry } from './foundation/task-registry.ts';
+import { adminRoutes } from './http/admin-routes.ts';
+import { type Health, healthRoutes } from './http/health-routes.ts';
+import { buildHttpApp } from './http/http-app.ts';
+import { internalRoutes } from './http/internal-routes.ts';
+import type { InternalHandlers } from './ports/peers.ts';
+import { type LeadershipReporter, ReplicaSetServices } from './replica-set-services.ts';
+import type { AnyRole } from './role/define-role.ts';
+import { builtInRoles, VSHARD_STORAGE } from './roles/built-in-roles.ts';
+import { buildAdminApi } from './services/admin-service.ts';
+import { ConfigService } from './services/config-service.ts';
+import { describeInstance } from './services/describe-instance.ts';
+import { openIdentity } from './services/identity-service.ts';
+import { InstanceLifecycle } from './services/instance-lifecycle.ts';
+import { makeRoleContext } from './services/role-contexts.ts';
+import { RoleHost } from './services/role-host.ts';
+import { RouterService } from './services/router-service.ts';
+import { RpcService } from './services/rpc-service.ts';
+
+export interface InstanceStartOptions {
+  readonly settings: InstanceOptions;
+  readonly roles: readonly AnyRole[];
+  readonly logger: Logger;
+  /** The instance has ended by itself: 0 after it was expelled, 1 after a failure. */
+  readonly onEnd: (code: number) => void;
+}
+
+const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  }
+).version;
+
+/** Requests under way get this long when the instance stops. */
+const HTTP_GRACE_MS = 2000;
+
+export class Instance {
+  readonly #options: InstanceStartOptions;
+  readonly #settings: InstanceOptions;
+  readonly #logger: Logger;
+  readonly #identity: InstanceIdentity;
+  readonly #credentials: Credentials;
+  readonly #peers: HttpPeers;
+  readonly #disk: NodeDisk;
+  readonly #lock: DirectoryLock;
+  readonly #reporter: LeadershipReporter = { leases: () => undefined, lock: () => undefined };
+  readonly #listener = new HttpListener();
+  readonly #tasks: TaskRegistry;
+  readonly #config: ConfigService;
+  readonly #roles: RoleHost;
+  readonly #lifecycle: InstanceLifecycle;
+  readonly #router: RouterService;
+  readonly #rpc: RpcService;
+  #replicaSet: ReplicaSetServices | undefined;
+  #isEnding = false;
+
+  /** Resolves when the instance answers on its HTTP port, whatever its state is. */
+  static async start(options: InstanceStartOptions): Promise<Instance> {
+    const { settings } = options;
+    mkdirSync(settings.workdir, { recursive: true });
+    const lock = await lockDirectory(settings.workdir);
+    const disk = new NodeDisk(settings.workdir);
+    const opened = await openIdentity(disk, {
+      clusterUuid: settings.clusterUuid || uuidOfCookie(settings.clusterCookie),
+      bootId: readBootId(),
+      logMode: settings.logMode,
+      newUuid: systemRandom.uuid(),
+    });
+    if (opened.kind === 'failed') throw new Error(`${settings.workdir}: ${opened.reason}`);
+    const instance = new Instance(options, { lock, disk, identity: opened.identity });
+    await instance.#open();
+    return instance;
+  }
+
+  private constructor(
+    options: InstanceStartOptions,
+    found: {
+      readonly lock: DirectoryLock;
+      readonly disk: NodeDisk;
+      readonly identity: InstanceIdentity;
+    },
+  ) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#lock = found.lock;
+    this.#disk = found.disk;
+    this.#identity = found.identity;
+    this.#logger = options.logger.child({ uuid: found.identity.uuid });
+    this.#tasks = new TaskRegistry(this.#logger, (_name, error) => this.#fatal(error));
+    this.#credentials = new Credentials({
+      cookie: this.#settings.clusterCookie,
+      operatorKeysFile: this.#settings.operatorKeysFile,
+      clusterUuid: () => this.#identity.clusterUuid,
+    });
+    this.#peers = new HttpPeers({ authorization: this.#credentials.ownHeader });
+    this.#roles = this.#buildRoles();
+    this.#lifecycle = this.#buildLifecycle();
+    this.#config = this.#buildConfig();
+    const topology = () => topologyOf(this.#config.active);
+    const leaderOf = (uuid: string) => this.#replicaSet?.failover.leaderOf(uuid);
+    const common = { peers: this.#peers, topology, leaderOf };
+    const groups = () => vshardGroupsOf(this.#config.active);
+    this.#router = new RouterService({ ...common, clock: systemClock, groups });
+    this.#rpc = new RpcService({
+      ...common,
+      ownUuid: this.#identity.uuid,
+      roles: () => this.#roles,
+    });
+  }
+
+  /** Hands leadership over, stops roles, closes the disk. */
+  async stop(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#lifecycle.stop();
+    await this.#handOver();
+    await this.#replicaSet?.release();
+    await this.#roles.stopAll();
+    await this.#listener.close(HTTP_GRACE_MS);
+    await this.#tasks.close();
+    await this.#replicaSet?.close();
+    await this.#config.close();
+    await this.#peers.close();
+    await this.#lock.release();
+  }
+
+  async #open(): Promise<void> {
+    await this.#rebuildHttp();
+    await this.#listener.listen(this.#settings.httpHost, this.#settings.httpPort);
+    this.#logger.info(
+      {
+        version: VERSION,
+        httpUri: this.#settings.httpUri,
+        workdir: this.#settings.workdir,
+        incarnation: this.#identity.incarnation,
+      },
+      'the instance answers',
+    );
+    try {
+      await this.#config.open();
+    } catch (error) {
+      this.#lifecycle.fail(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    this.#tasks.run('start', () => this.#lifecycle.start());
+  }
+
+  /** A leader that stops lets another one take over without a gap; alone, it only gives its lease back. */
+  async #handOver(): Promise<void> {
+    const replicaSet = this.#replicaSet;
+    if (replicaSet === undefined || !replicaSet.isWritable) return;
+    const isShared = Object.values(topologyOf(this.#config.active).servers).filter(
+      (server) =>
+        server !== 'expelled' &&
+        !server.disabled &&
+        server.replicaset_uuid === replicaSet.replicaSetUuid,
+    );
+    if (isShared.length < 2) return;
+    const ended = new AbortController();
+    const patience = systemClock
+      .sleep(this.#settings.handoverTimeoutMs, ended.signal)
+      .catch(() => undefined);
+    const handover = replicaSet.failover
+      .handover(undefined, 'the instance stops')
+      .catch((error: unknown) => {
+        this.#logger.warn({ error }, 'leadership was not handed over; its lease is given back');
+      });
+    await Promise.race([handover, patience]);
+    ended.abort();
+  }
+
+  #buildRoles(): RoleHost {
+    const builtIn = builtInRoles({
+      groups: () => vshardGroupsOf(this.#config.active),
+      buckets: () => this.#replicaSet?.buckets,
+    });
+    return new RoleHost({
+      roles: [...builtIn, ...this.#options.roles],
+      clock: systemClock,
+      logger: this.#logger,
+      makeContext: (scope) => {
+        const { uuid } = this.#identity;
+        const { replicaSetUuid, storage } = this.#requireReplicaSet();
+        return makeRoleContext(
+          {
+            instance: { uuid, name: this.#settings.instanceName, replicaSetUuid },
+            storage,
+            router: this.#router,
+            config: () => this.#config.active,
+            patchConfig: (patch, message) =>
+              this.#config.patch(patch, { author: scope.role, message }),
+            rpcCall: (role, fn, args, call) => this.#rpc.call(role, fn, args, call),
+          },
+          scope,
+        );
+      },
+    });
+  }
+
+  #buildLifecycle(): InstanceLifecycle {
+    return new InstanceLifecycle({
+      uuid: this.#identity.uuid,
+      clock: systemClock,
+      logger: this.#logger,
+      tasks: this.#tasks,
+      roles: this.#roles,
+      activeConfig: () => this.#config.active,
+      join: (replicaSetUuid) => this.#join(replicaSetUuid),
+      onRolesApplied: () => this.#rebuildHttp(),
+      onExpelled: (config) => this.#expelled(config),
+    });
+  }
+
+  #buildConfig(): ConfigService {
+    const { uuid, clusterUuid } = this.#identity;
+    return new ConfigService({
+      uuid,
+      clusterUuid,
+      disk: this.#disk,
+      peers: this.#peers,
+      clock: systemClock,
+      random: systemRandom,
+      logger: this.#logger,
+      tasks: this.#tasks,
+      hooks: {
+        mayPrepare: () => this.#lifecycle.mayPrepare(),
+        validate: (next, previous) => this.#validate(next, previous),
+        onCommitted: (next) => this.#lifecycle.committed(next),
+        openProvider: openStateProvider,
+        knownRoles: () => this.#roles.knownRoles,
+        storesBuckets: (roles) => this.#roles.enabled(roles).includes(VSHARD_STORAGE),
+      },
+    });
+  }
+
+  async #validate(
+    next: ClusterConfig,
+    previous: ClusterConfig | undefined,
+  ): ReturnType<RoleHost['validate']> {
+    const topology = topologyOf(next);
+    const own = topology.servers[this.#identity.uuid];
+    const asked =
+      own === undefined || own === 'expelled'
+        ? []
+        : (topology.replicasets[own.replicaset_uuid]?.roles ?? []);
+    return this.#roles.validate({ sections: next.sections, asked }, previous?.sections);
+  }
+
+  #join(replicaSetUuid: string): ReplicaSetServices {
+    this.#replicaSet = new ReplicaSetServices({
+      replicaSetUuid,
+      identity: this.#identity,
+      clock: systemClock,
+      random: systemRandom,
+      logger: this.#logger,
+      disk: this.#disk,
+      peers: this.#peers,
+      tasks: this.#tasks,
+      roles: () => this.#roles,
+      logMode: this.#settings.logMode,
+      config: () => this.#config.active,
+      openProvider: openStateProvider,
+      reporter: this.#reporter,
+      onWritableChange: () => this.#lifecycle.leadershipChanged(),
+      fatal: (error) => this.#fatal(error),
+    });
+    return this.#replicaSet;
+  }
+
+  #requireReplicaSet(): ReplicaSetServices {
+    if (this.#replicaSet === undefined)
+      throw new Error('roles run only in an instance that has joined a replica set');
+    return this.#replicaSet;
+  }
+
+  #handlers(): InternalHandlers {
+    return new Map([
+      ['status', () => this.#status()],
+      ['rpc.call', this.#rpc.handle],
+      ...this.#config.handlers(),
+      ...(this.#replicaSet?.handlers() ?? []),
+    ]);
+  }
+
+  #status(): ReturnType<typeof describeInstance> {
+    return describeInstance({
+      options: this.#settings,
+      identity: this.#identity,
+      runtimeVersion: VERSION,
+      lifecycle: this.#lifecycle,
+      config: this.#config,
+      roles: this.#roles,
+      replicaSet: this.#replicaSet,
+    });
+  }
+
+  async #rebuildHttp(): Promise<void> {
+    const admin = buildAdminApi({
+      name: this.#settings.instanceName,
+      uuid: this.#identity.uuid,
+      config: this.#config,
+      roles: this.#roles,
+      peers: this.#peers,
+      status: () => this.#status(),
+      handlers: () => this.#handlers(),
+      leaderOf: (uuid) => this.#replicaSet?.failover.leaderOf(uuid),
+      onExpelled: (config) => this.#expelled(config),
+    });
+    const codec = {
+      contentType: INTERNAL_CONTENT_TYPE,
+      encode: encodeInternal,
+      decode: decodeInternal,
+    };
+    const guarded: FastifyPluginAsync[] = [
+      adminRoutes(() => admin),
+      internalRoutes({ handlers: () => this.#handlers(), codec, logger: this.#logger }),
+    ];
+    this.#listener.swap(
+      await buildHttpApp({
+        logger: this.#logger,
+        isAuthorized: (header) => this.#credentials.accepts(header),
+        guarded,
+        open: [healthRoutes(() => this.#health())],
+        application: this.#roles.httpPlugins(),
+      }),
+    );
+  }
+
+  #health(): Health {
+    const { name, error } = this.#lifecycle.state;
+    const isReady =
+      !this.#isEnding &&
+      (name === 'RolesConfigured' ||
+        (name === 'ConfiguringRoles' && this.#roles.runningRoles.length > 0));
+    const reason = this.#isEnding
+      ? 'the instance stops'
+      : isReady
+        ? ''
+        : `the state is ${name || 'starting'}`;
+    return { state: name, error, isReady, reason };
+  }
+
+  /** Its data moves aside, nothing is deleted; the next start is that of a new, empty instance. */
+  #expelled(config: ClusterConfig): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#logger.warn(
+      { version: config.meta.version },
+      'this instance was expelled; its data is kept in expelled/',
+    );
+    const archive = async (): Promise<void> => {
+      await this.#close();
+      for (const name of await this.#disk.list('.')) {
+        if (name !== 'expelled' && !name.startsWith('.')) {
+          await this.#disk.rename(name, `expelled/${this.#identity.uuid}/${name}`);
+        }
+      }
+    };
+    archive().then(
+      () => this.#options.onEnd(0),
+      (error: unknown) => this.#fatal(error),
+    );
+  }
+
+  #fatal(error: unknown): void {
+    this.#logger.error({ error }, 'the instance cannot go on');
+    this.#options.onEnd(1);
+  }
+}
+
+/** Without an operator that names the cluster, the cookie tells clusters apart. */
+function uuidOfCookie(cookie: string): string {
+  const hex = createHash('sha256').update(`tonearm cluster ${cookie}`).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -1,0 +1,155 @@
+/** Wires what an instance has of its replica set: leadership, storage, replication, buckets, coordinator. */
+import type { ClusterConfig, StateProviderConfig } from './contract/cluster-config.ts';
+import type { InstanceIdentity } from './contract/identity.ts';
+import type { Issue } from './contract/instance-status.ts';
+import { topologyOf } from './core/config/read-sections.ts';
+import { addressOf } from './core/failover/leader-order.ts';
+import type { Clock } from './foundation/clock.ts';
+import type { Logger } from './foundation/logger.ts';
+import type { Random } from './foundation/random.ts';
+import type { TaskRegistry } from './foundation/task-registry.ts';
+import type { Disk } from './ports/disk.ts';
+import type { InternalHandlers, Peers } from './ports/peers.ts';
+import type { StateProvider } from './ports/state-provider.ts';
+import { BucketService } from './services/bucket-service.ts';
+import { CoordinatorService } from './services/coordinator-service.ts';
+import { FailoverService } from './services/failover-service.ts';
+import type { JoinedReplicaSet } from './services/instance-lifecycle.ts';
+import { ReplicationService } from './services/replication-service.ts';
+import type { RoleHost } from './services/role-host.ts';
+import { StorageService } from './services/storage-service.ts';
+
+export interface ReplicaSetServicesOptions {
+  readonly replicaSetUuid: string;
+  readonly identity: InstanceIdentity;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly disk: Disk;
+  readonly peers: Peers;
+  readonly tasks: TaskRegistry;
+  readonly roles: () => RoleHost;
+  readonly logMode: 'write' | 'fsync';
+  readonly config: () => ClusterConfig | undefined;
+  readonly openProvider: (config: StateProviderConfig) => StateProvider;
+  readonly reporter: LeadershipReporter;
+  readonly onWritableChange: () => void;
+  readonly fatal: (error: unknown) => void;
+}
+
+/** Tells the launcher what it must give back when this process is dead. */
+export interface LeadershipReporter {
+  leases(
+    held: readonly {
+      readonly replicaSetUuid: string;
+      readonly term: number;
+      readonly incarnation: number;
+    }[],
+  ): void;
+  lock(isHeld: boolean): void;
+}
+
+export class ReplicaSetServices implements JoinedReplicaSet {
+  readonly replicaSetUuid: string;
+  readonly storage: StorageService;
+  readonly failover: FailoverService;
+  readonly buckets: BucketService;
+  readonly coordinator: CoordinatorService;
+  readonly #replication: ReplicationService;
+  readonly #options: ReplicaSetServicesOptions;
+
+  constructor(options: ReplicaSetServicesOptions) {
+    this.#options = options;
+    this.replicaSetUuid = options.replicaSetUuid;
+    const { identity, clock, random, logger, disk, peers, openProvider, fatal } = options;
+    const common = { identity, clock, random, logger, disk, peers, openProvider };
+    // Storage obeys leadership, and leadership asks the storage: one of them has to be reached later.
+    const storageOf = (): StorageService => this.storage;
+    this.failover = new FailoverService({
+      ...common,
+      storage: {
+        report: () => storageOf().report(),
+        promise: (term) => storageOf().promise(term),
+        freeze: () => storageOf().freeze(),
+        thaw: () => storageOf().thaw(),
+      },
+      onHeld: (held) => options.reporter.leases(held),
+      onFatal: (_name, error) => fatal(error),
+    });
+    this.storage = new StorageService({
+      disk,
+      clock,
+      logger,
+      identity,
+      replicaSetUuid: options.replicaSetUuid,
+      leadership: this.failover,
+      logMode: options.logMode,
+      fatal,
+    });
+    this.#replication = new ReplicationService({
+      storage: this.storage,
+      leadership: this.failover,
+      peers,
+      clock,
+      logger,
+      addressOf: (uuid) => addressOf(topologyOf(options.config()), uuid),
+    });
+    this.buckets = new BucketService({
+      storage: this.storage,
+      roles: options.roles,
+      replicaSetUuid: () => options.replicaSetUuid,
+    });
+    this.coordinator = new CoordinatorService({
+      ...common,
+      onLockHeld: (isHeld) => options.reporter.lock(isHeld),
+      onFatal: (_name, error) => fatal(error),
+    });
+  }
+
+  issues(): readonly Issue[] {
+    return [...this.failover.issues(), ...this.storage.issues()];
+  }
+
+  get isWritable(): boolean {
+    return this.storage.isWritable;
+  }
+
+  async open(): Promise<void> {
+    await this.failover.open();
+    await this.storage.open();
+    await this.buckets.count();
+    const config = this.#options.config();
+    if (config !== undefined) await this.configure(config);
+  }
+
+  run(): void {
+    this.storage.onWritableChange(() => this.#options.onWritableChange());
+    this.#options.tasks.run('follow the leader', (signal) => this.#replication.run(signal));
+    if (this.isWritable) this.#options.onWritableChange();
+  }
+
+  async configure(config: ClusterConfig): Promise<void> {
+    const topology = topologyOf(config);
+    await this.failover.configure(topology);
+    await this.coordinator.configure(topology);
+  }
+
+  handlers(): InternalHandlers {
+    return new Map([
+      ...this.storage.handlers(),
+      // Leadership answers `leadership.promise` itself, with the storage's help: it has to void its lease first.
+      ...this.failover.handlers(),
+      ['bucket.call', this.buckets.call],
+    ]);
+  }
+
+  /** Gives leadership up while peers can still catch up; the caller has told roles before. */
+  async release(): Promise<void> {
+    await this.coordinator.close();
+    await this.failover.close();
+  }
+
+  async close(): Promise<void> {
+    await this.storage.close();
+  }
+}

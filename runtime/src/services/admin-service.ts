@@ -1,0 +1,102 @@
+/** The admin API of an instance, over its services. */
+import type { ClusterConfig } from '../contract/cluster-config.ts';
+import type { InstanceStatus } from '../contract/instance-status.ts';
+import type { ChangeState, PrepareAnswer } from '../contract/two-phase.ts';
+import { topologyOf } from '../core/config/read-sections.ts';
+import { ClusterError } from '../core/errors.ts';
+import { addressOf } from '../core/routing/route-table.ts';
+import type { AdminApi } from '../http/admin-routes.ts';
+import type { InternalHandlers, Peers } from '../ports/peers.ts';
+import type { ConfigService } from './config-service.ts';
+import type { RoleHost } from './role-host.ts';
+import { planReplacement, renderUserSections } from './user-sections.ts';
+
+export interface AdminServiceOptions {
+  readonly name: string;
+  readonly uuid: string;
+  readonly config: ConfigService;
+  readonly roles: RoleHost;
+  readonly peers: Peers;
+  readonly status: () => Promise<InstanceStatus>;
+  readonly handlers: () => InternalHandlers;
+  readonly leaderOf: (replicaSetUuid: string) => { readonly uuid: string } | undefined;
+  readonly onExpelled: (config: ClusterConfig) => void;
+}
+
+/** Longer than a handover may take. */
+const PROMOTE_TIMEOUT_MS = 15_000;
+
+export function buildAdminApi(options: AdminServiceOptions): AdminApi {
+  const { config, roles } = options;
+  const internal = async (method: string, body: unknown): Promise<unknown> =>
+    options.handlers().get(method)?.(body);
+  return {
+    status: options.status,
+    roles: () => roles.listedRoles,
+    prepare: async (request) => (await internal('twophase.prepare', request)) as PrepareAnswer,
+    commit: async (request) => (await internal('twophase.commit', request)) as ChangeState,
+    abort: async (request) => (await internal('twophase.abort', request)) as ChangeState,
+    changeState: async (changeId) =>
+      (await internal('twophase.state', { changeId })) as ChangeState,
+    clusterConfig: () => config.active,
+    renderUserSections: () => renderUserSections(config.active?.sections ?? {}),
+    replaceUserSections: async (yaml) => {
+      const patch = planReplacement(config.active?.sections ?? {}, yaml);
+      await config.patch(patch, {
+        author: 'admin',
+        message: `sections replaced through ${options.name}`,
+      });
+      await config.applied();
+    },
+    patch: async (patch, message) => {
+      const { config: version } = await config.patch(patch, { author: 'admin', message });
+      await config.applied();
+      return version;
+    },
+    promote: (request) => promote(options, request),
+    expelled: async (wanted) => acceptExpulsion(options, wanted),
+  };
+}
+
+/** The leader itself hands over; whoever is asked passes the wish on to it. */
+async function promote(
+  options: AdminServiceOptions,
+  request: { readonly replicaSetUuid: string; readonly to?: string | undefined },
+): Promise<unknown> {
+  const { replicaSetUuid, to } = request;
+  const leader = options.leaderOf(replicaSetUuid);
+  const address =
+    leader === undefined ? undefined : addressOf(topologyOf(options.config.active), leader.uuid);
+  if (leader === undefined || address === undefined) {
+    throw new ClusterError('NO_LEADER', {
+      message: `Replica set ${replicaSetUuid} has no leader that could hand over: the coordinator appoints one first.`,
+    });
+  }
+  if (leader.uuid === to) return leader;
+  const body = {
+    replicaSetUuid,
+    ...(to === undefined ? {} : { to }),
+    reason: `asked through ${options.name}`,
+  };
+  return options.peers.call(address, 'leadership.handover', body, {
+    timeoutMs: PROMOTE_TIMEOUT_MS,
+  });
+}
+
+/** Only a newer config of the own cluster that names this instance as expelled is believed. */
+function acceptExpulsion(options: AdminServiceOptions, wanted: ClusterConfig): void {
+  const own = options.config.active;
+  const isExpelled = topologyOf(wanted).servers[options.uuid] === 'expelled';
+  const isNewer = own === undefined || wanted.meta.version >= own.meta.version;
+  if (
+    !isExpelled ||
+    !isNewer ||
+    (own !== undefined && own.meta.clusterUuid !== wanted.meta.clusterUuid)
+  ) {
+    throw new ClusterError('CONFIG_INVALID', {
+      field: 'config',
+      message: `The config that was sent does not expel instance ${options.uuid} from its cluster, or is an old one.`,
+    });
+  }
+  options.onExpelled(wanted);
+}
