@@ -13,6 +13,7 @@ import type {
 import type { Issue } from '../contract/instance-status.ts';
 import {
   type ConfigPatch,
+  configPatchSchema,
   finishRequestSchema,
   prepareRequestSchema,
   type Refusal,
@@ -163,11 +164,11 @@ export class ConfigService {
   }
 
   get active(): ClusterConfig | undefined {
-    return this.#participant.state.active;
+    return this.#participant.isLoaded ? this.#participant.state.active : undefined;
   }
 
   get lock(): Lock | undefined {
-    return this.#participant.state.lock;
+    return this.#participant.isLoaded ? this.#participant.state.lock : undefined;
   }
 
   /** What became of the last changes that this instance has heard of, oldest first. */
@@ -203,7 +204,7 @@ export class ConfigService {
     }
     this.#isPatching = true;
     try {
-      return await this.#change(patch, options);
+      return await this.#change(parseBody(configPatchSchema, patch), options);
     } finally {
       this.#isPatching = false;
     }

@@ -4,6 +4,7 @@ import type { ClusterConfig } from '../contract/cluster-config.ts';
 import { buildConfig, versionOf } from '../core/config/apply-patch.ts';
 import type { Lock } from '../core/config/participant-state.ts';
 import { ClusterError } from '../core/errors.ts';
+import type { Disk } from '../ports/disk.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
@@ -51,15 +52,20 @@ async function crashAfter(
   action: (store: ConfigStore) => Promise<void>,
 ): Promise<boolean> {
   let left = operations;
-  const view = new Proxy(disk.mount(), {
-    get:
-      (target, key: keyof typeof target) =>
-      (...parameters: never[]) => {
-        left -= 1;
-        if (left < 0) throw new Error('crash');
-        return (target[key] as (...all: never[]) => unknown)(...parameters);
-      },
-  });
+  const real = disk.mount();
+  const step = <T>(effect: () => Promise<T>): Promise<T> => {
+    left -= 1;
+    return left < 0 ? Promise.reject(new Error('crash')) : effect();
+  };
+  const view: Disk = {
+    read: (file) => step(() => real.read(file)),
+    writeAtomic: (file, bytes) => step(() => real.writeAtomic(file, bytes)),
+    append: (file, bytes, options) => step(() => real.append(file, bytes, options)),
+    truncate: (file, size) => step(() => real.truncate(file, size)),
+    rename: (from, to) => step(() => real.rename(from, to)),
+    remove: (target) => step(() => real.remove(target)),
+    list: (folder) => step(() => real.list(folder)),
+  };
   try {
     await action(new ConfigStore(view));
     return false;
@@ -106,7 +112,7 @@ describe('ConfigStore', () => {
       const isNew = found.active?.meta.version === 3;
       assert.deepEqual(found.active, isNew ? lock.next : old);
       assert.deepEqual(found.lock, isNew ? undefined : lock);
-      seen.add(found.active?.meta.version ?? 0);
+      seen.add(found.active.meta.version);
       if (!crashed) break;
     }
     assert.deepEqual([...seen], [2, 3]);

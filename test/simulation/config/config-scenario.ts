@@ -13,7 +13,7 @@ import {
   type ParticipantRules,
   SAFE_RULES,
 } from '../../../runtime/src/core/config/participant-state.ts';
-import { topologyOf } from '../../../runtime/src/core/config/read-sections.ts';
+import { topologyOf, toSection } from '../../../runtime/src/core/config/read-sections.ts';
 import { ClusterError } from '../../../runtime/src/core/errors.ts';
 import { expelInstance, joinInstance } from '../../../runtime/src/core/topology/edit-topology.ts';
 import { CALM_NETWORK } from '../../../runtime/src/testing/simulated-peers.ts';
@@ -125,7 +125,7 @@ class ConfigRun {
       : expelInstance(topology, this.#pick().uuid);
     if (edited === undefined || edited.kind === 'refused') return patch;
     const staying = Object.values(edited.topology.servers).filter((one) => one !== 'expelled');
-    return staying.length < 2 ? patch : { ...patch, topology: edited.topology };
+    return staying.length < 2 ? patch : { ...patch, topology: toSection(edited.topology) };
   }
 
   #joinMissing(topology: Topology): ReturnType<typeof joinInstance> | undefined {
@@ -137,7 +137,7 @@ class ConfigRun {
     const { service } = instance;
     if (service === undefined) return;
     const topology =
-      service.active === undefined ? { topology: this.#firstTopology(instance) } : {};
+      service.active === undefined ? { topology: toSection(this.#firstTopology(instance)) } : {};
     const missing =
       service.active !== undefined && this.#world.random.chance(0.5)
         ? this.#world.instances.filter((one) => !one.isAlive).map((one) => one.uuid)

@@ -29,6 +29,8 @@ export interface ConfigWorldOptions {
   readonly seed: number;
   readonly rules: ParticipantRules;
   readonly onFailure: (reason: string) => void;
+  /** Three to seven, from the seed, when left out. */
+  readonly instanceCount?: number;
 }
 
 export class ConfigWorld {
@@ -48,7 +50,7 @@ export class ConfigWorld {
     this.onFailure = options.onFailure;
     this.network = new SimulatedNetwork({ clock: this.clock, random: this.random });
     this.clusterUuid = uuid(this.random);
-    const count = 3 + this.random.integer(5);
+    const count = options.instanceCount ?? 3 + this.random.integer(5);
     this.instances = Array.from(
       { length: count },
       (_, index) => new SimulatedInstance(this, index),

@@ -11,18 +11,20 @@ function uuid(letter: string): string {
 
 /** `ab-C` = a and b enabled, c expelled; `!d` is disabled. */
 function topology(text: string): Topology {
-  const servers = [...text.matchAll(/([-!]?)([a-f])/g)].map(([, mark, letter = '']) => [
-    uuid(letter),
-    mark === '-'
-      ? 'expelled'
-      : {
-          uri: `${letter}:1`,
-          http_uri: `${letter}:2`,
-          alias: letter,
-          replicaset_uuid: R,
-          disabled: mark === '!',
-        },
-  ]);
+  const servers: readonly [string, unknown][] = [...text.matchAll(/([-!]?)([a-f])/g)].map(
+    ([, mark, letter = '']) => [
+      uuid(letter),
+      mark === '-'
+        ? 'expelled'
+        : {
+            uri: `${letter}:1`,
+            http_uri: `${letter}:2`,
+            alias: letter,
+            replicaset_uuid: R,
+            disabled: mark === '!',
+          },
+    ],
+  );
   return topologySchema.parse({ servers: Object.fromEntries(servers) });
 }
 
@@ -107,7 +109,7 @@ describe('decideParticipants', () => {
         previous: topology(previous),
         next: topology(next),
         authority,
-        missing: [...missing].map(uuid),
+        missing: missing.split('').map(uuid),
       });
       const got =
         answer.kind === 'participants'

@@ -38,7 +38,7 @@ export { canonicalJson, hashJson, sameJson } from './canonical-json.ts';
 export { type ChangeWish, computeChangeId } from './change-id.ts';
 export { decideParticipants, type ParticipantsAnswer } from './decide-participants.ts';
 export { type PlannedChange, planChange } from './plan-change.ts';
-export { stateProviderOf, topologyOf, vshardGroupsOf } from './read-sections.ts';
+export { stateProviderOf, topologyOf, toSection, vshardGroupsOf } from './read-sections.ts';
 export {
   type FinishedTwoPhase,
   isFinished,

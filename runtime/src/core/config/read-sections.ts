@@ -10,6 +10,7 @@ import {
   type VshardGroups,
   vshardGroupsSchema,
 } from '../../contract/cluster-config.ts';
+import type { Json } from '../../contract/json.ts';
 import type { Participant } from '../../contract/two-phase.ts';
 import { assert } from '../../foundation/assert.ts';
 
@@ -31,6 +32,11 @@ export function vshardGroupsOf(config: { readonly sections: Sections } | undefin
   const parsed = vshardGroupsSchema.safeParse(config?.sections['vshard_groups'] ?? {});
   assert(parsed.success, 'the vshard groups of a committed config are valid');
   return parsed.data;
+}
+
+/** As it is written into a config: without fields that have no value. */
+export function toSection(value: Topology | VshardGroups): Json {
+  return JSON.parse(JSON.stringify(value)) as Json;
 }
 
 /** Of any config; undefined when it names none, or when that is not valid. */
