@@ -99,6 +99,7 @@ export class SimulatedInstance {
       fatal: (error) => onViolation(`the storage of ${this.uuid} failed: ${String(error)}`),
       ...(required === undefined ? {} : { required }),
     });
+    leadership.seenTerm = () => storage.report().seenTerm;
     await storage.open();
     this.storage = storage;
     storage.onWritableChange((isWritable) => this.#world.onWritable(this, isWritable));

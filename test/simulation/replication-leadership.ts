@@ -43,9 +43,12 @@ export class LeadershipStore {
   readonly #clock: Clock;
   readonly #random: SeededRandom;
 
-  constructor(clock: Clock, random: SeededRandom) {
+  readonly #onRecord: (record: LeadershipRecord) => void;
+
+  constructor(clock: Clock, random: SeededRandom, onRecord: (record: LeadershipRecord) => void) {
     this.#clock = clock;
     this.#random = random;
+    this.#onRecord = onRecord;
   }
 
   cutOff(uuid: string): void {
@@ -58,7 +61,7 @@ export class LeadershipStore {
   }
 
   appoint(record: LeadershipRecord): void {
-    this.record = record;
+    this.#store(record);
     this.#holder = undefined;
     this.leaseChangedMs = this.#clock.monotonicMs();
   }
@@ -86,9 +89,14 @@ export class LeadershipStore {
   ): Promise<LeadershipRecord | undefined> {
     return this.#call(uuid, () => {
       if (this.record?.version !== version) return undefined;
-      this.record = { ...this.record, inSync, version: version + 1 };
-      return this.record;
+      return this.#store({ ...this.record, inSync, version: version + 1 });
     });
+  }
+
+  #store(record: LeadershipRecord): LeadershipRecord {
+    this.record = record;
+    this.#onRecord(record);
+    return record;
   }
 
   async #call<T>(uuid: string, effect: () => T): Promise<T> {
@@ -117,6 +125,8 @@ export class ModelLeadership implements LeadershipPort {
   readonly #process: string;
   readonly #clock: Clock;
   readonly #listeners = new Set<() => void>();
+  /** The highest term that the storage has heard of. */
+  seenTerm: () => number = () => 0;
   #record: LeadershipRecord | undefined;
   #deadlineMs = 0;
   #unsettled: readonly Seat[] = [];
@@ -183,6 +193,8 @@ export class ModelLeadership implements LeadershipPort {
   async #renew(): Promise<void> {
     const record = this.#record;
     if (record?.leader !== this.#seat.uuid) return;
+    // A leader that has heard of a higher term never writes again: it lets the lease go.
+    if (this.seenTerm() > record.term) return;
     const sentMs = this.#clock.monotonicMs();
     const isHeld = await this.#store.renew(this.#seat.uuid, this.#process, record.term);
     if (this.#record?.term !== record.term) return;

@@ -4,8 +4,12 @@
  * First faults of all kinds while clients write, then calm, in which the three must become one again.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Seat } from '../../runtime/src/contract/provider-records.ts';
 import { ClusterError } from '../../runtime/src/core/errors.ts';
-import type { RequiredSeats } from '../../runtime/src/core/replication/leader-progress.ts';
+import {
+  type RequiredSeats,
+  sameSeat,
+} from '../../runtime/src/core/replication/leader-progress.ts';
 import type { Reader, Transaction } from '../../runtime/src/core/storage/engine.ts';
 import { validBatches } from '../../runtime/src/core/storage/log-format.ts';
 import { RowCodec } from '../../runtime/src/core/storage/rows.ts';
@@ -14,47 +18,19 @@ import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
 import { CALM_NETWORK, SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import { SimulatedInstance } from './replication-instance.ts';
 import { coordinate, LeadershipStore } from './replication-leadership.ts';
+import type { Scenario, ScenarioRun } from './scenario.ts';
 
 export interface RunOptions {
   /** A rule for acknowledgement instead of the real one: a planted bug. */
   readonly required?: RequiredSeats;
 }
 
-export interface RunSummary {
-  acknowledged: number;
-  unknown: number;
-  refused: number;
-  terms: number;
-  cutRows: number;
-}
-
-export interface Violation {
-  readonly seed: number;
-  readonly text: string;
-}
-
-const FAULTS_MS = 12_000;
-const CALM_MS = 15_000;
+const FAULTS_MS = 8_000;
+const CALM_MS = 6_000;
 const CLIENTS = 3;
 
-/** Runs seeds one after another; stops at the first that shows a violation. */
-export async function runSeeds(
-  from: number,
-  count: number,
-  options: RunOptions = {},
-): Promise<{ readonly summary: RunSummary; readonly violation: Violation | undefined }> {
-  const total: RunSummary = { acknowledged: 0, unknown: 0, refused: 0, terms: 0, cutRows: 0 };
-  for (let seed = from; seed < from + count; seed++) {
-    const { summary, violations } = await new ReplicationRun(seed, options).run();
-    total.acknowledged += summary.acknowledged;
-    total.unknown += summary.unknown;
-    total.refused += summary.refused;
-    total.terms += summary.terms;
-    total.cutRows += summary.cutRows;
-    const [text] = violations;
-    if (text !== undefined) return { summary: total, violation: { seed, text } };
-  }
-  return { summary: total, violation: undefined };
+export function replicationScenario(options: RunOptions = {}): Scenario {
+  return { name: 'replication', run: (seed) => new ReplicationRun(seed, options).run() };
 }
 
 class ReplicationRun {
@@ -68,6 +44,7 @@ class ReplicationRun {
   /** Writes that were certainly not done, by what the client was told. */
   readonly #refused = new Set<number>();
   readonly #violations: string[] = [];
+  readonly #trace: string[] = [];
   #unknown = 0;
   #nextId = 1;
   #isCalm = false;
@@ -77,7 +54,9 @@ class ReplicationRun {
     const random = new SeededRandom(seed);
     this.#random = random;
     this.#network = new SimulatedNetwork({ clock, random });
-    this.#store = new LeadershipStore(clock, random);
+    this.#store = new LeadershipStore(clock, random, ({ term, leader, inSync }) =>
+      this.#note(`term ${term}, leader ${leader}, in-sync ${inSync.map(nameOf).join(' ')}`),
+    );
     this.#replicaSetUuid = uuidOf(0);
     const world = {
       clock,
@@ -88,6 +67,9 @@ class ReplicationRun {
       logMode: random.chance(0.5) ? ('write' as const) : ('fsync' as const),
       required,
       onWritable: (instance: SimulatedInstance, isWritable: boolean) => {
+        this.#note(
+          `${instance.uuid} is ${isWritable ? '' : 'not '}writable at ${instance.storage?.position.sequence}`,
+        );
         if (isWritable) this.#checkNewLeader(instance);
       },
       onViolation: (text: string) => this.#violations.push(text),
@@ -95,33 +77,25 @@ class ReplicationRun {
     this.#instances = [1, 2, 3].map((number) => new SimulatedInstance(uuidOf(number), world));
   }
 
-  async run(): Promise<{ summary: RunSummary; violations: readonly string[] }> {
-    const main = this.#story();
-    let hasEnded = false;
-    const ended = main.then(
-      () => {
-        hasEnded = true;
-      },
-      (error: unknown) => {
-        hasEnded = true;
-        this.#violations.push(`the run broke: ${String(error)}`);
-      },
-    );
-    while (!hasEnded) {
-      if (!(await this.#clock.next()) && !hasEnded) {
-        this.#violations.push('everything stands still');
-        break;
-      }
+  async run(): Promise<ScenarioRun> {
+    const ended = new AbortController();
+    const end = (): void => ended.abort();
+    this.#story().then(end, (error: unknown) => {
+      this.#violations.push(`the run broke: ${String(error)}`);
+      end();
+    });
+    while (!ended.signal.aborted) {
+      if (!(await this.#clock.next())) break;
     }
-    if (hasEnded) await ended;
-    const summary = {
+    if (!ended.signal.aborted) this.#violations.push('everything stands still');
+    const counts = {
       acknowledged: this.#acknowledged.size,
       unknown: this.#unknown,
       refused: this.#refused.size,
       terms: this.#store.record?.term ?? 0,
       cutRows: this.#cutIds().length,
     };
-    return { summary, violations: this.#violations };
+    return { violations: this.#violations, trace: this.#trace, counts };
   }
 
   async #story(): Promise<void> {
@@ -163,63 +137,71 @@ class ReplicationRun {
     };
     this.#store.faults = { lossBefore: loss(), lossAfter: loss() };
     const everyMs = random.pick([300, 800, 2500]);
-    const faults = [
-      () => this.#restart((instance) => instance.kill()),
-      () => this.#reboot(),
-      () => this.#pause(),
-      () => this.#cut(),
-      () => this.#cutFromStore(),
+    const faults: readonly (readonly [string, (instance: SimulatedInstance) => void])[] = [
+      ['kill', (instance) => this.#restart(instance, () => instance.kill())],
+      ['reboot', (instance) => this.#restart(instance, () => this.#reboot(instance))],
+      ['pause', (instance) => this.#pause(instance)],
+      ['cut', (instance) => this.#cut(instance)],
+      ['cut from the store', (instance) => this.#cutFromStore(instance)],
+      ['isolate', (instance) => this.#isolate(instance)],
     ];
     const chosen = faults.filter(() => random.chance(0.6));
     while (this.#clock.monotonicMs() < FAULTS_MS) {
       await this.#clock.sleep(random.fraction() * 2 * everyMs);
-      if (chosen.length > 0) random.pick(chosen)();
+      if (chosen.length === 0) continue;
+      const [name, act] = random.pick(chosen);
+      const instance = random.pick(this.#instances);
+      this.#note(`${name} ${instance.uuid}`);
+      act(instance);
     }
   }
 
-  #restart(end: (instance: SimulatedInstance) => void): void {
-    const instance = this.#random.pick(this.#instances);
+  #restart(instance: SimulatedInstance, end: () => void): void {
     if (instance.storage === undefined) return;
-    end(instance);
+    end();
     this.#later(2000, () => void this.#startAgain(instance));
   }
 
   async #startAgain(instance: SimulatedInstance): Promise<void> {
     try {
       await instance.start();
+      const { sequence, term } = instance.storage?.position ?? {};
+      this.#note(`${instance.uuid} has started again at ${term}/${sequence}`);
     } catch (error) {
       this.#violations.push(`${instance.uuid} did not start: ${String(error)}`);
     }
   }
 
   /** Never of the last seat: with that gone, acknowledged rows may be gone as well. */
-  #reboot(): void {
-    this.#restart((instance) => {
-      const { inSync = [] } = this.#store.record ?? {};
-      const isOther = (other: SimulatedInstance): boolean =>
-        other !== instance &&
-        inSync.some(
-          ({ uuid, incarnation }) => uuid === other.uuid && incarnation === other.logIncarnation,
-        );
-      if (this.#instances.some(isOther)) instance.reboot();
-      else instance.kill();
-    });
+  #reboot(instance: SimulatedInstance): void {
+    const { inSync = [] } = this.#store.record ?? {};
+    const isOther = (other: SimulatedInstance): boolean =>
+      other !== instance && inSync.some((seat) => sameSeat(seat, other.seat));
+    if (this.#instances.some(isOther)) instance.reboot();
+    else instance.kill();
   }
 
-  #pause(): void {
-    const instance = this.#random.pick(this.#instances);
+  #pause(instance: SimulatedInstance): void {
     instance.pause();
     this.#later(3000, () => instance.resume());
   }
 
-  #cut(): void {
-    const [a, b] = [this.#random.pick(this.#instances), this.#random.pick(this.#instances)];
-    if (a !== b) this.#network.cut(a.uuid, b.uuid);
+  #cut(instance: SimulatedInstance): void {
+    const other = this.#random.pick(this.#instances);
+    if (other !== instance) this.#network.cut(instance.uuid, other.uuid);
     this.#later(4000, () => this.#network.healCuts());
   }
 
-  #cutFromStore(): void {
-    const { uuid } = this.#random.pick(this.#instances);
+  /** Only clients reach it: the hardest test of a leader. */
+  #isolate(instance: SimulatedInstance): void {
+    for (const other of this.#instances) {
+      if (other !== instance) this.#network.cut(instance.uuid, other.uuid);
+    }
+    this.#later(4000, () => this.#network.healCuts());
+    this.#cutFromStore(instance);
+  }
+
+  #cutFromStore({ uuid }: SimulatedInstance): void {
     const { faults } = this.#store;
     this.#store.cutOff(uuid);
     this.#later(3000, () => {
@@ -246,7 +228,7 @@ class ReplicationRun {
 
   async #client(): Promise<void> {
     for (;;) {
-      await this.#clock.sleep(this.#random.fraction() * 60);
+      await this.#clock.sleep(this.#random.fraction() * 80);
       if (this.#clock.monotonicMs() > FAULTS_MS + CALM_MS) return;
       this.#checkOneLeader();
       const writable = this.#instances.filter(({ storage }) => storage?.isWritable === true);
@@ -258,17 +240,21 @@ class ReplicationRun {
       const write = gate
         .pass()
         .then(() => storage.write((transaction) => addRow(transaction, id, isRefused)));
-      await this.#note(id, write);
+      await this.#await(id, write);
     }
   }
 
-  async #note(id: number, write: Promise<void>): Promise<void> {
+  async #await(id: number, write: Promise<void>): Promise<void> {
     const gone = this.#clock.sleep(4000).then(() => 'unknown' as const);
     const outcome = await Promise.race([write.then(() => 'done' as const, verdict), gone]);
     if (outcome === 'done') this.#acknowledged.add(id);
     else if (outcome === 'refused') this.#refused.add(id);
     else if (outcome === 'unknown') this.#unknown++;
     else this.#violations.push(`row ${id}: ${outcome}`);
+  }
+
+  #note(text: string): void {
+    this.#trace.push(`${this.#clock.monotonicMs().toFixed(0)} ms: ${text}`);
   }
 
   #checkOneLeader(): void {
@@ -297,7 +283,7 @@ class ReplicationRun {
 
   async #checkEnd(): Promise<void> {
     const contents = await Promise.all(
-      this.#instances.map(({ storage }) =>
+      this.#instances.map(async ({ storage }) =>
         storage?.read((reader) => [idsOf(reader), countOf(reader)] as const, {
           consistency: 'local',
         }),
@@ -330,12 +316,18 @@ class ReplicationRun {
     return this.#instances
       .flatMap((instance) => batchesIn(instance, 'lost'))
       .flatMap(({ payload }) => codec.decode(payload))
-      .flatMap((row) => (row.kind === 'replace' && row.space === 512 ? [Number(row.tuple[0])] : []));
+      .flatMap((row) =>
+        row.kind === 'replace' && row.space === 512 ? [Number(row.tuple[0])] : [],
+      );
   }
 }
 
 function briefly(ids: readonly number[]): string {
   return `${ids.slice(0, 5).join(', ')} (${ids.length} in all)`;
+}
+
+function nameOf({ uuid, incarnation }: Seat): string {
+  return `${uuid.at(-1)}/${incarnation}`;
 }
 
 function uuidOf(number: number): string {

@@ -1,5 +1,6 @@
 import { configScenario } from './config/config-scenario.ts';
+import { replicationScenario } from './replication.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Every scenario that `main.ts` and the soak run. */
-export const scenarios: readonly Scenario[] = [configScenario()];
+export const scenarios: readonly Scenario[] = [configScenario(), replicationScenario()];

@@ -317,7 +317,14 @@ describe('the reference engine', () => {
           (tuple) => after === null || (isDown ? side(tuple) < 0 : side(tuple) > 0),
         );
         assert.deepEqual(
-          peek(engine, (tx) => tx.select('employees', key, { index, iterator, ...page })),
+          peek(engine, (tx) =>
+            tx.select('employees', key, {
+              index,
+              iterator,
+              ...page,
+              ...(after === null ? {} : { after }),
+            }),
+          ),
           behind.slice(page.offset, page.offset + page.limit),
         );
       }),

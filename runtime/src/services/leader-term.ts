@@ -1,0 +1,173 @@
+/**
+ * One term as leader: who has which rows, and who waits for what.
+ *
+ * A wait ends well only when every required seat has the row and the lease holds at that very moment. The lease may
+ * lapse and come back within the term; whoever waited across a lapse learns that the outcome is unknown.
+ */
+
+import type { Seat } from '../contract/provider-records.ts';
+import { ClusterError } from '../core/errors.ts';
+import {
+  LeaderProgress,
+  type ProgressLimits,
+  type RequiredSeats,
+  sameSeat,
+} from '../core/replication/leader-progress.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { InSyncOutcome, LeadershipPort } from '../ports/leadership.ts';
+
+/** What a wait that fails means: the write is in the log, or certainly nothing was done. */
+export type WaitFailure = 'OUTCOME_UNKNOWN' | 'NO_LEADER';
+
+export interface LeaderTermOptions {
+  readonly term: number;
+  readonly own: Seat;
+  /** The sequence of the term's first row. */
+  readonly beganAt: number;
+  readonly leadership: LeadershipPort;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: ProgressLimits;
+  readonly required: RequiredSeats;
+  /** Persists the in-sync members that were stored. */
+  readonly saveInSync: (seats: readonly Seat[]) => Promise<void>;
+  /** Called when something that others can see may have changed. */
+  readonly onProgress: () => void;
+}
+
+interface Waiter {
+  readonly sequence: number;
+  readonly failure: WaitFailure;
+  readonly untilMs: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class LeaderTerm {
+  readonly term: number;
+  readonly #options: LeaderTermOptions;
+  readonly #progress: LeaderProgress;
+  #waiters: Waiter[] = [];
+  #acknowledged = 0;
+  #ended = false;
+
+  constructor(options: LeaderTermOptions) {
+    this.term = options.term;
+    this.#options = options;
+    this.#progress = new LeaderProgress({
+      own: options.own,
+      sequence: options.beganAt,
+      nowMs: options.clock.monotonicMs(),
+      limits: options.limits,
+      required: options.required,
+    });
+  }
+
+  /** The last row that is known to be on all in-sync members. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The term has begun and the lease holds now. */
+  get isWritable(): boolean {
+    return this.#acknowledged >= this.#options.beganAt && this.#lease() !== undefined;
+  }
+
+  sequenceOf(seat: Seat): number {
+    return this.#progress.sequenceOf(seat);
+  }
+
+  appended(sequence: number): void {
+    this.#progress.appended(sequence, this.#now());
+    this.settle();
+  }
+
+  pulled(seat: Seat, sequence: number): void {
+    this.#progress.pulled(seat, sequence, this.#now());
+    this.settle();
+  }
+
+  /** Resolves once every row up to `sequence` is acknowledged, with a valid lease. */
+  wait(sequence: number, failure: WaitFailure, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const untilMs = this.#now() + timeoutMs;
+      this.#waiters.push({ sequence, failure, untilMs, resolve, reject });
+      this.settle();
+    });
+  }
+
+  /** Looks who need not wait any more. */
+  settle(): void {
+    const lease = this.#lease();
+    if (lease === undefined) {
+      this.#fail(() => true, 'its leadership lapsed');
+    } else {
+      const acknowledged = this.#progress.acknowledged(lease.inSync);
+      this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
+      const done = this.#take((waiter) => waiter.sequence <= this.#acknowledged);
+      for (const waiter of done) waiter.resolve();
+    }
+    this.#options.onProgress();
+  }
+
+  /** Ends waits that took too long; sends a change of the in-sync members if one is due. */
+  async tick(): Promise<void> {
+    const now = this.#now();
+    this.#fail((waiter) => waiter.untilMs <= now, 'not all in-sync members had it in time');
+    this.settle();
+    const lease = this.#lease();
+    if (lease === undefined) return;
+    const change = this.#progress.change(lease.inSync, now);
+    if (change === undefined) return;
+    const { leadership, logger, saveInSync } = this.#options;
+    logger.info({ ...change, term: this.term }, 'changing the in-sync members');
+    const outcome = await leadership.proposeInSync(change.seats, change.reason).catch(
+      // It may have been stored before the call failed.
+      (): InSyncOutcome => 'unknown',
+    );
+    if (outcome === 'stored') await saveInSync(change.seats);
+    this.#progress.settled(outcome);
+    if (outcome === 'lost') this.end('another instance was appointed');
+    this.settle();
+  }
+
+  end(reason: string): void {
+    this.#ended = true;
+    this.#fail(() => true, reason);
+    this.#options.onProgress();
+  }
+
+  #lease(): { readonly inSync: readonly Seat[] } | undefined {
+    const current = this.#options.leadership.current();
+    if (this.#ended || current.kind !== 'leader' || current.term !== this.term) return undefined;
+    if (this.#now() >= current.deadlineMs) return undefined;
+    const isIn = current.inSync.some((seat) => sameSeat(seat, this.#options.own));
+    return isIn ? current : undefined;
+  }
+
+  #fail(which: (waiter: Waiter) => boolean, why: string): void {
+    for (const { failure, reject } of this.#take(which)) {
+      const message =
+        failure === 'OUTCOME_UNKNOWN'
+          ? `The write is in this leader's log, but ${why}: it may be kept or lost. Read before you repeat it.`
+          : `Nothing was done: ${why}. Repeat the request.`;
+      reject(new ClusterError(failure, { message }));
+    }
+  }
+
+  #take(which: (waiter: Waiter) => boolean): readonly Waiter[] {
+    if (this.#waiters.length === 0) return [];
+    const taken = this.#waiters.filter(which);
+    if (taken.length > 0) this.#waiters = this.#waiters.filter((waiter) => !which(waiter));
+    return taken;
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonicMs();
+  }
+}

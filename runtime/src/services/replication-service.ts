@@ -1,0 +1,113 @@
+/**
+ * A follower's loop: asks the leader for the rows behind its own, for as long as another instance leads.
+ *
+ * It decides nothing about rows: what an answer means is the storage's matter. A change of leadership ends the
+ * question that is under way, so that the next one goes to the new leader at once.
+ */
+import { type PullRequest, pullAnswerSchema } from '../core/replication/messages.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { Leadership, LeadershipPort } from '../ports/leadership.ts';
+import { PeerError, type Peers } from '../ports/peers.ts';
+import type { StorageService } from './storage-service.ts';
+
+export interface ReplicationServiceOptions {
+  readonly storage: StorageService;
+  readonly leadership: LeadershipPort;
+  readonly peers: Peers;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The `http_uri` of an instance, as the cluster config has it now. */
+  readonly addressOf: (uuid: string) => string | undefined;
+  readonly limits?: Partial<ReplicationLimits>;
+}
+
+export interface ReplicationLimits {
+  readonly waitMs: number;
+  readonly timeoutMs: number;
+  readonly firstBackoffMs: number;
+  readonly lastBackoffMs: number;
+}
+
+export const defaultReplicationLimits: ReplicationLimits = {
+  waitMs: 1000,
+  timeoutMs: 3000,
+  firstBackoffMs: 20,
+  // A peer that is not reachable is asked again every second (REPL-03).
+  lastBackoffMs: 1000,
+};
+
+export class ReplicationService {
+  readonly #options: ReplicationServiceOptions;
+  readonly #limits: ReplicationLimits;
+  #backoffMs: number;
+
+  constructor(options: ReplicationServiceOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultReplicationLimits, ...options.limits };
+    this.#backoffMs = this.#limits.firstBackoffMs;
+  }
+
+  /** Follows whoever leads, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { leadership } = this.#options;
+    while (!signal.aborted) {
+      const ended = new AbortController();
+      const stop = (): void => ended.abort(new Error('leadership changed, or the loop ends'));
+      const stopListening = leadership.onChange(stop);
+      signal.addEventListener('abort', stop, { once: true });
+      try {
+        await this.#follow(leadership.current(), ended.signal);
+      } finally {
+        stopListening();
+        signal.removeEventListener('abort', stop);
+      }
+    }
+  }
+
+  async #follow(current: Leadership, signal: AbortSignal): Promise<void> {
+    this.#backoffMs = this.#limits.firstBackoffMs;
+    while (!signal.aborted) {
+      const hasMoved = current.kind === 'follower' && (await this.#pull(current, signal));
+      if (hasMoved) this.#backoffMs = this.#limits.firstBackoffMs;
+      else await this.#backOff(signal);
+    }
+  }
+
+  /** False when the leader could not be asked, or its answer was of no use. */
+  async #pull(
+    { term, leader }: { readonly term: number; readonly leader: string },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { storage, logger, addressOf } = this.#options;
+    const address = addressOf(leader);
+    const request = await storage.pullRequest(term, this.#limits.waitMs);
+    if (address === undefined || request === undefined || signal.aborted) return false;
+    const answer = await this.#ask(address, request, signal).catch((error: unknown) => {
+      if (signal.aborted) return undefined;
+      // A leader that is away is nothing new every second; an answer that cannot be read is.
+      const level = error instanceof PeerError ? 'debug' : 'warn';
+      logger[level]({ leader, error }, 'the leader gave no rows');
+      return undefined;
+    });
+    return answer !== undefined && storage.receive(request, answer);
+  }
+
+  async #ask(
+    address: string,
+    request: PullRequest,
+    signal: AbortSignal,
+  ): Promise<ReturnType<typeof pullAnswerSchema.parse>> {
+    const { timeoutMs } = this.#limits;
+    const options = { timeoutMs, signal };
+    const { peers } = this.#options;
+    return pullAnswerSchema.parse(await peers.call(address, 'replication.pull', request, options));
+  }
+
+  async #backOff(signal: AbortSignal): Promise<void> {
+    const delayMs = this.#backoffMs;
+    this.#backoffMs = Math.min(delayMs * 2, this.#limits.lastBackoffMs);
+    // It ends early when leadership changes, or when the loop ends.
+    await this.#options.clock.sleep(delayMs, signal).catch(() => undefined);
+  }
+}

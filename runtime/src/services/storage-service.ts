@@ -1,0 +1,395 @@
+/**
+ * The rows of this instance: engine, log, and the rules under which a write is answered.
+ *
+ * - A write is applied only by a leader with a valid lease whose term has begun, and answered once every in-sync
+ *   member has it, with the lease still valid then.
+ * - A promise of a term is durable, and everything that came before it is in the log, before it is given.
+ * - Whatever touches the log goes through one queue; a failure there stops the instance, because nobody knows then
+ *   what is on the disk.
+ */
+import type { Issue, Position } from '../contract/instance-status.ts';
+import type { Seat } from '../contract/provider-records.ts';
+import { ClusterError } from '../core/errors.ts';
+import {
+  defaultProgressLimits,
+  type ProgressLimits,
+  type RequiredSeats,
+  requireUnion,
+  sameSeat,
+} from '../core/replication/leader-progress.ts';
+import {
+  type PromiseAnswer,
+  type PullAnswer,
+  type PullRequest,
+  promiseRequestSchema,
+  pullRequestSchema,
+} from '../core/replication/messages.ts';
+import type { OpenTransaction, Reader, Transaction } from '../core/storage/engine.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import { TaskRegistry } from '../foundation/task-registry.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { LeadershipPort } from '../ports/leadership.ts';
+import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
+import { LeaderTerm } from './leader-term.ts';
+import type { LogMode } from './replica-log.ts';
+import { ReplicaStore } from './replica-store.ts';
+import { answerPull } from './serve-pull.ts';
+
+export interface StorageLimits extends ProgressLimits {
+  readonly segmentBytes: number;
+  readonly recentBytes: number;
+  /** Payload of one answer to a pull. */
+  readonly pullBytes: number;
+  /** Rows of one write to the log. */
+  readonly batchRows: number;
+  readonly writeTimeoutMs: number;
+  /** How often laggards, timeouts and a lapsed lease are looked for. */
+  readonly tickMs: number;
+}
+
+export const defaultStorageLimits: StorageLimits = {
+  ...defaultProgressLimits,
+  segmentBytes: 16 * 1024 * 1024,
+  recentBytes: 16 * 1024 * 1024,
+  pullBytes: 1024 * 1024,
+  batchRows: 4096,
+  writeTimeoutMs: 10_000,
+  tickMs: 50,
+};
+
+export interface StorageServiceOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly identity: { readonly uuid: string; readonly logIncarnation: number };
+  readonly replicaSetUuid: string;
+  readonly leadership: LeadershipPort;
+  readonly logMode: LogMode;
+  readonly limits?: Partial<StorageLimits>;
+  /** The disk failed or a bug was met: the process must end, what was under way is unknown. */
+  readonly fatal: (error: unknown) => void;
+  /** Which seats must have a row before it is acknowledged; only tests give another rule. */
+  readonly required?: RequiredSeats;
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number;
+}
+
+export interface ReadOptions extends CallOptions {
+  /**
+   * `acknowledged`: only on a writable leader, and answered when all that was read is acknowledged.
+   * `local`: what is here now. Left out: `acknowledged` on a leader, `local` elsewhere.
+   */
+  readonly consistency?: 'acknowledged' | 'local';
+}
+
+export interface StorageReport extends PromiseAnswer {
+  readonly acknowledged: Position;
+  readonly inSync: { readonly term: number; readonly seats: readonly Seat[] };
+  readonly isWritable: boolean;
+  /**
+   * The highest term that anyone was heard to have promised. A leader of a lower one writes no more: it should give
+   * up its lease, so that somebody is appointed in a higher term.
+   */
+  readonly seenTerm: number;
+}
+
+export class StorageService {
+  readonly #options: StorageServiceOptions;
+  readonly #limits: StorageLimits;
+  readonly #seat: Seat;
+  readonly #store: ReplicaStore;
+  readonly #tasks: TaskRegistry;
+  readonly #listeners = new Set<(isWritable: boolean) => void>();
+  #leader: LeaderTerm | undefined;
+  /** The highest term that anyone was heard to have promised: a lower leader writes no more. */
+  #seenTerm = 0;
+  #isFrozen = false;
+  #wasWritable = false;
+  #stopListening = (): void => undefined;
+
+  constructor(options: StorageServiceOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultStorageLimits, ...options.limits };
+    this.#seat = { uuid: options.identity.uuid, incarnation: options.identity.logIncarnation };
+    const fatal = (error: unknown): void => {
+      this.#leader?.end('its disk failed');
+      this.#checkWritable();
+      options.fatal(error);
+    };
+    this.#store = new ReplicaStore({
+      ...options,
+      limits: this.#limits,
+      onAppended: (end) => this.#leader?.appended(end.sequence),
+      fatal,
+    });
+    this.#tasks = new TaskRegistry(options.logger, (_name, error) => fatal(error));
+  }
+
+  /** Reads the log. Afterwards it can be read, pull, and lead. */
+  async open(): Promise<void> {
+    await this.#store.open();
+    this.#seenTerm = this.#store.promise.promisedTerm;
+    this.#stopListening = this.#options.leadership.onChange(() => this.#onLeadership());
+    this.#tasks.run('storage ticks', async (signal) => {
+      for (;;) {
+        await this.#options.clock.sleep(this.#limits.tickMs, signal);
+        this.#tick();
+      }
+    });
+    this.#onLeadership();
+  }
+
+  async close(): Promise<void> {
+    this.#stopListening();
+    this.#leader?.end('the instance stops');
+    await this.#tasks.close();
+    await this.#store.close();
+  }
+
+  get seat(): Seat {
+    return this.#seat;
+  }
+
+  get position(): Position {
+    return this.#store.end;
+  }
+
+  get acknowledged(): Position {
+    const leader = this.#leader;
+    if (leader === undefined || leader.ended) return this.#store.knownAcknowledged;
+    return this.#store.history.at(leader.acknowledged);
+  }
+
+  get isWritable(): boolean {
+    const leader = this.#leader;
+    if (leader === undefined || this.#isFrozen || this.#store.hasFailed) return false;
+    return this.#seenTerm <= leader.term && leader.isWritable;
+  }
+
+  /** Called with the new value whenever `isWritable` is found changed. */
+  onWritableChange(listener: (isWritable: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  report(): StorageReport {
+    const { promisedTerm, inSync } = this.#store.promise;
+    return {
+      position: this.position,
+      promisedTerm,
+      logIncarnation: this.#seat.incarnation,
+      acknowledged: this.acknowledged,
+      inSync,
+      isWritable: this.isWritable,
+      seenTerm: this.#seenTerm,
+    };
+  }
+
+  issues(): readonly Issue[] {
+    return this.#store.issues();
+  }
+
+  handlers(): InternalHandlers {
+    return new Map<string, InternalHandler>([
+      ['leadership.promise', (body) => this.#onPromise(body)],
+      ['replication.pull', (body) => this.#onPull(body)],
+    ]);
+  }
+
+  /** Runs `work` as one transaction: all of it happens, or nothing if it throws. It must not wait for anything. */
+  async write<T>(work: (transaction: Transaction) => T, options: CallOptions = {}): Promise<T> {
+    const leader = this.#requireWritable();
+    const timeoutMs = options.timeoutMs ?? this.#limits.writeTimeoutMs;
+    const transaction = this.#store.begin();
+    let result: T;
+    try {
+      result = work(transaction);
+      refuseThenable(result);
+    } catch (error) {
+      transaction.rollback();
+      // Why it failed may be a row that is not acknowledged: saying so must wait as any other reading of it.
+      await leader.wait(this.#store.newestOf(transaction.touched), 'NO_LEADER', timeoutMs);
+      throw error;
+    }
+    const read = this.#store.newestOf(transaction.touched);
+    const written = this.#store.commit(transaction, leader.term);
+    if (written === undefined) await leader.wait(read, 'NO_LEADER', timeoutMs);
+    else await leader.wait(written, 'OUTCOME_UNKNOWN', timeoutMs);
+    return result;
+  }
+
+  /** Runs `work` on what is here now; it must not wait for anything and must not write. */
+  async read<T>(work: (reader: Reader) => T, options: ReadOptions = {}): Promise<T> {
+    const isLeader = this.#options.leadership.current().kind === 'leader';
+    const consistency = options.consistency ?? (isLeader ? 'acknowledged' : 'local');
+    const leader = consistency === 'acknowledged' ? this.#requireWritable() : undefined;
+    const view: OpenTransaction = this.#store.begin();
+    let outcome: { readonly result: T } | { readonly error: unknown };
+    try {
+      outcome = { result: work(view) };
+      refuseThenable(outcome.result);
+    } catch (error) {
+      outcome = { error };
+    } finally {
+      view.rollback();
+    }
+    const timeoutMs = options.timeoutMs ?? this.#limits.writeTimeoutMs;
+    await leader?.wait(this.#store.newestOf(view.touched), 'NO_LEADER', timeoutMs);
+    if ('error' in outcome) throw outcome.error;
+    return outcome.result;
+  }
+
+  /** Promises not to take part in any lower term. What was appended before is in the position. */
+  async promise(term: number): Promise<PromiseAnswer> {
+    this.#seeTerm(term);
+    const promised = await this.#store.promiseTerm(term);
+    return { ...promised, logIncarnation: this.#seat.incarnation };
+  }
+
+  /** For a planned handover: no more writes; gives the position that the successor must have. */
+  async freeze(): Promise<Position> {
+    this.#isFrozen = true;
+    this.#checkWritable();
+    return this.#store.drained();
+  }
+
+  thaw(): void {
+    this.#isFrozen = false;
+    this.#checkWritable();
+  }
+
+  /** How far a follower's log is known to be equal to this leader's; 0 elsewhere. */
+  sequenceOf(seat: Seat): number {
+    return this.#leader?.sequenceOf(seat) ?? 0;
+  }
+
+  /**
+   * What a follower of `term` asks its leader for; undefined when this instance may not follow. One that has promised
+   * a higher term says so to the leader: it could not follow it any more, so the leader has to give way.
+   */
+  async pullRequest(term: number, waitMs: number): Promise<PullRequest | undefined> {
+    if (this.#store.promise.promisedTerm < term) await this.promise(term);
+    const { promisedTerm } = this.#store.promise;
+    const position = this.#store.probe(promisedTerm);
+    if (position === undefined) return undefined;
+    const { replicaSetUuid } = this.#options;
+    return { replicaSetUuid, seat: this.#seat, term: promisedTerm, position, waitMs };
+  }
+
+  /** Takes the answer to a pull; false when it does not fit any more. */
+  async receive(request: PullRequest, answer: PullAnswer): Promise<boolean> {
+    if (this.#seenTerm > answer.term) return false;
+    return this.#store.receive(request.position, answer);
+  }
+
+  #onLeadership(): void {
+    const current = this.#options.leadership.current();
+    if (current.kind !== 'none') this.#seeTerm(current.term);
+    if (current.kind === 'leader' && this.#leader?.term !== current.term) {
+      this.#tasks.run('beginning a term', () => this.#beginTerm(current.term));
+    }
+    this.#leader?.settle();
+    this.#checkWritable();
+  }
+
+  async #beginTerm(term: number): Promise<void> {
+    const { clock, logger, leadership } = this.#options;
+    const isWanted = (): boolean => {
+      const current = leadership.current();
+      if (current.kind !== 'leader' || current.term !== term || this.#seenTerm > term) return false;
+      // Followers cut their logs to that of a leader which has begun. Without its seat the log may lack rows that
+      // were acknowledged: then it must not begin, even if it could never acknowledge anything itself.
+      return current.inSync.some((seat) => sameSeat(seat, this.#seat));
+    };
+    const beganAt = await this.#store.beginTerm(term, this.#seat.uuid, isWanted);
+    if (beganAt === undefined || this.#leader?.term === term) return;
+    this.#isFrozen = false;
+    this.#leader = new LeaderTerm({
+      term,
+      own: this.#seat,
+      beganAt,
+      leadership,
+      clock,
+      logger,
+      limits: this.#limits,
+      required: this.#options.required ?? requireUnion,
+      saveInSync: (seats) => this.#store.saveInSync(term, seats),
+      onProgress: () => this.#checkWritable(),
+    });
+    logger.info({ term, beganAt }, 'this instance leads its replica set');
+    this.#leader.settle();
+  }
+
+  /** A leader of a lower term writes no more, and does not come back in that term. */
+  #seeTerm(term: number): void {
+    this.#seenTerm = Math.max(this.#seenTerm, term);
+    const leader = this.#leader;
+    if (leader === undefined || leader.term >= this.#seenTerm) return;
+    if (!leader.ended) leader.end(`term ${this.#seenTerm} has been promised`);
+  }
+
+  #tick(): void {
+    const leader = this.#leader;
+    if (leader !== undefined && !leader.ended) {
+      this.#tasks.run('in-sync members', () => leader.tick());
+    }
+    this.#checkWritable();
+  }
+
+  #requireWritable(): LeaderTerm {
+    if (this.#store.hasFailed) throw new ClusterError('STORAGE_FAILED');
+    if (this.isWritable && this.#leader !== undefined) return this.#leader;
+    const reason = this.#isFrozen ? 'its leadership is being handed over' : 'it does not lead now';
+    throw new ClusterError('NO_LEADER', {
+      message: `This instance accepts no writes: ${reason}. Nothing was done; repeat the request.`,
+    });
+  }
+
+  #checkWritable(): void {
+    const { isWritable } = this;
+    if (isWritable === this.#wasWritable) return;
+    this.#wasWritable = isWritable;
+    for (const listener of this.#listeners) listener(isWritable);
+  }
+
+  async #onPromise(body: unknown): Promise<PromiseAnswer> {
+    const request = promiseRequestSchema.parse(body);
+    this.#requireReplicaSet(request.replicaSetUuid);
+    return this.promise(request.term);
+  }
+
+  async #onPull(body: unknown): Promise<PullAnswer> {
+    const request = pullRequestSchema.parse(body);
+    this.#requireReplicaSet(request.replicaSetUuid);
+    this.#seeTerm(request.term);
+    return answerPull(request, {
+      store: this.#store,
+      leader: this.#leader,
+      leadership: this.#options.leadership,
+      clock: this.#options.clock,
+      pullBytes: this.#limits.pullBytes,
+    });
+  }
+
+  #requireReplicaSet(replicaSetUuid: string): void {
+    if (replicaSetUuid === this.#options.replicaSetUuid) return;
+    throw new ClusterError('REQUEST_INVALID', {
+      field: 'replicaSetUuid',
+      message: `This instance belongs to replica set ${this.#options.replicaSetUuid}.`,
+    });
+  }
+}
+
+function refuseThenable(result: unknown): void {
+  const then: unknown =
+    typeof result === 'object' && result !== null && 'then' in result ? result.then : undefined;
+  if (typeof then !== 'function') return;
+  // Its rejection would otherwise count as one that nobody handles.
+  void Promise.resolve(result).catch(() => undefined);
+  throw new ClusterError('REQUEST_INVALID', {
+    message: 'A transaction must not wait: give a function that is not asynchronous.',
+  });
+}
