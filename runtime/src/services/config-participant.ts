@@ -56,6 +56,11 @@ export class ConfigParticipant {
     this.#state = startParticipant(this.#options.self, holdings, this.#options.rules);
   }
 
+  /** False when the files could not be read: the instance then only tells why. */
+  get isLoaded(): boolean {
+    return this.#state !== undefined;
+  }
+
   get state(): ParticipantState {
     assert(this.#state !== undefined, 'the config was loaded');
     return this.#state;

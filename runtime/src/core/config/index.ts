@@ -18,11 +18,11 @@ export {
   type TopologyEdit,
 } from '../topology/edit-topology.ts';
 export {
-  type ConfigIssue,
   refusalOfIssues,
   type ValidationContext,
   validateConfig,
 } from '../topology/validate-config.ts';
+export type { ConfigIssue } from '../topology/validation-view.ts';
 export {
   type AppliedPatch,
   applyPatch,

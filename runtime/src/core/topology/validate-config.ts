@@ -8,22 +8,13 @@ import type { z } from 'zod';
 import {
   type ClusterConfig,
   type Sections,
-  type Topology,
   topologySchema,
-  type VshardGroups,
   vshardGroupsSchema,
 } from '../../contract/cluster-config.ts';
 import type { Refusal } from '../../contract/two-phase.ts';
 import { validateTopology } from './validate-topology.ts';
 import { validateVshard } from './validate-vshard.ts';
-
-export interface ConfigIssue {
-  /** From the root of the config, e.g. `sections.topology.servers.<uuid>.uri`. */
-  readonly field: string;
-  /** Id in the feature inventory, e.g. `TVAL-05`. */
-  readonly rule: string;
-  readonly message: string;
-}
+import type { ConfigIssue, ValidationView } from './validation-view.ts';
 
 export interface ValidationContext {
   /** The config that is to be replaced. */
@@ -32,18 +23,8 @@ export interface ValidationContext {
   readonly knownRoles?: readonly string[] | undefined;
   /** The instance that checks: it must be able to stay (TVAL-06). */
   readonly self?: string | undefined;
-  /** Do these roles, with their dependencies, store buckets? */
+  /** Do these roles, with their dependencies, store buckets? Left out where the code of the roles is not known. */
   readonly storesBuckets?: ((roles: readonly string[]) => boolean) | undefined;
-}
-
-/** What the rules see: typed sections, before and after. */
-export interface ValidationView {
-  readonly topology: Topology;
-  readonly groups: VshardGroups;
-  readonly previous: { readonly topology: Topology; readonly groups: VshardGroups } | undefined;
-  readonly knownRoles: readonly string[] | undefined;
-  readonly self: string | undefined;
-  readonly storesBuckets: (roles: readonly string[]) => boolean;
 }
 
 export function validateConfig(
@@ -73,7 +54,7 @@ export function validateConfig(
     previous: viewOf(context.previous),
     knownRoles: context.knownRoles,
     self: context.self,
-    storesBuckets: context.storesBuckets ?? ((roles) => roles.includes('vshard-storage')),
+    storesBuckets: context.storesBuckets,
   };
   return [...validateTopology(view), ...validateVshard(view)];
 }

@@ -1,6 +1,6 @@
 /** What must hold between the parts of a topology, and between it and the one that it replaces (TVAL-03 to TVAL-07). */
 import type { ReplicaSetConfig, Server } from '../../contract/cluster-config.ts';
-import type { ConfigIssue, ValidationView } from './validate-config.ts';
+import type { ConfigIssue, ValidationView } from './validation-view.ts';
 
 type Rule = (view: ValidationView) => readonly ConfigIssue[];
 

@@ -1,6 +1,6 @@
 /** What must hold between groups of buckets and the replica sets that own them (VVAL-01, 03, 04, 06). */
 import type { BucketRange, ReplicaSetConfig, VshardGroup } from '../../contract/cluster-config.ts';
-import type { ConfigIssue, ValidationView } from './validate-config.ts';
+import type { ConfigIssue, ValidationView } from './validation-view.ts';
 
 type Rule = (view: ValidationView) => readonly ConfigIssue[];
 
@@ -75,7 +75,7 @@ function requireOwners(view: ValidationView): readonly ConfigIssue[] {
           issue('VVAL-06', field, `owns buckets, so ${range.replicaset_uuid} cannot be removed`),
         ];
       }
-      if (view.storesBuckets(owner.roles)) return [];
+      if (view.storesBuckets?.(owner.roles) ?? true) return [];
       return [
         issue(
           'VVAL-06',
@@ -107,7 +107,7 @@ function allowedGroups(names: readonly string[]): readonly string[] {
 function keepGroupOfReplicaSet(view: ValidationView): readonly ConfigIssue[] {
   return storages(view).flatMap(([uuid, replicaSet]) => {
     const before = view.previous?.topology.replicasets[uuid];
-    if (before === undefined || !view.storesBuckets(before.roles)) return [];
+    if (before === undefined || !(view.storesBuckets?.(before.roles) ?? false)) return [];
     if (before.vshard_group === replicaSet.vshard_group) return [];
     return [topologyIssue('VVAL-04', `${uuid}.vshard_group`, 'cannot change')];
   });
@@ -126,7 +126,7 @@ function requireWeight(view: ValidationView): readonly ConfigIssue[] {
 
 function storages(view: ValidationView): readonly (readonly [string, ReplicaSetConfig])[] {
   return Object.entries(view.topology.replicasets)
-    .filter(([, replicaSet]) => view.storesBuckets(replicaSet.roles))
+    .filter(([, replicaSet]) => view.storesBuckets?.(replicaSet.roles) ?? false)
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
