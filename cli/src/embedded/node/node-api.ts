@@ -15,7 +15,6 @@ export const SERVICES: NodeResource<Service> = core('services', 'Service');
 export const SECRETS: NodeResource<KeyedData> = core('secrets', 'Secret');
 export const CONFIG_MAPS: NodeResource<KeyedData> = core('configmaps', 'ConfigMap');
 export const CLAIMS: NodeResource<Claim> = core('persistentvolumeclaims', 'PersistentVolumeClaim');
-export const ENDPOINTS: NodeResource<NodeObject> = core('endpoints', 'Endpoints');
 export const EVENTS: NodeResource<NodeObject> = core('events', 'Event');
 export const STATEFUL_SETS: NodeResource<StatefulSet> = {
   group: 'apps',
