@@ -65,10 +65,14 @@ function issues(
           time: '',
           base: { version: 0, checksum: '' },
         });
-  return validateConfig(sections as Record<string, Json>, { ...context, previous: config }).map(
-    (issue) => `${issue.rule} ${issue.field}`,
-  );
+  return validateConfig(sections as Record<string, Json>, {
+    storesBuckets,
+    ...context,
+    previous: config,
+  }).map((issue) => `${issue.rule} ${issue.field}`);
 }
+
+const storesBuckets = (roles: readonly string[]): boolean => roles.includes('vshard-storage');
 
 const T = 'sections.topology';
 const V = 'sections.vshard_groups';
@@ -290,6 +294,13 @@ describe('validateConfig', () => {
       );
     });
   }
+
+  it('judges no weight where it is not known which roles store buckets', () => {
+    const drained = topology({
+      replicasets: { [R]: replicaSet([A, B], { weight: 0 }), [S]: replicaSet([C], { weight: 0 }) },
+    });
+    assert.deepEqual(issues({ topology: drained }, undefined, { storesBuckets: undefined }), []);
+  });
 
   it('tolerates an unknown role that is enabled already [TVAL-07]', () => {
     assert.deepEqual(
