@@ -245,8 +245,14 @@ class ReplicationRun {
   }
 
   async #await(id: number, write: Promise<void>): Promise<void> {
-    const gone = this.#clock.sleep(4000).then(() => 'unknown' as const);
-    const outcome = await Promise.race([write.then(() => 'done' as const, verdict), gone]);
+    const ended = new AbortController();
+    const silence = this.#clock.sleep(4000, ended.signal).then(
+      () => 'unknown' as const,
+      // The answer came first: nobody looks at this any more.
+      () => 'unknown' as const,
+    );
+    const outcome = await Promise.race([write.then(() => 'done' as const, verdict), silence]);
+    ended.abort();
     if (outcome === 'done') this.#acknowledged.add(id);
     else if (outcome === 'refused') this.#refused.add(id);
     else if (outcome === 'unknown') this.#unknown++;

@@ -15,9 +15,14 @@ function newDisk(): SimulatedDisk {
   });
 }
 
+interface OpenOptions {
+  readonly sameBoot?: boolean;
+  readonly mode?: LogMode;
+}
+
 async function openLog(
   disk: SimulatedDisk,
-  { sameBoot = true, mode = 'fsync' } = {},
+  { sameBoot = true, mode = 'fsync' }: OpenOptions = {},
 ): Promise<{ readonly log: ReplicaLog; readonly found: readonly Batch[] }> {
   const found: Batch[] = [];
   const log = new ReplicaLog({ disk: disk.mount(), mode, segmentBytes: 200, recentBytes: 100 });
