@@ -6,7 +6,7 @@ module.exports = {
     {
       name: 'core-is-pure', severity: 'error',
       from: { path: '^(runtime|operator)/src/core/', pathNot: tests },
-      to: { pathNot: ['^(runtime|operator)/src/core/', '^runtime/src/contract/', '^runtime/src/foundation/(assert|index)\\.ts$', '^operator/src/api/', 'node_modules/(zod|@noble/hashes|msgpackr)/'] },
+      to: { pathNot: ['^(runtime|operator)/src/core/', '^runtime/src/contract/', '^runtime/src/foundation/(assert|index)\\.ts$', '^operator/src/api/', 'node_modules/(zod|@noble/hashes|msgpackr|yaml)/'] },
     },
     {
       name: 'ports-are-interfaces', severity: 'error',

@@ -3,9 +3,9 @@
  *
  * The HTTP server is first and last: whatever the instance cannot do, it can say why.
  */
-import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import type { FastifyPluginAsync } from 'fastify';
+import { createStateProvider } from './adapters/create-state-provider.ts';
 import { Credentials } from './adapters/credentials.ts';
 import { type DirectoryLock, lockDirectory } from './adapters/directory-lock.ts';
 import { HttpListener } from './adapters/http-listener.ts';
@@ -17,10 +17,9 @@ import {
 } from './adapters/http-peers.ts';
 import { readBootId } from './adapters/machine.ts';
 import { NodeDisk } from './adapters/node-disk.ts';
-import { openStateProvider } from './adapters/open-state-provider.ts';
 import type { ClusterConfig } from './contract/cluster-config.ts';
 import type { InstanceIdentity } from './contract/identity.ts';
-import { topologyOf, vshardGroupsOf } from './core/config/read-sections.ts';
+import { stateProviderOf, topologyOf, vshardGroupsOf } from './core/config/read-sections.ts';
 import type { InstanceOptions } from './core/options/instance-options.ts';
 import { systemClock } from './foundation/clock.ts';
 import type { Logger } from './foundation/logger.ts';
@@ -30,11 +29,14 @@ import { adminRoutes } from './http/admin-routes.ts';
 import { type Health, healthRoutes } from './http/health-routes.ts';
 import { buildHttpApp } from './http/http-app.ts';
 import { internalRoutes } from './http/internal-routes.ts';
+import { HeldLeadership } from './launcher/held-leadership.ts';
+import { connectToLauncher } from './launcher/parent.ts';
 import type { InternalHandlers } from './ports/peers.ts';
-import { type LeadershipReporter, ReplicaSetServices } from './replica-set-services.ts';
+import { ReplicaSetServices } from './replica-set-services.ts';
 import type { AnyRole } from './role/define-role.ts';
 import { builtInRoles, VSHARD_STORAGE } from './roles/built-in-roles.ts';
 import { buildAdminApi } from './services/admin-service.ts';
+import { archiveData } from './services/archive-data.ts';
 import { ConfigService } from './services/config-service.ts';
 import { describeInstance } from './services/describe-instance.ts';
 import { openIdentity } from './services/identity-service.ts';
@@ -70,7 +72,7 @@ export class Instance {
   readonly #peers: HttpPeers;
   readonly #disk: NodeDisk;
   readonly #lock: DirectoryLock;
-  readonly #reporter: LeadershipReporter = { leases: () => undefined, lock: () => undefined };
+  readonly #held: HeldLeadership;
   readonly #listener = new HttpListener();
   readonly #tasks: TaskRegistry;
   readonly #config: ConfigService;
@@ -88,7 +90,7 @@ export class Instance {
     const lock = await lockDirectory(settings.workdir);
     const disk = new NodeDisk(settings.workdir);
     const opened = await openIdentity(disk, {
-      clusterUuid: settings.clusterUuid || uuidOfCookie(settings.clusterCookie),
+      clusterUuid: settings.clusterUuid,
       bootId: readBootId(),
       logMode: settings.logMode,
       newUuid: systemRandom.uuid(),
@@ -120,6 +122,13 @@ export class Instance {
       clusterUuid: () => this.#identity.clusterUuid,
     });
     this.#peers = new HttpPeers({ authorization: this.#credentials.ownHeader });
+    const launcher = connectToLauncher();
+    launcher?.onGone(() => process.exit(1));
+    this.#held = new HeldLeadership({
+      launcher,
+      identity: this.#identity,
+      provider: () => stateProviderOf(this.#config.active),
+    });
     this.#roles = this.#buildRoles();
     this.#lifecycle = this.#buildLifecycle();
     this.#config = this.#buildConfig();
@@ -157,23 +166,18 @@ export class Instance {
 
   async #open(): Promise<void> {
     await this.#rebuildHttp();
-    await this.#listener.listen(this.#settings.httpHost, this.#settings.httpPort);
-    this.#logger.info(
-      {
-        version: VERSION,
-        httpUri: this.#settings.httpUri,
-        workdir: this.#settings.workdir,
-        incarnation: this.#identity.incarnation,
-      },
-      'the instance answers',
-    );
+    let fault: string | undefined;
     try {
       await this.#config.open();
     } catch (error) {
-      this.#lifecycle.fail(error instanceof Error ? error.message : String(error));
-      return;
+      fault = error instanceof Error ? error.message : String(error);
     }
-    this.#tasks.run('start', () => this.#lifecycle.start());
+    await this.#listener.listen(this.#settings.httpHost, this.#settings.httpPort);
+    const { httpUri, workdir } = this.#settings;
+    const { incarnation } = this.#identity;
+    this.#logger.info({ version: VERSION, httpUri, workdir, incarnation }, 'the instance answers');
+    if (fault !== undefined) this.#lifecycle.fail(fault);
+    else this.#tasks.run('start', () => this.#lifecycle.start());
   }
 
   /** A leader that stops lets another one take over without a gap; alone, it only gives its lease back. */
@@ -257,7 +261,7 @@ export class Instance {
         mayPrepare: () => this.#lifecycle.mayPrepare(),
         validate: (next, previous) => this.#validate(next, previous),
         onCommitted: (next) => this.#lifecycle.committed(next),
-        openProvider: openStateProvider,
+        openProvider: createStateProvider,
         knownRoles: () => this.#roles.knownRoles,
         storesBuckets: (roles) => this.#roles.enabled(roles).includes(VSHARD_STORAGE),
       },
@@ -290,8 +294,8 @@ export class Instance {
       roles: () => this.#roles,
       logMode: this.#settings.logMode,
       config: () => this.#config.active,
-      openProvider: openStateProvider,
-      reporter: this.#reporter,
+      openProvider: createStateProvider,
+      reporter: this.#held,
       onWritableChange: () => this.#lifecycle.leadershipChanged(),
       fatal: (error) => this.#fatal(error),
     });
@@ -379,15 +383,8 @@ export class Instance {
       { version: config.meta.version },
       'this instance was expelled; its data is kept in expelled/',
     );
-    const archive = async (): Promise<void> => {
-      await this.#close();
-      for (const name of await this.#disk.list('.')) {
-        if (name !== 'expelled' && !name.startsWith('.')) {
-          await this.#disk.rename(name, `expelled/${this.#identity.uuid}/${name}`);
-        }
-      }
-    };
-    archive().then(
+    const end = this.#close().then(() => archiveData(this.#disk, this.#identity.uuid));
+    end.then(
       () => this.#options.onEnd(0),
       (error: unknown) => this.#fatal(error),
     );
@@ -397,10 +394,4 @@ export class Instance {
     this.#logger.error({ error }, 'the instance cannot go on');
     this.#options.onEnd(1);
   }
-}
-
-/** Without an operator that names the cluster, the cookie tells clusters apart. */
-function uuidOfCookie(cookie: string): string {
-  const hex = createHash('sha256').update(`tonearm cluster ${cookie}`).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

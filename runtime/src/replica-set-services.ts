@@ -68,7 +68,12 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     this.failover = new FailoverService({
       ...common,
       storage: {
-        report: () => storageOf().report(),
+        // Not the whole report: whether it is writable depends on leadership itself.
+        report: () => ({
+          position: storageOf().position,
+          promisedTerm: storageOf().promisedTerm,
+          logIncarnation: identity.logIncarnation,
+        }),
         promise: (term) => storageOf().promise(term),
         freeze: () => storageOf().freeze(),
         thaw: () => storageOf().thaw(),

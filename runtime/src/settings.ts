@@ -1,4 +1,5 @@
 /** The only reader of the command line, the environment and `instances.yml` of an instance. */
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
@@ -49,16 +50,20 @@ export function readSettings(sources: SettingsSources): Settings {
     ...direct,
   ]);
   const options = buildInstanceOptions(all);
+  const clusterCookie = readCookie(options);
+  const clusterUuid = options.clusterUuid || uuidOfCookie(clusterCookie);
   return {
-    options: {
-      ...options,
-      workdir: path.resolve(options.workdir),
-      clusterCookie: readCookie(options),
-    },
+    options: { ...options, workdir: path.resolve(options.workdir), clusterCookie, clusterUuid },
     all,
     positional,
     warnings: file.warnings,
   };
+}
+
+/** Without an operator that names the cluster, the cookie tells clusters apart. */
+function uuidOfCookie(cookie: string): string {
+  const hex = createHash('sha256').update(`tonearm cluster ${cookie}`).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 function readCookie(options: InstanceOptions): string {

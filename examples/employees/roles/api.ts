@@ -3,8 +3,6 @@ import { ClusterError, defineRole } from '@tonearm/runtime/role';
 import { z } from 'zod';
 import { type Employee, employeeSchema } from './employee.ts';
 
-const STORAGE = 'app.roles.storage';
-
 const salarySchema = z.coerce.number().int().min(0).default(0);
 
 export const api = defineRole({
@@ -17,13 +15,13 @@ export const api = defineRole({
       app.post('/employee', async (request, reply) => {
         const employee = parse(employeeSchema, request.body, 'body');
         const bucketId = vshard.bucketId(employee.employee_id);
-        await vshard.callrw(bucketId, STORAGE, 'add', [bucketId, employee]);
+        await vshard.callrw(bucketId, 'app.roles.storage.add', [bucketId, employee]);
         return reply.code(201).send(employee);
       });
 
       app.get<{ Params: { employee_id: string } }>('/employee/:employee_id', async (request) => {
         const id = request.params.employee_id;
-        const employee = await vshard.callro(vshard.bucketId(id), STORAGE, 'find', [id]);
+        const employee = await vshard.callro(vshard.bucketId(id), 'app.roles.storage.find', [id]);
         if (employee === null)
           throw new ClusterError('NOT_FOUND', { message: `There is no employee "${id}".` });
         return employee;
@@ -31,7 +29,7 @@ export const api = defineRole({
 
       app.get<{ Querystring: { salary?: string } }>('/employees', async (request) => {
         const salary = parse(salarySchema, request.query.salary, 'salary');
-        const found = await vshard.mapCallro(STORAGE, 'earning', [salary]);
+        const found = await vshard.mapCallro('app.roles.storage.earning', [salary]);
         const employees = [...found.values()].flat() as Employee[];
         return employees.sort(
           (a, b) => a.salary - b.salary || a.employee_id.localeCompare(b.employee_id),

@@ -138,7 +138,7 @@ export class EtcdStateProvider implements StateProvider {
       throw new ProviderError('refused', 'the client is closed');
     }
     const seen = this.#seenRevision;
-    const given = [AbortSignal.timeout(options.timeoutMs), this.#connection.closed];
+    const given = [AbortSignal.timeout(Math.ceil(options.timeoutMs)), this.#connection.closed];
     if (options.signal !== undefined) given.push(options.signal);
     const end = AbortSignal.any(given);
     const answer = await this.#connection

@@ -8,6 +8,8 @@ export function readBootId(): string {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {
     // Not Linux: the time of the boot, to the minute. A wrong difference costs a seat, never data.
-    return platform() === 'linux' ? '' : `boot-minute-${Math.round((Date.now() / 1000 - uptime()) / 60)}`;
+    return platform() === 'linux'
+      ? ''
+      : `boot-minute-${Math.round((Date.now() / 1000 - uptime()) / 60)}`;
   }
 }

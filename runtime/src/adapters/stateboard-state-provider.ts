@@ -131,7 +131,7 @@ export class StateboardStateProvider implements StateProvider {
     options: ProviderCallOptions,
   ): Promise<z.infer<T>> {
     if (this.#closing.signal.aborted) throw new ProviderError('refused', 'the client is closed');
-    const given = [AbortSignal.timeout(options.timeoutMs), this.#closing.signal];
+    const given = [AbortSignal.timeout(Math.ceil(options.timeoutMs)), this.#closing.signal];
     if (options.signal !== undefined) given.push(options.signal);
     let status = 0;
     try {

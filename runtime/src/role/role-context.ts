@@ -65,10 +65,12 @@ export interface Vshard {
   readonly bucketCount: number;
   /** 1 … bucketCount, equal to the ancestor's `bucket_id_strcrc32`. */
   bucketId(key: string | number): number;
-  /** Runs a role's function on the leader that owns the bucket. Not repeated once it may have been executed. */
+  /**
+   * Runs a role's function (`<role>.<function>`) on the leader that owns the bucket, with `args` after its context.
+   * Not repeated once it may have been executed.
+   */
   callrw(
     bucketId: number,
-    role: string,
     fn: string,
     args: readonly unknown[],
     options?: CallOptions,
@@ -76,14 +78,12 @@ export interface Vshard {
   /** The same for functions that only read: repeated until it succeeds or the time is up. */
   callro(
     bucketId: number,
-    role: string,
     fn: string,
     args: readonly unknown[],
     options?: CallOptions,
   ): Promise<unknown>;
   /** Runs a reading function on the leader of every replica set that owns buckets; results by replica set UUID. */
   mapCallro(
-    role: string,
     fn: string,
     args: readonly unknown[],
     options?: CallOptions,

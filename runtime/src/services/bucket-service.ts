@@ -16,7 +16,7 @@ const BUCKET_SPACE = '_bucket';
 
 export interface BucketServiceOptions {
   readonly storage: SpaceStorage & { readonly isWritable: boolean };
-  readonly roles: RoleHost;
+  readonly roles: () => RoleHost;
   readonly replicaSetUuid: () => string | undefined;
 }
 
@@ -41,7 +41,7 @@ export class BucketService {
     const call = callSchema.parse(body);
     this.#requireLeader(call.replicaSetUuid);
     if (call.bucketId !== 0) await this.#requireBucket(call.bucketId);
-    const { call: fn, context } = this.#options.roles.rpcFunction(call.role, call.fn);
+    const { call: fn, context } = this.#options.roles().rpcFunction(call.role, call.fn);
     const result = await Promise.resolve(fn(context, ...(call.args as never[])));
     // A leader that has lost its lease meanwhile may have read what another leader has since changed.
     if (call.mode === 'read') this.#requireLeader(call.replicaSetUuid);
@@ -51,7 +51,9 @@ export class BucketService {
   /** On the leader: makes the buckets of the first assignment that this replica set has not got yet. */
   async createAssigned(assignment: readonly BucketRange[]): Promise<void> {
     const { storage } = this.#options;
-    const own = assignment.filter((range) => range.replicaset_uuid === this.#options.replicaSetUuid());
+    const own = assignment.filter(
+      (range) => range.replicaset_uuid === this.#options.replicaSetUuid(),
+    );
     await createSpace(storage, {
       name: BUCKET_SPACE,
       format: [
@@ -61,7 +63,9 @@ export class BucketService {
       indexes: [{ name: 'pk', parts: ['id'] }],
     });
     const missing = await storage.read((reader) =>
-      own.flatMap((range) => bucketIds(range)).filter((id) => reader.get(BUCKET_SPACE, [id]) === undefined),
+      own
+        .flatMap((range) => bucketIds(range))
+        .filter((id) => reader.get(BUCKET_SPACE, [id]) === undefined),
     );
     if (missing.length === 0) return;
     await storage.write((transaction) => {
@@ -69,28 +73,38 @@ export class BucketService {
     });
   }
 
+  /** How many buckets are here, as far as this instance knows now. */
   async count(): Promise<number> {
-    return this.#options.storage.read((reader) =>
-      reader.space(BUCKET_SPACE) === undefined ? 0 : reader.count(BUCKET_SPACE),
+    return this.#options.storage.read(
+      (reader) => (reader.space(BUCKET_SPACE) === undefined ? 0 : reader.count(BUCKET_SPACE)),
+      { consistency: 'local' },
     );
   }
 
   #requireLeader(replicaSetUuid: string): void {
     const own = this.#options.replicaSetUuid();
     if (own !== replicaSetUuid) {
-      throw new ClusterError('NOT_LEADER', { message: `This instance is not of replica set ${replicaSetUuid}.` });
+      throw new ClusterError('NOT_LEADER', {
+        message: `This instance is not of replica set ${replicaSetUuid}.`,
+      });
     }
     if (!this.#options.storage.isWritable) {
-      throw new ClusterError('NOT_LEADER', { message: `This instance does not lead replica set ${replicaSetUuid} now.` });
+      throw new ClusterError('NOT_LEADER', {
+        message: `This instance does not lead replica set ${replicaSetUuid} now.`,
+      });
     }
   }
 
   async #requireBucket(bucketId: number): Promise<void> {
     const isHere = await this.#options.storage.read(
-      (reader) => reader.space(BUCKET_SPACE) !== undefined && reader.get(BUCKET_SPACE, [bucketId]) !== undefined,
+      (reader) =>
+        reader.space(BUCKET_SPACE) !== undefined &&
+        reader.get(BUCKET_SPACE, [bucketId]) !== undefined,
     );
     if (!isHere) {
-      throw new ClusterError('WRONG_BUCKET', { message: `Bucket ${bucketId} is not on this replica set (yet).` });
+      throw new ClusterError('WRONG_BUCKET', {
+        message: `Bucket ${bucketId} is not on this replica set (yet).`,
+      });
     }
   }
 }

@@ -84,8 +84,12 @@ export class ConfigParticipant {
     }
     let event: ParticipantEvent = request;
     for (;;) {
+      const before = this.state.active;
       const { state, effect } = stepParticipant(this.state, event);
       this.#state = state;
+      const { active } = state;
+      // Only now: whoever is told reads the config back from here.
+      if (active !== undefined && active !== before) this.#options.onInstalled(active, before);
       if (effect.kind === 'done') return effect.outcome;
       event = await this.#perform(effect);
     }
@@ -142,7 +146,6 @@ export class ConfigParticipant {
       case 'install':
         if (effect.from === 'lock') await store.installLock(effect.config);
         else await store.installFetched(effect.config);
-        this.#options.onInstalled(effect.config, this.state.active);
         return { kind: 'installed' };
       case 'release':
         await store.releaseLock();

@@ -13,11 +13,17 @@ export async function openIdentity(disk: Disk, facts: StartFacts): Promise<Opene
   const bytes = await disk.read(FILE);
   const found = bytes === undefined ? undefined : parseIdentity(bytes);
   if (bytes !== undefined && found === undefined) {
-    return { kind: 'failed', reason: `${FILE} is damaged: restore it, or move the data directory away to join anew` };
+    return {
+      kind: 'failed',
+      reason: `${FILE} is damaged: restore it, or move the data directory away to join anew`,
+    };
   }
   const plan = planIdentity(found, facts);
   if (plan.kind === 'foreign') return { kind: 'failed', reason: plan.reason };
-  await disk.writeAtomic(FILE, new TextEncoder().encode(`${JSON.stringify(plan.identity, null, 2)}\n`));
+  await disk.writeAtomic(
+    FILE,
+    new TextEncoder().encode(`${JSON.stringify(plan.identity, null, 2)}\n`),
+  );
   return { kind: 'opened', identity: plan.identity, isNew: plan.isNew };
 }
 

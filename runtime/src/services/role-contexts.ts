@@ -2,6 +2,7 @@
 import type { ClusterConfig } from '../contract/cluster-config.ts';
 import type { Json } from '../contract/json.ts';
 import type { ConfigPatch } from '../contract/two-phase.ts';
+import { ClusterError } from '../core/errors.ts';
 import { bucketIdStrCrc32 } from '../core/sharding/bucket-id.ts';
 import type { CallOptions, RoleContext, RpcCallOptions, Vshard } from '../role/role-context.ts';
 import type { RoleScope } from './role-host.ts';
@@ -14,7 +15,12 @@ export interface RoleContextOptions {
   readonly router: RouterService;
   readonly config: () => ClusterConfig | undefined;
   readonly patchConfig: (patch: ConfigPatch, message: string) => Promise<unknown>;
-  readonly rpcCall: (role: string, fn: string, args: readonly unknown[], options: RpcCallOptions) => Promise<unknown>;
+  readonly rpcCall: (
+    role: string,
+    fn: string,
+    args: readonly unknown[],
+    options: RpcCallOptions,
+  ) => Promise<unknown>;
 }
 
 const CALL_TIMEOUT_MS_DEFAULT = 5000;
@@ -48,17 +54,41 @@ function makeVshard(router: RouterService): Vshard {
       return router.table.bucketCount;
     },
     bucketId: (key) => bucketIdStrCrc32(key, router.table.bucketCount),
-    callrw: (bucketId, role, fn, args, call) =>
-      router.call({ bucketId, mode: 'write', role, fn, args, timeoutMs: timeout(call) }),
-    callro: (bucketId, role, fn, args, call) =>
-      router.call({ bucketId, mode: 'read', role, fn, args, timeoutMs: timeout(call) }),
-    mapCallro: async (role, fn, args, call) => {
-      const request = { mode: 'read' as const, role, fn, args, timeoutMs: timeout(call) };
+    callrw: async (bucketId, fn, args, call) =>
+      router.call({
+        bucketId,
+        mode: 'write',
+        ...splitFunction(fn),
+        args,
+        timeoutMs: timeout(call),
+      }),
+    callro: async (bucketId, fn, args, call) =>
+      router.call({ bucketId, mode: 'read', ...splitFunction(fn), args, timeoutMs: timeout(call) }),
+    mapCallro: async (fn, args, call) => {
+      const request = {
+        mode: 'read' as const,
+        ...splitFunction(fn),
+        args,
+        timeoutMs: timeout(call),
+      };
       const owners = router.owners();
-      const results = await Promise.all(owners.map((owner) => router.callReplicaSet(owner, request)));
+      const results = await Promise.all(
+        owners.map((owner) => router.callReplicaSet(owner, request)),
+      );
       return new Map(owners.map((owner, index) => [owner, results[index]]));
     },
   };
+}
+
+/** `app.roles.storage.add` is the function `add` of the role `app.roles.storage`. */
+function splitFunction(name: string): { readonly role: string; readonly fn: string } {
+  const dot = name.lastIndexOf('.');
+  if (dot > 0 && dot < name.length - 1)
+    return { role: name.slice(0, dot), fn: name.slice(dot + 1) };
+  throw new ClusterError('REQUEST_INVALID', {
+    field: 'fn',
+    message: `${JSON.stringify(name)} does not name a function: give "<role>.<function>"`,
+  });
 }
 
 /** The mark is written after `fn` has succeeded: a crash between the two runs it again, so it must bear that. */

@@ -71,6 +71,17 @@ export class RoleHost {
     return this.#order;
   }
 
+  /** Those that a user may enable, with their direct dependencies (ROLE-23). */
+  get listedRoles(): readonly {
+    readonly name: string;
+    readonly dependencies: readonly string[];
+  }[] {
+    return this.#order.flatMap((name) => {
+      const role = this.#declarations.find((declaration) => declaration.name === name);
+      return role === undefined || role.hidden ? [] : [{ name, dependencies: role.dependencies }];
+    });
+  }
+
   get runningRoles(): readonly string[] {
     return this.#order.filter((name) => this.#running.has(name));
   }

@@ -31,15 +31,23 @@ export class RpcService {
     return this.#callLocally(role, fn, args);
   };
 
-  async call(role: string, fn: string, args: readonly unknown[], options: RpcCallOptions): Promise<unknown> {
+  async call(
+    role: string,
+    fn: string,
+    args: readonly unknown[],
+    options: RpcCallOptions,
+  ): Promise<unknown> {
     const candidates = this.#candidates(role, options.leaderOnly ?? false);
     const { ownUuid, peers } = this.#options;
-    if ((options.preferLocal ?? true) && candidates.includes(ownUuid)) return this.#callLocally(role, fn, args);
+    if ((options.preferLocal ?? true) && candidates.includes(ownUuid))
+      return this.#callLocally(role, fn, args);
     const target = candidates.find((uuid) => uuid !== ownUuid) ?? candidates[0];
     const address = target === undefined ? undefined : addressOf(this.#options.topology(), target);
     if (address === undefined) {
       const what = options.leaderOnly === true ? 'leads a replica set with' : 'runs';
-      throw new ClusterError('ROLE_UNKNOWN', { message: `No enabled instance ${what} role "${role}".` });
+      throw new ClusterError('ROLE_UNKNOWN', {
+        message: `No enabled instance ${what} role "${role}".`,
+      });
     }
     const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
     return peers.call(address, 'rpc.call', { role, fn, args }, { timeoutMs });

@@ -7,7 +7,10 @@ import type { Space, SpaceDefinition, SpaceRow } from '../role/role-context.ts';
 /** What roles need of the storage service. */
 export interface SpaceStorage {
   write<T>(work: (transaction: Transaction) => T): Promise<T>;
-  read<T>(work: (reader: Reader) => T): Promise<T>;
+  read<T>(
+    work: (reader: Reader) => T,
+    options?: { readonly consistency?: 'acknowledged' | 'local' },
+  ): Promise<T>;
 }
 
 const SELECT_LIMIT_DEFAULT = 1000;
@@ -55,7 +58,10 @@ export function openSpace(storage: SpaceStorage, name: string): Space {
 }
 
 /** One transaction creates the space with all its indexes, or none of it. */
-export async function createSpace(storage: SpaceStorage, definition: SpaceDefinition): Promise<void> {
+export async function createSpace(
+  storage: SpaceStorage,
+  definition: SpaceDefinition,
+): Promise<void> {
   await storage.write((transaction) => {
     const { name, format, indexes } = definition;
     transaction.createSpace(name, { format, ifNotExists: true });

@@ -157,6 +157,10 @@ export class StorageService {
     return this.#store.end;
   }
 
+  get promisedTerm(): number {
+    return this.#store.promise.promisedTerm;
+  }
+
   get acknowledged(): Position {
     const leader = this.#leader;
     if (leader === undefined || leader.ended) return this.#store.knownAcknowledged;

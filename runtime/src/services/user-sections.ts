@@ -23,7 +23,8 @@ export function planReplacement(sections: Sections, yaml: string): ConfigPatch {
       throw invalid(name, `section "${name}" belongs to the system and cannot be uploaded`);
     }
     patch[name] = value;
-    if (typeof value === 'string' && typeof sections[name] !== 'string') patch[`${name}.yml`] = null;
+    if (typeof value === 'string' && typeof sections[name] !== 'string')
+      patch[`${name}.yml`] = null;
   }
   return patch;
 }
@@ -34,7 +35,10 @@ function parseSections(yaml: string): ConfigPatch {
   try {
     content = parse(yaml, { schema: 'core' });
   } catch (error) {
-    throw invalid('body', `the body is not valid YAML: ${error instanceof Error ? error.message : String(error)}`);
+    throw invalid(
+      'body',
+      `the body is not valid YAML: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw invalid('body', 'the body must be one YAML map of sections');

@@ -6,15 +6,35 @@ import { planIdentity, type StartFacts } from './plan-identity.ts';
 const CLUSTER = '00000000-0000-4000-8000-000000000001';
 const UUID = '00000000-0000-4000-8000-000000000002';
 
-const found: InstanceIdentity = { v: 1, uuid: UUID, clusterUuid: CLUSTER, incarnation: 4, logIncarnation: 2, bootId: 'boot-a' };
-const facts: StartFacts = { clusterUuid: CLUSTER, bootId: 'boot-a', logMode: 'write', newUuid: UUID };
+const found: InstanceIdentity = {
+  v: 1,
+  uuid: UUID,
+  clusterUuid: CLUSTER,
+  incarnation: 4,
+  logIncarnation: 2,
+  bootId: 'boot-a',
+};
+const facts: StartFacts = {
+  clusterUuid: CLUSTER,
+  bootId: 'boot-a',
+  logMode: 'write',
+  newUuid: UUID,
+};
 
 describe('planIdentity', () => {
   const cases: { name: string; over: Partial<StartFacts>; logIncarnation: number }[] = [
     { name: 'keeps the log on the same boot', over: {}, logIncarnation: 2 },
     { name: 'counts another boot', over: { bootId: 'boot-b' }, logIncarnation: 3 },
-    { name: 'counts every start where the boot is unknown', over: { bootId: '' }, logIncarnation: 3 },
-    { name: 'keeps the log over a boot when every write was synced', over: { bootId: 'boot-b', logMode: 'fsync' }, logIncarnation: 2 },
+    {
+      name: 'counts every start where the boot is unknown',
+      over: { bootId: '' },
+      logIncarnation: 3,
+    },
+    {
+      name: 'keeps the log over a boot when every write was synced',
+      over: { bootId: 'boot-b', logMode: 'fsync' },
+      logIncarnation: 2,
+    },
   ];
   for (const { name, over, logIncarnation } of cases) {
     it(name, () => {
@@ -31,6 +51,8 @@ describe('planIdentity', () => {
 
   it('refuses the directory of another cluster', () => {
     const plan = planIdentity({ ...found, clusterUuid: UUID }, facts);
-    assert.ok(plan.kind === 'foreign' && plan.reason.includes(UUID) && plan.reason.includes(CLUSTER));
+    assert.ok(
+      plan.kind === 'foreign' && plan.reason.includes(UUID) && plan.reason.includes(CLUSTER),
+    );
   });
 });

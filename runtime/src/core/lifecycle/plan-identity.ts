@@ -22,7 +22,14 @@ export type IdentityPlan =
 export function planIdentity(found: InstanceIdentity | undefined, facts: StartFacts): IdentityPlan {
   const { clusterUuid, bootId, logMode, newUuid } = facts;
   if (found === undefined) {
-    const identity = { v: 1 as const, uuid: newUuid, clusterUuid, incarnation: 1, logIncarnation: 1, bootId };
+    const identity = {
+      v: 1 as const,
+      uuid: newUuid,
+      clusterUuid,
+      incarnation: 1,
+      logIncarnation: 1,
+      bootId,
+    };
     return { kind: 'identity', identity, isNew: true };
   }
   if (found.clusterUuid !== clusterUuid) {

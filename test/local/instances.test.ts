@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { LocalCluster } from '../support/local-cluster.ts';
+import { type Stateboard, startStateboard } from '../support/stateboard.ts';
+
+const JANE = {
+  employee_id: 'jane',
+  name: 'Jane Doe',
+  department: 'Delivery',
+  position: 'Developer',
+  salary: 20_000,
+};
+
+describe('a cluster of real processes with a stateboard', () => {
+  let stateboard: Stateboard;
+  let cluster: LocalCluster;
+
+  before(async () => {
+    stateboard = await startStateboard();
+    cluster = await LocalCluster.start({
+      provider: stateboard.provider('/test'),
+      storages: [2, 2],
+    });
+  });
+  after(async () => {
+    await cluster.stop();
+    await stateboard.stop();
+  });
+
+  it('stores an employee once and gives it back', async () => {
+    const { router } = cluster;
+    assert.deepEqual(await router.request('POST', '/employee', JANE), { status: 201, body: JANE });
+    assert.deepEqual(await router.request('GET', '/employee/jane'), { status: 200, body: JANE });
+    assert.equal((await router.request('POST', '/employee', JANE)).status, 409);
+    assert.equal((await router.request('GET', '/employee/john')).status, 404);
+    assert.deepEqual(await router.request('GET', '/employees?salary=15000'), {
+      status: 200,
+      body: [JANE],
+    });
+    assert.deepEqual(await router.request('GET', '/employees?salary=25000'), {
+      status: 200,
+      body: [],
+    });
+  });
+});
