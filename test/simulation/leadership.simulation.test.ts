@@ -6,7 +6,7 @@ import { explainFailures, runSeeds } from './scenario.ts';
 describe('leadership under faults', () => {
   it('never has two writable leaders, loses no acknowledged write, and recovers', async () => {
     const scenario = leadershipScenario();
-    const result = await runSeeds(scenario, 1, 10);
+    const result = await runSeeds(scenario, 1, 6);
     assert.deepEqual(result.failed, [], explainFailures(scenario, result));
   });
 

@@ -1,5 +1,6 @@
 import { configScenario } from './config/config-scenario.ts';
 import { replicationScenario } from './replication.ts';
+import { leadershipScenario } from './leadership-scenario.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Every scenario that `main.ts` and the soak run. */
