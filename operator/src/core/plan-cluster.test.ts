@@ -94,6 +94,18 @@ describe('planCluster, bootstrapping', () => {
     assert.deepEqual(world.joined(), ALL);
   });
 
+  it('waits for its etcd before the first config, and starts the instances meanwhile', () => {
+    const world = new ModelWorld(
+      buildCluster({ failover: { stateProvider: { etcd: { managed: { replicas: 3 } } } } }),
+    );
+    for (let round = 0; round < 10; round++) world.reconcile();
+    assert.deepEqual([world.changes, world.pods.size], [0, ALL.length + 3]);
+    assert.equal(condition(world, 'Ready'), 'False WaitingForEtcd');
+    world.setReady('employees-etcd', 2);
+    settle(world);
+    assert.deepEqual(world.joined(), ALL);
+  });
+
   it('never begins a second cluster with blank instances', () => {
     const world = settled();
     for (const pod of world.pods) world.loseDisk(pod);

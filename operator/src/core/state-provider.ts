@@ -8,7 +8,7 @@ import type { StateProviderConfig } from '@tonearm/runtime/contract';
 import type { ClusterStatus } from '../api/v1alpha1/cluster.ts';
 import { clusterUuidOf } from './identity.ts';
 import { etcdEndpoints } from './resources/build-etcd.ts';
-import { namespaceOf } from './resources/names.ts';
+import { etcdName, namespaceOf } from './resources/names.ts';
 import type { ClusterSnapshot } from './snapshot.ts';
 import type { Reason } from './verdict.ts';
 
@@ -34,6 +34,20 @@ export function wantedProvider(snapshot: ClusterSnapshot): WantedProvider {
   if (etcd?.managed !== undefined) return managedEtcd(snapshot, etcd.managed.replicas);
   if (etcd?.endpoints !== undefined) return externalEtcd(snapshot, etcd.endpoints);
   return defaultProvider(snapshot);
+}
+
+/** Why the etcd that the operator runs cannot be used yet; nothing when it can, or when there is none. */
+export function explainManagedEtcd(snapshot: ClusterSnapshot): Reason | undefined {
+  const provider = wantedProvider(snapshot);
+  if (provider.kind !== 'usable' || provider.managedReplicas === undefined) return undefined;
+  const { name } = snapshot.cluster.metadata;
+  const found = snapshot.statefulSets.find((set) => set.metadata.name === etcdName(name));
+  const ready = found?.status?.readyReplicas ?? 0;
+  if (ready > provider.managedReplicas / 2) return undefined;
+  return {
+    reason: 'WaitingForEtcd',
+    message: `${ready} of ${provider.managedReplicas} etcd of StatefulSet ${etcdName(name)} are ready: kubectl describe pods -l tonearm.dev/cluster=${name},app.kubernetes.io/component=etcd tells why.`,
+  };
 }
 
 function defaultProvider(snapshot: ClusterSnapshot): WantedProvider {

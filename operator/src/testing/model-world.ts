@@ -82,6 +82,12 @@ export class ModelWorld {
     this.disks.set(pod, { uuid: this.#newUuid(), version: 0 });
   }
 
+  setReady(statefulSet: string, readyReplicas: number): void {
+    const found = this.statefulSets.get(statefulSet);
+    if (found === undefined) return;
+    this.statefulSets.set(statefulSet, { ...found, status: { readyReplicas } });
+  }
+
   plan(): ClusterPlan {
     return planCluster(this.snapshot());
   }

@@ -9,9 +9,14 @@
 import { isBootstrapped } from '../progress.ts';
 import { isBlank, type Seat, seatsOf } from '../seats.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
+import { explainManagedEtcd } from '../state-provider.ts';
 import type { Reason, Verdict } from '../verdict.ts';
-import { wait } from '../verdict.ts';
+import { POLL_MS, wait } from '../verdict.ts';
 import { isLeaving, memberSets } from '../wanted-sets.ts';
+
+/** Blank instances are never ready, so no event tells of them; and somebody is watching a new cluster come up. */
+const FIRST_POLL_MS = 250;
+const NEW_MS = 120_000;
 
 export function awaitFirstInstances(snapshot: ClusterSnapshot): readonly Verdict[] {
   if (snapshot.config !== undefined) return [];
@@ -20,9 +25,14 @@ export function awaitFirstInstances(snapshot: ClusterSnapshot): readonly Verdict
     .flatMap((replicaSet) => seatsOf(snapshot, replicaSet))
     .filter(({ wanted }) => wanted);
   if (isBootstrapped(snapshot)) return awaitConfig(seats);
-  const reason = explainWait(snapshot, seats);
+  const reason = explainManagedEtcd(snapshot) ?? explainWait(snapshot, seats);
   if (reason === undefined) return [];
-  return [wait(reason.reason, reason.message), { kind: 'stop', refused: false, ...reason }];
+  const pollMs = isNew(snapshot) ? FIRST_POLL_MS : POLL_MS;
+  return [wait(reason.reason, reason.message, pollMs), { kind: 'stop', refused: false, ...reason }];
+}
+
+function isNew({ cluster, nowMs }: ClusterSnapshot): boolean {
+  return nowMs - Date.parse(cluster.metadata.creationTimestamp ?? '') < NEW_MS;
 }
 
 /** The config is somewhere, and no instance that answers has it. */

@@ -5,9 +5,9 @@ import { clusterUuidOf } from '../identity.ts';
 import { buildEtcdService, buildEtcdStatefulSet } from '../resources/build-etcd.ts';
 import { etcdName } from '../resources/names.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
-import { wantedProvider } from '../state-provider.ts';
+import { explainManagedEtcd, wantedProvider } from '../state-provider.ts';
 import type { Action, Verdict } from '../verdict.ts';
-import { act, wait } from '../verdict.ts';
+import { act } from '../verdict.ts';
 
 export function keepStateProvider(snapshot: ClusterSnapshot): readonly Verdict[] {
   const provider = wantedProvider(snapshot);
@@ -19,8 +19,9 @@ export function keepStateProvider(snapshot: ClusterSnapshot): readonly Verdict[]
   if (actions.length > 0) {
     return [act(actions, 'ApplyingEtcd', `StatefulSet ${name} with ${replicas} etcd is applied.`)];
   }
-  const ready = found?.status?.readyReplicas ?? 0;
-  return ready > replicas / 2 ? [] : [explainNotReady(snapshot, `${ready} of ${replicas}`)];
+  // Before the bootstrap everything waits for it, as a later rule says; afterwards the cluster goes on without it.
+  const problem = snapshot.config === undefined ? undefined : explainManagedEtcd(snapshot);
+  return problem === undefined ? [] : [{ kind: 'complain', ...problem, reason: 'EtcdNotReady' }];
 }
 
 function applyService({ cluster, services }: ClusterSnapshot): readonly Action[] {
@@ -29,7 +30,10 @@ function applyService({ cluster, services }: ClusterSnapshot): readonly Action[]
   return needsApply(intent, found) ? [{ kind: 'apply', resource: 'services', intent }] : [];
 }
 
-/** The image stays: a new operator with another default must not restart the provider of a cluster that runs. */
+/**
+ * Image and size stay as they are: a new operator with another default must not restart the provider of a cluster that
+ * runs, and etcd's own membership is not edited.
+ */
 function applyStatefulSet(
   snapshot: ClusterSnapshot,
   replicas: number,
@@ -38,14 +42,7 @@ function applyStatefulSet(
   const { cluster, operator } = snapshot;
   const image = found?.spec.template.spec.containers[0]?.image ?? operator.etcdImage;
   const clusterUuid = clusterUuidOf(snapshot);
-  const intent = buildEtcdStatefulSet({ cluster, clusterUuid, replicas, image });
+  const size = found?.spec.replicas ?? replicas;
+  const intent = buildEtcdStatefulSet({ cluster, clusterUuid, replicas: size, image });
   return needsApply(intent, found) ? [{ kind: 'apply', resource: 'statefulSets', intent }] : [];
-}
-
-/** Before the bootstrap everything waits for it; afterwards the cluster goes on without, as long as nothing fails. */
-function explainNotReady({ cluster, config }: ClusterSnapshot, ready: string): Verdict {
-  const { name } = cluster.metadata;
-  const message = `${ready} etcd of StatefulSet ${etcdName(name)} are ready: kubectl describe pods -l tonearm.dev/cluster=${name},app.kubernetes.io/component=etcd tells why.`;
-  if (config === undefined) return wait('WaitingForEtcd', message);
-  return { kind: 'complain', reason: 'EtcdNotReady', message };
 }

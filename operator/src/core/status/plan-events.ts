@@ -7,9 +7,16 @@ export interface ConditionEvent {
   readonly note: string;
 }
 
-/** Types that tell of success when true, and those that tell of trouble. */
-const GOOD = ['Ready', 'Bootstrapped', 'SpecValid'];
-const BAD = ['Degraded'];
+/** What each of them is when all is well. */
+const WELL: Readonly<Record<string, Condition['status']>> = {
+  Ready: 'True',
+  Bootstrapped: 'True',
+  SpecValid: 'True',
+  Degraded: 'False',
+};
+
+/** Of these a new object has the bad side first, and that is no news. */
+const BEGINS_BAD = ['Ready', 'Bootstrapped'];
 
 export function planEvents(
   before: readonly Condition[] | undefined,
@@ -17,25 +24,18 @@ export function planEvents(
 ): readonly ConditionEvent[] {
   return after.flatMap((condition) => {
     const old = before?.find(({ type }) => type === condition.type);
-    const isNews = old?.status !== condition.status || old.reason !== condition.reason;
-    const isTold = GOOD.includes(condition.type) || BAD.includes(condition.type);
-    if (!isNews || !isTold || isQuiet(condition, old)) return [];
-    const good = GOOD.includes(condition.type) === (condition.status === 'True');
-    return [
-      {
-        type: good || condition.reason.startsWith('Waiting') ? 'Normal' : 'Warning',
-        reason: condition.reason,
-        note: condition.message,
-      },
-    ];
+    if (!isNews(condition, old)) return [];
+    const type = condition.status === WELL[condition.type] ? 'Normal' : 'Warning';
+    return [{ type, reason: condition.reason, note: condition.message }];
   });
 }
 
-/** The first look at a new object finds nothing ready and nothing wrong; that is no news. */
-function isQuiet(condition: Condition, old: Condition | undefined): boolean {
-  if (old !== undefined) return false;
-  if (condition.type === 'Ready' || condition.type === 'Bootstrapped') {
-    return condition.status !== 'True';
-  }
-  return (condition.type === 'Degraded') !== (condition.status === 'True');
+function isNews(condition: Condition, old: Condition | undefined): boolean {
+  const well = WELL[condition.type];
+  if (well === undefined) return false;
+  const isWell = condition.status === well;
+  if (old === undefined) return isWell === BEGINS_BAD.includes(condition.type);
+  if (old.status !== condition.status) return true;
+  // Trouble of another kind is news; a bootstrap that goes on to its next step is not.
+  return !isWell && old.reason !== condition.reason && !BEGINS_BAD.includes(condition.type);
 }
