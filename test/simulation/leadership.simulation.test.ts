@@ -13,7 +13,7 @@ describe('leadership under faults', () => {
   const bugs: readonly LeadershipBug[] = ['deadline-from-answer', 'absent-is-expired'];
   for (const bug of bugs) {
     it(`finds the planted bug "${bug}"`, async () => {
-      const { failed } = await runSeeds(leadershipScenario(bug), 1, 60, { stopAtFirst: true });
+      const { failed } = await runSeeds(leadershipScenario(bug), 15, 60, { stopAtFirst: true });
       assert.match(failed[0]?.violations[0] ?? '', /two writable leaders/);
     });
   }

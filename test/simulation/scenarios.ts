@@ -1,7 +1,11 @@
 import { configScenario } from './config/config-scenario.ts';
-import { replicationScenario } from './replication.ts';
 import { leadershipScenario } from './leadership-scenario.ts';
+import { replicationScenario } from './replication.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Every scenario that `main.ts` and the soak run. */
-export const scenarios: readonly Scenario[] = [configScenario(), replicationScenario()];
+export const scenarios: readonly Scenario[] = [
+  configScenario(),
+  leadershipScenario(),
+  replicationScenario(),
+];
