@@ -27,6 +27,8 @@ import type { OperatorTokens } from './operator-tokens.ts';
 const STATUS_TIMEOUT_MS = 2000;
 /** A prepare validates and syncs files, a handover waits for the successor. */
 const ACTION_TIMEOUT_MS = 10_000;
+/** Longer than the leader itself gives a handover. */
+const PROMOTE_TIMEOUT_MS = 20_000;
 const CONNECT_TIMEOUT_MS = 2000;
 /** Below the instances' own keep-alive, so that a connection is not closed just when it is used. */
 const KEEP_ALIVE_MS = 4000;
@@ -112,7 +114,13 @@ export class HttpAdminApi implements AdminApi {
   }
 
   async promote(target: AdminTarget, body: Promotion): Promise<void> {
-    await this.#post(target, { path: '/admin/promote', body, answer: z.unknown() });
+    await this.#call(target, {
+      method: 'POST',
+      path: '/admin/promote',
+      body,
+      timeoutMs: PROMOTE_TIMEOUT_MS,
+      answer: z.unknown(),
+    });
   }
 
   async expelled(target: AdminTarget, config: ClusterConfig): Promise<void> {

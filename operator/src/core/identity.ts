@@ -39,6 +39,12 @@ export function clusterUuidOf(snapshot: IdentityFacts): string {
   return identity.kind === 'known' ? identity.uuid : '';
 }
 
+/** Has it been written where it cannot get lost? */
+export function isIdentified(snapshot: ClusterSnapshot, replicaSet: ReplicaSet): boolean {
+  if (replicaSet.status?.uuid !== undefined) return true;
+  return claimedUuid(snapshot, replicaSet.metadata.name) !== undefined;
+}
+
 export function replicaSetUuidOf(snapshot: ClusterSnapshot, replicaSet: ReplicaSet): string {
   const name = replicaSet.metadata.name;
   const recorded = replicaSet.status?.uuid;

@@ -25,7 +25,7 @@ function settled(cluster = buildCluster()): ModelWorld {
 }
 
 function condition(world: ModelWorld, type: string): string {
-  const found = world.cluster?.status?.conditions?.find((one) => one.type === type);
+  const found = world.cluster.status?.conditions?.find((one) => one.type === type);
   return `${found?.status ?? 'none'} ${found?.reason ?? ''}`;
 }
 
@@ -117,6 +117,44 @@ describe('planCluster, bootstrapping', () => {
   });
 });
 
+describe('planCluster, adopting', () => {
+  const NEW_UID = '0a000000-0000-4000-8000-000000000002';
+  const again = (): ReturnType<typeof buildCluster> => {
+    const cluster = buildCluster();
+    return { ...cluster, metadata: { ...cluster.metadata, uid: NEW_UID } };
+  };
+
+  it('takes the volumes of a deleted cluster over, with its identity, config and rows', () => {
+    const world = settled();
+    const uuid = world.cluster.status?.uuid;
+    const disks = new Map([...world.disks].filter(([pod]) => pod.includes('storage')));
+    const uuids = [...disks].map(([pod, disk]) => [pod, disk.uuid]);
+    world.replaceCluster(again());
+    settle(world);
+    assert.equal(world.cluster.status?.uuid, uuid);
+    assert.deepEqual(world.joined(), ALL);
+    assert.deepEqual(
+      uuids.map(([pod]) => [pod, world.disks.get(pod ?? '')?.uuid]),
+      uuids,
+    );
+    // The router had no volume: it is replaced, in the replica set that it was in.
+    assert.equal(Object.keys(world.topology().replicasets).length, 3);
+    assert.equal(world.changes, 2);
+    assert.equal(condition(world, 'UpToDate'), 'True Realised');
+  });
+
+  it('begins with the volumes of a cluster that never got its first config', () => {
+    const world = new ModelWorld(buildCluster());
+    world.silent.add('employees-router-1-0');
+    for (let round = 0; round < 5; round++) world.reconcile();
+    world.silent.clear();
+    world.replaceCluster(again());
+    settle(world);
+    assert.deepEqual(world.joined(), ALL);
+    assert.equal(world.changes, 1);
+  });
+});
+
 describe('planCluster, editing', () => {
   it('makes exactly one change of an edit of the config', () => {
     const world = settled();
@@ -127,7 +165,7 @@ describe('planCluster, editing', () => {
     settle(world);
     assert.equal(world.changes, 2);
     assert.deepEqual(world.config?.sections['greeting'], { text: 'hello' });
-    assert.deepEqual(world.cluster?.status?.managedSections, ['greeting', 'limit']);
+    assert.deepEqual(world.cluster.status?.managedSections, ['greeting', 'limit']);
   });
 
   it('deletes a section that the Cluster no longer has, and no other', () => {
@@ -140,7 +178,7 @@ describe('planCluster, editing', () => {
     settle(world);
     assert.equal(world.config?.sections['mine'], undefined);
     assert.deepEqual(world.config?.sections['theirs'], { b: 2 });
-    assert.deepEqual(world.cluster?.status?.managedSections, []);
+    assert.deepEqual(world.cluster.status?.managedSections, []);
   });
 
   it('joins the instances of a scale with one change', () => {

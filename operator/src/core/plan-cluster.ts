@@ -89,7 +89,7 @@ const IDLE_POLL_MS = 30_000;
 /** Something is wrong or refused: a person is at work, and looks. */
 const TROUBLED_POLL_MS = 5_000;
 /** After an action the world is looked at again at once, but not in a loop. */
-const ACTED_POLL_MS = 200;
+const ACTED_POLL_MS = 500;
 
 export function planCluster(snapshot: ClusterSnapshot): ClusterPlan {
   const trace: TraceEntry[] = [];

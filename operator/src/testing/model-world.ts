@@ -6,7 +6,13 @@
  */
 import { buildConfig, topologyOf, validateConfig } from '@tonearm/runtime/config';
 import type { ClusterConfig, InstanceStatus, Topology } from '@tonearm/runtime/contract';
-import type { KubeObject, Pod, Service, StatefulSet } from '../api/kube-object.ts';
+import type {
+  KubeObject,
+  PersistentVolumeClaim,
+  Pod,
+  Service,
+  StatefulSet,
+} from '../api/kube-object.ts';
 import { FINALIZER } from '../api/names.ts';
 import type { Cluster } from '../api/v1alpha1/cluster.ts';
 import { type ReplicaSet, replicaSetSchema } from '../api/v1alpha1/replica-set.ts';
@@ -16,6 +22,7 @@ import { storesBuckets } from '../core/roles.ts';
 import type { ClusterSnapshot, CookieSecret, InstanceFacts, KnownRole } from '../core/snapshot.ts';
 import type { Action, ChangeAction, Intent } from '../core/verdict.ts';
 import { OPERATOR_FACTS } from './cluster-objects.ts';
+import { guardLowering, guardSeats } from './harm-guards.ts';
 import { describeStatus } from './instance-statuses.ts';
 
 export const ROLES: readonly KnownRole[] = [
@@ -33,7 +40,7 @@ interface Disk {
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
 
 export class ModelWorld {
-  cluster: Cluster | undefined;
+  cluster: Cluster;
   readonly replicaSets = new Map<string, ReplicaSet>();
   readonly statefulSets = new Map<string, StatefulSet>();
   readonly services = new Map<string, Service>();
@@ -47,6 +54,7 @@ export class ModelWorld {
   changes = 0;
   nowMs = NOW_MS;
   readonly #leaders = new Map<string, string>();
+  readonly #claims = new Map<string, PersistentVolumeClaim>();
   #count = 100;
 
   constructor(cluster: Cluster) {
@@ -54,7 +62,7 @@ export class ModelWorld {
   }
 
   editSpec(edit: (spec: Cluster['spec']) => Cluster['spec']): void {
-    const cluster = this.#present();
+    const { cluster } = this;
     const generation = (cluster.metadata.generation ?? 0) + 1;
     this.cluster = {
       ...cluster,
@@ -82,6 +90,16 @@ export class ModelWorld {
     this.disks.set(pod, { uuid: this.#newUuid(), version: 0 });
   }
 
+  /** Everything goes that has an owner; volumes stay. Then somebody applies the manifest again. */
+  replaceCluster(cluster: Cluster): void {
+    this.replicaSets.clear();
+    this.statefulSets.clear();
+    this.services.clear();
+    this.#leaders.clear();
+    for (const pod of this.pods) this.#removePod(pod);
+    this.cluster = cluster;
+  }
+
   setReady(statefulSet: string, readyReplicas: number): void {
     const found = this.statefulSets.get(statefulSet);
     if (found === undefined) return;
@@ -105,7 +123,7 @@ export class ModelWorld {
   tick(): void {
     this.nowMs += 1000;
     for (const [name, { spec }] of this.statefulSets) this.#keepPods(name, spec.replicas ?? 0);
-    for (const pod of this.pods) if (!this.statefulSets.has(setOf(pod))) this.pods.delete(pod);
+    for (const pod of this.pods) if (!this.statefulSets.has(setOf(pod))) this.#removePod(pod);
     this.#elect();
     this.#spreadConfig();
   }
@@ -116,12 +134,12 @@ export class ModelWorld {
     return {
       nowMs: this.nowMs,
       operator: OPERATOR_FACTS,
-      cluster: this.#present(),
+      cluster: this.cluster,
       replicaSets: [...this.replicaSets.values()],
       statefulSets: [...this.statefulSets.values()],
       services: [...this.services.values()],
       pods: [...this.pods].map((pod) => this.#describePod(pod)),
-      claims: [],
+      claims: [...this.#claims.values()],
       cookie: this.cookie,
       providerCredentials: undefined,
       configSources: [],
@@ -148,8 +166,21 @@ export class ModelWorld {
       const pod = `${set}-${ordinal}`;
       this.pods.add(pod);
       if (!this.disks.has(pod)) this.loseDisk(pod);
+      this.#claim(set, pod);
     }
-    for (const pod of this.#podsOf(set)) if (ordinalOf(pod) >= replicas) this.pods.delete(pod);
+    for (const pod of this.#podsOf(set)) if (ordinalOf(pod) >= replicas) this.#removePod(pod);
+  }
+
+  #removePod(pod: string): void {
+    this.pods.delete(pod);
+    if (!this.#claims.has(pod)) this.disks.delete(pod);
+  }
+
+  #claim(set: string, pod: string): void {
+    const template = this.statefulSets.get(set)?.spec.volumeClaimTemplates?.[0];
+    if (template === undefined || this.#claims.has(pod)) return;
+    const metadata = { name: `data-${pod}`, namespace: 'data', labels: template.metadata.labels };
+    this.#claims.set(pod, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec: {} });
   }
 
   /** Participants get it with the change, stragglers from their peers. */
@@ -162,7 +193,7 @@ export class ModelWorld {
   }
 
   #applyStatuses(plan: ClusterPlan): void {
-    if (plan.status !== undefined) this.cluster = { ...this.#present(), status: plan.status };
+    if (plan.status !== undefined) this.cluster = { ...this.cluster, status: plan.status };
     for (const [name, status] of plan.replicaSetStatuses) {
       const found = this.replicaSets.get(name);
       if (found !== undefined) this.replicaSets.set(name, { ...found, status });
@@ -214,22 +245,11 @@ export class ModelWorld {
       const status = this.replicaSets.get(name)?.status;
       this.replicaSets.set(name, { ...replicaSetSchema.parse(object), status });
     } else if (resource === 'statefulSets') {
-      this.#guardLowering(name, object as unknown as StatefulSet);
+      const next = object as unknown as StatefulSet;
+      guardLowering(this.statefulSets.get(name), next, this.joined());
       this.statefulSets.set(name, object as unknown as StatefulSet);
     } else {
       this.services.set(name, object as unknown as Service);
-    }
-  }
-
-  /** A pod whose instance the config still knows must never be taken away. */
-  #guardLowering(name: string, next: StatefulSet): void {
-    const before = this.statefulSets.get(name)?.spec.replicas ?? 0;
-    const after = next.spec.replicas ?? 0;
-    if (before - after > 1) throw new Error(`${name} was lowered from ${before} to ${after}`);
-    for (let ordinal = after; ordinal < before; ordinal++) {
-      const pod = `${name}-${ordinal}`;
-      if (this.joined().includes(pod))
-        throw new Error(`${pod} loses its pod before it is expelled`);
     }
   }
 
@@ -239,7 +259,10 @@ export class ModelWorld {
       storesBuckets: (roles) => storesBuckets(roles, ROLES),
     });
     if (issues.length > 0) throw new Error(`not a valid config: ${JSON.stringify(issues)}`);
-    this.#guardSeats(topologyOf({ sections }));
+    guardSeats(this.topology(), topologyOf({ sections }), {
+      leaders: this.#leaders,
+      ownsRows: (roles) => storesBuckets(roles, ROLES),
+    });
     this.changes += 1;
     const base = {
       version: this.config?.meta.version ?? 0,
@@ -248,32 +271,12 @@ export class ModelWorld {
     this.config = buildConfig(sections, {
       base,
       changeId: String(this.changes),
-      clusterUuid: this.#present().status?.uuid ?? '',
+      clusterUuid: this.cluster.status?.uuid ?? '',
       author: 'operator',
       message,
       time: '2026-01-01T00:00:00Z',
     });
     this.#spreadConfig();
-  }
-
-  /** At most one copy of any row goes at a time, never the one that leads, and never the last. */
-  #guardSeats(next: Topology): void {
-    const before = this.topology();
-    for (const [uuid, replicaSet] of Object.entries(before.replicasets)) {
-      if (!storesBuckets(replicaSet.roles, ROLES)) continue;
-      const gone = Object.entries(before.servers).filter(
-        ([one, server]) =>
-          server !== 'expelled' &&
-          server.replicaset_uuid === uuid &&
-          next.servers[one] === 'expelled',
-      );
-      if (gone.length > 1)
-        throw new Error(`${gone.length} seats of ${replicaSet.alias} go at once`);
-      const leader = this.#leaders.get(uuid);
-      if (gone.some(([one]) => one === leader)) {
-        throw new Error(`the leader of ${replicaSet.alias} is expelled`);
-      }
-    }
   }
 
   #elect(): void {
@@ -342,7 +345,7 @@ export class ModelWorld {
       pod,
       replicaSet: setOf(pod),
       uuid: disk.uuid,
-      clusterUuid: this.#present().status?.uuid ?? '',
+      clusterUuid: this.cluster.status?.uuid ?? '',
       version: disk.version,
       checksum: disk.version === 0 ? '' : (this.config?.meta.checksum ?? ''),
       replicaSetUuid: set,
@@ -383,11 +386,6 @@ export class ModelWorld {
 
   #newUuid(): string {
     return `0c000000-0000-4000-8000-${String(this.#count++).padStart(12, '0')}`;
-  }
-
-  #present(): Cluster {
-    if (this.cluster === undefined) throw new Error('there is no cluster');
-    return this.cluster;
   }
 }
 

@@ -8,8 +8,8 @@
 import type { StatefulSet } from '../../api/kube-object.ts';
 import type { ReplicaSet } from '../../api/v1alpha1/replica-set.ts';
 import { needsApply } from '../diff/needs-apply.ts';
-import { clusterUuidOf, replicaSetUuidOf } from '../identity.ts';
-import { isBootstrapped } from '../progress.ts';
+import { clusterUuidOf, isIdentified, replicaSetUuidOf } from '../identity.ts';
+import { isBootstrapped, mayHideConfig } from '../progress.ts';
 import { buildStatefulSet } from '../resources/build-stateful-set.ts';
 import { type Seat, seatsOf } from '../seats.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
@@ -52,8 +52,7 @@ function keepStatefulSet(snapshot: ClusterSnapshot, replicaSet: ReplicaSet): rea
 
 /** A set without a recorded UUID may be in a config that nobody has told yet. */
 function isIdentityOpen(snapshot: ClusterSnapshot, replicaSet: ReplicaSet): boolean {
-  const unknown = replicaSet.status?.uuid === undefined && snapshot.config === undefined;
-  return unknown && isBootstrapped(snapshot);
+  return !isIdentified(snapshot, replicaSet) && mayHideConfig(snapshot);
 }
 
 function chooseReplicas(

@@ -143,7 +143,7 @@ describe('planCluster, refusing', () => {
       world.editSpec(edited);
       const plan = world.reconcile();
       assert.deepEqual(plan.actions, []);
-      const conditions = world.cluster?.status?.conditions ?? [];
+      const conditions = world.cluster.status?.conditions ?? [];
       const told = conditions
         .filter(({ type }) => ['SpecValid', 'Ready'].includes(type))
         .map(({ type, status, reason }) => `${type} ${status} ${reason}`);

@@ -17,17 +17,15 @@ export function tellExpelled(snapshot: ClusterSnapshot): readonly Verdict[] {
     const status = statusOf(instance);
     return status !== undefined && isExpelled(topology, status.uuid);
   });
-  const told = expelled.filter((instance) => versionOf(instance) >= config.meta.version);
-  const untold = expelled.filter((instance) => !told.includes(instance));
   return [
-    ...untold.map(({ podName, address }) =>
+    ...expelled.map(({ podName, address }) =>
       act(
         [{ kind: 'tell-expelled', address, instance: podName }],
         'TellingExpelled',
         `Instance ${podName} is told that it was expelled.`,
       ),
     ),
-    ...told
+    ...expelled
       .filter((instance) => isWanted(snapshot, instance))
       .map(({ podName }) =>
         wait(
@@ -43,8 +41,4 @@ function isWanted(snapshot: ClusterSnapshot, { replicaSet, ordinal }: InstanceFa
   return memberSets(snapshot).some(
     ({ metadata, spec }) => metadata.name === replicaSet && ordinal < spec.replicas,
   );
-}
-
-function versionOf(instance: InstanceFacts): number {
-  return statusOf(instance)?.config.version ?? 0;
 }

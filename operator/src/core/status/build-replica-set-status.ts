@@ -3,8 +3,8 @@ import { sameJson } from '@tonearm/runtime/config';
 import { LABELS } from '../../api/names.ts';
 import type { Member, ReplicaSet, ReplicaSetStatus } from '../../api/v1alpha1/replica-set.ts';
 import { toJson } from '../config-draft.ts';
-import { replicaSetUuidOf } from '../identity.ts';
-import { isBootstrapped } from '../progress.ts';
+import { isIdentified, replicaSetUuidOf } from '../identity.ts';
+import { mayHideConfig } from '../progress.ts';
 import { replicaSetSelector } from '../resources/labels.ts';
 import { isPresent, type Seat, seatsOf } from '../seats.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
@@ -33,8 +33,7 @@ function buildStatus(snapshot: ClusterSnapshot, replicaSet: ReplicaSet): Replica
   const { name, generation = 0 } = replicaSet.metadata;
   const before = replicaSet.status;
   const { replicas, readyReplicas, leader } = summarize(snapshot, replicaSet);
-  const isOpen =
-    before?.uuid === undefined && snapshot.config === undefined && isBootstrapped(snapshot);
+  const isOpen = !isIdentified(snapshot, replicaSet) && mayHideConfig(snapshot);
   const selector = replicaSetSelector(snapshot.cluster.metadata.name, name);
   const bucketCount = countBuckets(snapshot, replicaSet) ?? before?.bucketCount;
   return {
