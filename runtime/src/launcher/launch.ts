@@ -3,25 +3,23 @@
  *
  * That the process is dead is known from the kernel, not from a missing answer: its records may be released at once.
  * It is never started again here; that is the business of whoever started the launcher.
+ *
+ * The launcher lives as long as the process and mostly does nothing: it is kept small. What it needs for a release is
+ * loaded soon after the first report of something held, while the process lives: a death that comes with a broken disk
+ * finds it in memory.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { StateProviderConfig } from '../contract/cluster-config.ts';
-import type { Clock } from '../foundation/clock.ts';
-import type { Logger } from '../foundation/logger.ts';
-import type { StateProvider } from '../ports/state-provider.ts';
-import { type Held, heldSchema } from './held.ts';
-import { releaseHeld } from './release.ts';
+import type * as Releaser from './releaser.ts';
 
 export interface LaunchOptions {
   /** The application's entry file and its arguments. */
   readonly command: readonly string[];
-  readonly openProvider: (config: StateProviderConfig) => StateProvider;
-  readonly clock: Clock;
-  readonly logger: Logger;
+  readonly loadReleaser: () => Promise<typeof Releaser>;
 }
 
-const RELEASE_LIMIT_MS = 30_000;
+/** The first leases come when a whole cluster starts, and its processes need the machine for themselves. */
+const LOAD_DELAY_MS = 3_000;
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** Resolves to the exit code that this process should have. */
@@ -30,37 +28,79 @@ export async function launch(options: LaunchOptions): Promise<number> {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, TONEARM_LAUNCHER: '1' },
   });
-  let held: Held | undefined;
-  child.on('message', (message) => {
-    const parsed = heldSchema.safeParse(message);
-    if (parsed.success) held = parsed.data;
-    else options.logger.error({ error: parsed.error }, 'the process reported what it cannot hold');
-  });
+  const reports = new Reports(options);
+  child.on('message', (message) => reports.add(message));
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
   for (const signal of FORWARDED) process.on(signal, forward);
   // The channel ends after its last message was read, which may be after the death.
   const disconnected = new Promise<void>((resolve) => child.once('disconnect', resolve));
-  const code = await new Promise<number>((resolve, reject) => {
+  const code = await exitCodeOf(child);
+  await disconnected;
+  for (const signal of FORWARDED) process.off(signal, forward);
+  await reports.release();
+  return code;
+}
+
+function exitCodeOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (exitCode, signal) => {
       resolve(exitCode ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   });
-  await disconnected;
-  for (const signal of FORWARDED) process.off(signal, forward);
-  if (held !== undefined) await release(held, options);
-  return code;
 }
 
-async function release(held: Held, options: LaunchOptions): Promise<void> {
-  if (held.provider === null || (held.leases.length === 0 && !held.lock)) return;
-  const provider = options.openProvider(held.provider);
-  try {
-    const { clock, logger } = options;
-    const left = await releaseHeld(held, { provider, clock, limitMs: RELEASE_LIMIT_MS });
-    if (left.length === 0) logger.info({ ...held, provider: undefined }, 'released what it held');
-    else logger.warn({ left }, 'not released in time; others wait until the leases expire');
-  } finally {
-    await provider.close();
+/** The last report counts. Its content is checked by the releaser, which knows how. */
+class Reports {
+  readonly #options: LaunchOptions;
+  #last: object | undefined;
+  #loading: NodeJS.Timeout | undefined;
+
+  constructor(options: LaunchOptions) {
+    this.#options = options;
   }
+
+  /** Applications may send messages of their own, which are not for us. */
+  add(message: unknown): void {
+    if (typeof message !== 'object' || message === null || !('leases' in message)) return;
+    this.#last = message;
+    if (!holdsSomething(message)) return;
+    this.#loading ??= setTimeout(() => void this.#prepare(), LOAD_DELAY_MS);
+  }
+
+  async release(): Promise<void> {
+    clearTimeout(this.#loading);
+    const report = this.#last;
+    if (report === undefined || !holdsSomething(report)) return;
+    try {
+      const releaser = await this.#options.loadReleaser();
+      await releaser.releaseReported(report);
+    } catch (error) {
+      // Others wait until the leases expire.
+      complain('the leases of the dead process are not released', error);
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    try {
+      const releaser = await this.#options.loadReleaser();
+      await releaser.prepareRelease(this.#last);
+    } catch (error) {
+      // Loaded again at the next report, or when it is needed.
+      this.#loading = undefined;
+      complain('what a release needs cannot be loaded yet', error);
+    }
+  }
+}
+
+function holdsSomething(report: object): boolean {
+  const { leases, lock } = report as { readonly leases?: unknown; readonly lock?: unknown };
+  return lock === true || (Array.isArray(leases) && leases.length > 0);
+}
+
+/** A line of the log, written without the logger, which is among what is loaded later. */
+function complain(message: string, error: unknown): void {
+  const why = error instanceof Error ? error.message : String(error);
+  const line = { level: 'error', service: 'launcher', error: why, msg: message };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
 }

@@ -2,9 +2,6 @@
  * `tonearm-instance ENTRY [arguments]`: the first process of a container. It runs the application's entry file as its
  * child, passes signals on, releases leadership when the child is dead, and ends with the child's exit code.
  */
-import { createStateProvider } from '../adapters/create-state-provider.ts';
-import { systemClock } from '../foundation/clock.ts';
-import { createLogger } from '../foundation/logger.ts';
 import { launch } from './launch.ts';
 
 const command = process.argv.slice(2);
@@ -12,10 +9,5 @@ if (command.length === 0) {
   process.stderr.write('usage: tonearm-instance ENTRY [arguments]\n');
   process.exitCode = 2;
 } else {
-  process.exitCode = await launch({
-    command,
-    openProvider: createStateProvider,
-    clock: systemClock,
-    logger: createLogger({ level: 'info', fields: { service: 'launcher' } }),
-  });
+  process.exitCode = await launch({ command, loadReleaser: () => import('./releaser.ts') });
 }
