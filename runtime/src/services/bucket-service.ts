@@ -93,6 +93,11 @@ export class BucketService {
         message: `This instance does not lead replica set ${replicaSetUuid} now.`,
       });
     }
+    if (!this.#options.roles().appliedAsLeader) {
+      throw new ClusterError('NOT_LEADER', {
+        message: `This instance has just become leader of replica set ${replicaSetUuid}: its roles are being applied.`,
+      });
+    }
   }
 
   async #requireBucket(bucketId: number): Promise<void> {

@@ -65,6 +65,19 @@ describe('RoleHost', () => {
     assert.deepEqual(host.runningRoles, []);
   });
 
+  it('says that it was applied as leader only when all roles were [ROLE-15]', async () => {
+    const seen: boolean[] = [];
+    const host: RoleHost = hostOf([
+      recorder('a', [], { applyConfig: () => void seen.push(host.appliedAsLeader) }),
+    ]);
+    for (const isLeader of [false, true, true, false]) {
+      await host.apply({ sections: {}, asked: ['a'], isLeader });
+      seen.push(host.appliedAsLeader);
+    }
+    // While a leader applies another config it stays what it is.
+    assert.deepEqual(seen, [false, false, false, true, true, true, false, false]);
+  });
+
   it('applies the others when one fails, and returns the first error [STATE-30]', async () => {
     const calls: string[] = [];
     const fails = recorder('bad', calls, {

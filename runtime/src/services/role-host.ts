@@ -49,6 +49,7 @@ export class RoleHost {
   readonly #order: readonly string[];
   readonly #running = new Map<string, RunningRole>();
   #isLeader = false;
+  #appliedAsLeader = false;
 
   constructor(options: RoleHostOptions) {
     this.#options = options;
@@ -80,6 +81,11 @@ export class RoleHost {
       const role = this.#declarations.find((declaration) => declaration.name === name);
       return role === undefined || role.hidden ? [] : [{ name, dependencies: role.dependencies }];
     });
+  }
+
+  /** Have the roles done what they do on a leader, such as creating their spaces? Calls for buckets wait for it. */
+  get appliedAsLeader(): boolean {
+    return this.#appliedAsLeader;
   }
 
   get runningRoles(): readonly string[] {
@@ -133,6 +139,7 @@ export class RoleHost {
   async apply(goal: RoleGoal): Promise<Error | undefined> {
     const wanted = this.enabled(goal.asked);
     this.#isLeader = goal.isLeader;
+    if (!goal.isLeader) this.#appliedAsLeader = false;
     let firstError: Error | undefined;
     for (const name of this.#order.toReversed()) {
       if (this.#running.has(name) && !wanted.includes(name)) await this.#stop(name);
@@ -141,6 +148,7 @@ export class RoleHost {
       const error = await this.#applyOne(name, goal);
       firstError ??= error;
     }
+    this.#appliedAsLeader = goal.isLeader;
     return firstError;
   }
 
