@@ -7,6 +7,7 @@ const root = path.resolve(import.meta.dirname, '..');
 const steps: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['layout (biome)', 'biome', 'check', '.'],
   ['types (tsc)', 'tsc', '-b'],
+  ['types of the tests (tsc)', 'tsc', '-p', 'test'],
   ['judgement (eslint)', 'eslint', '.', '--max-warnings=0'],
   [
     'arrows (dependency-cruiser)',

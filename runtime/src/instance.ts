@@ -153,7 +153,6 @@ export class Instance {
 
   async #close(): Promise<void> {
     await this.#lifecycle.stop();
-    await this.#handOver();
     await this.#replicaSet?.release();
     await this.#roles.stopAll();
     await this.#listener.close(HTTP_GRACE_MS);
@@ -178,30 +177,6 @@ export class Instance {
     this.#logger.info({ version: VERSION, httpUri, workdir, incarnation }, 'the instance answers');
     if (fault !== undefined) this.#lifecycle.fail(fault);
     else this.#tasks.run('start', () => this.#lifecycle.start());
-  }
-
-  /** A leader that stops lets another one take over without a gap; alone, it only gives its lease back. */
-  async #handOver(): Promise<void> {
-    const replicaSet = this.#replicaSet;
-    if (replicaSet === undefined || !replicaSet.isWritable) return;
-    const isShared = Object.values(topologyOf(this.#config.active).servers).filter(
-      (server) =>
-        server !== 'expelled' &&
-        !server.disabled &&
-        server.replicaset_uuid === replicaSet.replicaSetUuid,
-    );
-    if (isShared.length < 2) return;
-    const ended = new AbortController();
-    const patience = systemClock
-      .sleep(this.#settings.handoverTimeoutMs, ended.signal)
-      .catch(() => undefined);
-    const handover = replicaSet.failover
-      .handover(undefined, 'the instance stops')
-      .catch((error: unknown) => {
-        this.#logger.warn({ error }, 'leadership was not handed over; its lease is given back');
-      });
-    await Promise.race([handover, patience]);
-    ended.abort();
   }
 
   #buildRoles(): RoleHost {

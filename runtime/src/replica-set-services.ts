@@ -148,7 +148,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     ]);
   }
 
-  /** Gives leadership up while peers can still catch up; the caller has told roles before. */
+  /** Hands leadership over, or gives it back: while this instance still answers, so that a successor can catch up. */
   async release(): Promise<void> {
     await this.coordinator.close();
     await this.failover.close();

@@ -66,6 +66,6 @@ export const storage = defineRole<StorageConfig>({
 });
 
 function toEmployee(row: Readonly<Record<string, unknown>>): unknown {
-  const { bucket_id: _bucketId, ...employee } = row;
+  const { bucket_id, ...employee } = row;
   return employee;
 }

@@ -9,4 +9,4 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
-export const jsonSchema: z.ZodType<Json> = z.json() as z.ZodType<Json>;
+export const jsonSchema: z.ZodType<Json> = z.json();

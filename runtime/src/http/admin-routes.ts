@@ -1,46 +1,15 @@
 /** The admin API: what the operator, the command line and people call. Validates, calls a service, answers. */
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
+import { type ClusterConfig, clusterConfigSchema, uuidSchema } from '../contract/cluster-config.ts';
 import {
-  type ClusterConfig,
-  type ConfigVersion,
-  clusterConfigSchema,
-  uuidSchema,
-} from '../contract/cluster-config.ts';
-import type { InstanceStatus } from '../contract/instance-status.ts';
-import {
-  type ChangeState,
-  type ConfigPatch,
   configPatchSchema,
-  type FinishRequest,
   finishRequestSchema,
-  type PrepareAnswer,
-  type PrepareRequest,
   prepareRequestSchema,
 } from '../contract/two-phase.ts';
 import { ClusterError } from '../core/errors.ts';
+import type { AdminApi } from '../services/admin-service.ts';
 import { ADMIN_BODY_BYTES_MAX } from './http-app.ts';
-
-export interface AdminApi {
-  status(): Promise<InstanceStatus>;
-  /** Roles that a user may enable, with their direct dependencies (ROLE-23). */
-  roles(): readonly { readonly name: string; readonly dependencies: readonly string[] }[];
-  prepare(request: PrepareRequest): Promise<PrepareAnswer>;
-  commit(request: FinishRequest): Promise<ChangeState>;
-  abort(request: FinishRequest): Promise<ChangeState>;
-  changeState(changeId: string): Promise<ChangeState>;
-  clusterConfig(): ClusterConfig | undefined;
-  /** User sections as one YAML map (HTTP-05). */
-  renderUserSections(): string;
-  /** Replaces all user sections (HTTP-06). */
-  replaceUserSections(yaml: string): Promise<void>;
-  patch(sections: ConfigPatch, message: string): Promise<ConfigVersion>;
-  promote(request: {
-    readonly replicaSetUuid: string;
-    readonly to?: string | undefined;
-  }): Promise<unknown>;
-  expelled(config: ClusterConfig): Promise<void>;
-}
 
 const promoteSchema = z.strictObject({ replicaSetUuid: uuidSchema, to: uuidSchema.optional() });
 const expelledSchema = z.strictObject({ config: clusterConfigSchema });

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import type { ClusterConfig } from '../contract/cluster-config.ts';
 import { ClusterError } from '../core/errors.ts';
 import { silentLogger } from '../foundation/logger.ts';
-import { type AdminApi, adminRoutes } from './admin-routes.ts';
+import type { AdminApi } from '../services/admin-service.ts';
+import { adminRoutes } from './admin-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { buildHttpApp } from './http-app.ts';
 
@@ -15,7 +16,7 @@ const CONFIG = {
 /** An admin API whose every call fails the test, but for those given. */
 function appWith(api: Partial<AdminApi>) {
   const complete = new Proxy(api, {
-    get: (target, name) =>
+    get: (target, name): unknown =>
       Reflect.get(target, name) ??
       (() => {
         throw new Error(`unexpected call of ${String(name)}`);

@@ -1,15 +1,41 @@
 /** The admin API of an instance, over its services. */
-import type { ClusterConfig } from '../contract/cluster-config.ts';
+import type { ClusterConfig, ConfigVersion } from '../contract/cluster-config.ts';
 import type { InstanceStatus } from '../contract/instance-status.ts';
-import type { ChangeState, PrepareAnswer } from '../contract/two-phase.ts';
+import type {
+  ChangeState,
+  ConfigPatch,
+  FinishRequest,
+  PrepareAnswer,
+  PrepareRequest,
+} from '../contract/two-phase.ts';
 import { topologyOf } from '../core/config/read-sections.ts';
 import { ClusterError } from '../core/errors.ts';
 import { addressOf } from '../core/routing/route-table.ts';
-import type { AdminApi } from '../http/admin-routes.ts';
 import type { InternalHandlers, Peers } from '../ports/peers.ts';
 import type { ConfigService } from './config-service.ts';
 import type { RoleHost } from './role-host.ts';
 import { planReplacement, renderUserSections } from './user-sections.ts';
+
+export interface AdminApi {
+  status(): Promise<InstanceStatus>;
+  /** Roles that a user may enable, with their direct dependencies (ROLE-23). */
+  roles(): readonly { readonly name: string; readonly dependencies: readonly string[] }[];
+  prepare(request: PrepareRequest): Promise<PrepareAnswer>;
+  commit(request: FinishRequest): Promise<ChangeState>;
+  abort(request: FinishRequest): Promise<ChangeState>;
+  changeState(changeId: string): Promise<ChangeState>;
+  clusterConfig(): ClusterConfig | undefined;
+  /** User sections as one YAML map (HTTP-05). */
+  renderUserSections(): string;
+  /** Replaces all user sections (HTTP-06). */
+  replaceUserSections(yaml: string): Promise<void>;
+  patch(sections: ConfigPatch, message: string): Promise<ConfigVersion>;
+  promote(request: {
+    readonly replicaSetUuid: string;
+    readonly to?: string | undefined;
+  }): Promise<unknown>;
+  expelled(config: ClusterConfig): Promise<void>;
+}
 
 export interface AdminServiceOptions {
   readonly name: string;

@@ -224,6 +224,7 @@ export class ConfigService {
       coordinator: uuid,
       self: uuid,
       attempt: random.uuid(),
+      storesBuckets: this.#options.hooks.storesBuckets?.bind(this.#options.hooks),
     });
     if (planned.kind === 'refused') throw toError(planned.refusal);
     if (planned.kind === 'unchanged') return { config: versionOf(planned.config), lagging: [] };

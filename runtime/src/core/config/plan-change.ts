@@ -33,6 +33,8 @@ export interface Wish {
   /** The instance that coordinates cannot expel or disable itself (TOPO-09); left out by the operator. */
   readonly self?: string | undefined;
   readonly attempt: string;
+  /** Do these roles, with their dependencies, store buckets? Left out where that is not known. */
+  readonly storesBuckets?: ((roles: readonly string[]) => boolean) | undefined;
 }
 
 export type PlannedChange =
@@ -53,7 +55,11 @@ export function planChange(wish: Wish): PlannedChange {
     return { kind: 'unchanged', config: wish.active };
   }
   const refusal = refusalOfIssues(
-    validateConfig(sections, { previous: wish.active, self: wish.self }),
+    validateConfig(sections, {
+      previous: wish.active,
+      self: wish.self,
+      storesBuckets: wish.storesBuckets,
+    }),
   );
   if (refusal !== undefined) return { kind: 'refused', refusal };
 

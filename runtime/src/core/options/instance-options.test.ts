@@ -52,7 +52,7 @@ describe('buildInstanceOptions', () => {
     { given: { cluster_cookie: 'with space' }, option: 'cluster_cookie', says: /letters, digits/ },
     { given: { cluster_uuid: 'employees' }, option: 'cluster_uuid', says: /must be a UUID/ },
     { given: { wal_mode: 'none' }, option: 'wal_mode', says: /one of write, fsync/ },
-    { given: { handover_timeout: 'long' }, option: 'handover_timeout', says: /must be a number/ },
+    { given: { port: 'long' }, option: 'port', says: /must be a number/ },
   ];
   for (const { given, option, says } of refused) {
     it(`names the option and the rule for ${JSON.stringify(given)} [ARG-08]`, () => {

@@ -41,8 +41,6 @@ const definitions = {
   /** How a write gets to the disk before it counts as appended: `write` survives the process, `fsync` the machine. */
   wal_mode: { type: 'string', default: 'write' },
   log_level: { type: 'string', default: 'info' },
-  /** Seconds that a stopping instance takes at most to hand its leadership over. */
-  handover_timeout: { type: 'number', default: 5 },
 } as const satisfies Record<string, OptionDefinition>;
 
 export type OptionName = keyof typeof definitions;
@@ -66,7 +64,6 @@ export interface InstanceOptions {
   readonly replicaSetName: string;
   readonly logMode: 'write' | 'fsync';
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
-  readonly handoverTimeoutMs: number;
 }
 
 const COOKIE_BYTES_MAX = 256;
@@ -120,7 +117,6 @@ export function buildInstanceOptions(given: ReadonlyMap<string, OptionValue>): I
       'error',
       'silent',
     ]),
-    handoverTimeoutMs: read.number('handover_timeout') * 1000,
   };
 }
 
