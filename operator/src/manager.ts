@@ -8,14 +8,11 @@ import { KubeEventRecorder } from './adapters/event-recorder.ts';
 import { HealthServer } from './adapters/health-server.ts';
 import { HttpAdminApi } from './adapters/http-admin-api.ts';
 import { KubeClient } from './adapters/kube-client.ts';
+import { type KubeConfigSource, type KubeServer, openKubeServer } from './adapters/kube-server.ts';
 import { LeaderElector } from './adapters/leader-elector.ts';
 import { ed25519KeyGenerator, OperatorTokens } from './adapters/operator-tokens.ts';
 import { RequestLimiter } from './adapters/request-limiter.ts';
-import {
-  type KubeConfigSource,
-  loadKubeConfig,
-  UndiciKubeTransport,
-} from './adapters/undici-kube-transport.ts';
+import { UndiciKubeTransport } from './adapters/undici-kube-transport.ts';
 import { yamlSectionParser } from './adapters/yaml-section-parser.ts';
 import { ClusterWatches } from './cluster-watches.ts';
 import { PlanApplier } from './controller/apply-plan.ts';
@@ -55,7 +52,7 @@ const SYNC_POLL_MS = 50;
 
 export function startOperator(options: OperatorOptions): RunningOperator {
   const stop = new AbortController();
-  const ended = new Operator(options).run(stop.signal);
+  const ended = runOperator(options, stop.signal);
   // Whoever started the operator may look at `ended` late.
   ended.catch(() => undefined);
   return {
@@ -68,6 +65,11 @@ export function startOperator(options: OperatorOptions): RunningOperator {
   };
 }
 
+async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
+  const server = await openKubeServer(options.kubeConfig ?? kubeConfigOf(options.settings));
+  await new Operator(options, server).run(signal);
+}
+
 class Operator {
   readonly #options: OperatorOptions;
   readonly #random: Random;
@@ -78,13 +80,12 @@ class Operator {
   readonly #watches: ClusterWatches;
   readonly #recorder: KubeEventRecorder;
 
-  constructor(options: OperatorOptions) {
+  constructor(options: OperatorOptions, server: KubeServer) {
     this.#options = options;
     const { settings, clock, logger } = options;
     const random = options.random ?? systemRandom;
     this.#random = random;
-    const source = options.kubeConfig ?? kubeConfigOf(settings);
-    this.#transport = new UndiciKubeTransport(loadKubeConfig(source), clock);
+    this.#transport = new UndiciKubeTransport(server, clock);
     this.#queue = new WorkQueue(clock);
     this.#elector = new LeaderElector({
       kube: this.#client(ELECTOR_LIMITS),

@@ -3,7 +3,8 @@ import { type DefaultStateProvider, readSettings, startOperator } from '@tonearm
 import { type Logger, systemClock } from '@tonearm/runtime/foundation';
 
 export interface EmbeddedOperatorOptions {
-  readonly kubeconfigFile: string;
+  /** Of the API, on this machine. */
+  readonly url: string;
   readonly provider: DefaultStateProvider;
   readonly logger: Logger;
   /** It has ended without being told to. */
@@ -27,7 +28,7 @@ export function startEmbeddedOperator(options: EmbeddedOperatorOptions): Embedde
   if (verdict.kind === 'invalid') throw new Error(verdict.problems.join('; '));
   const operator = startOperator({
     settings: verdict.settings,
-    kubeConfig: { kind: 'file', path: options.kubeconfigFile },
+    kubeConfig: { kind: 'loopback', url: options.url },
     defaultStateProvider: options.provider,
     logger: options.logger,
     clock: systemClock,

@@ -89,7 +89,7 @@ export class LocalKubernetes {
     });
     const node = running.adopt(started, (open) => open.stop(POD_GRACE_MS));
     const operator = startEmbeddedOperator({
-      kubeconfigFile: state.kubeconfigFile,
+      url: api.url,
       provider: planned.provider,
       logger: logger.child({ part: 'operator' }),
       onFailure: (error) => options.onFailure('operator', error),

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { systemClock } from '@tonearm/runtime/foundation';
-import { loadKubeConfig, UndiciKubeTransport } from './undici-kube-transport.ts';
+import { type KubeConfigSource, openKubeServer } from './kube-server.ts';
+import { UndiciKubeTransport } from './undici-kube-transport.ts';
 
 interface Seen {
   readonly requests: IncomingMessage[];
@@ -12,6 +13,7 @@ interface Seen {
 
 async function withServer(
   use: (transport: UndiciKubeTransport, seen: Seen) => Promise<void>,
+  sourceOf: (url: string) => KubeConfigSource = (url) => ({ kind: 'text', text: kubeConfig(url) }),
 ): Promise<void> {
   const seen: Seen = { requests: [], connections: 0 };
   const server = createServer((request, response) => {
@@ -29,7 +31,7 @@ async function withServer(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const transport = new UndiciKubeTransport(
-    loadKubeConfig({ kind: 'text', text: kubeConfig(`http://127.0.0.1:${port}/base`) }),
+    await openKubeServer(sourceOf(`http://127.0.0.1:${port}/base`)),
     systemClock,
   );
   try {
@@ -93,11 +95,27 @@ describe('UndiciKubeTransport', () => {
     });
   });
 
-  it('says when there is no context to use', () => {
-    const text = JSON.stringify({ contexts: [], clusters: [], users: [] });
-    assert.throws(
-      () => new UndiciKubeTransport(loadKubeConfig({ kind: 'text', text }), systemClock),
-      /no current context/,
+  it('needs no more than the address of a server on the own machine, and keeps its path', async () => {
+    await withServer(
+      async (transport, seen) => {
+        const request = { method: 'GET', path: '/api/v1/x', idleTimeoutMs: 5000 } as const;
+        assert.equal(await (await transport.send(request)).text(), '{"a":1}');
+        const [first] = seen.requests;
+        assert.deepEqual([first?.url, first?.headers.authorization], ['/base/api/v1/x', undefined]);
+      },
+      (url) => ({ kind: 'loopback', url: `${url}/` }),
     );
+  });
+});
+
+describe('openKubeServer', () => {
+  it('says when there is no context to use', async () => {
+    const text = JSON.stringify({ contexts: [], clusters: [], users: [] });
+    await assert.rejects(openKubeServer({ kind: 'text', text }), /no current context/);
+  });
+
+  it('sends nothing in the clear to another machine', async () => {
+    const url = 'http://10.0.0.1:8080';
+    await assert.rejects(openKubeServer({ kind: 'loopback', url }), /is not on this machine/);
   });
 });

@@ -1,18 +1,12 @@
 /**
- * The transport over undici. client-node is used for what it is good at, kubeconfig files and credentials; its own
- * requests open a new TLS connection each time, so here one dispatcher serves all, until the credentials change.
+ * The transport over undici: one dispatcher serves all requests, until the credentials change. client-node's own
+ * requests would open a new TLS connection each time.
  */
 import type { RequestOptions } from 'node:https';
-import { KubeConfig } from '@kubernetes/client-node';
 import type { Clock } from '@tonearm/runtime/foundation';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import type { KubeServer } from './kube-server.ts';
 import type { KubeTransport, TransportRequest, TransportResponse } from './kube-transport.ts';
-
-export type KubeConfigSource =
-  /** KUBECONFIG, else ~/.kube/config, else the service account of the pod. */
-  | { readonly kind: 'default' }
-  | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'text'; readonly text: string };
 
 interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
@@ -23,52 +17,22 @@ interface Credentials {
 /** Tokens of service accounts are replaced on disk long before they expire; client-node re-reads them as often. */
 const CREDENTIALS_MAX_AGE_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 10_000;
-const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])[:/]/;
 const USER_AGENT = 'tonearm-operator/0.1.0';
 
-export function loadKubeConfig(source: KubeConfigSource): KubeConfig {
-  const config = new KubeConfig();
-  if (source.kind === 'file') config.loadFromFile(source.path);
-  else if (source.kind === 'text') config.loadFromString(source.text);
-  else config.loadFromDefault();
-  return allowPlainLoopback(config);
-}
-
-/**
- * client-node refuses http:// unless the kubeconfig waives verification. On the own machine there is nothing to verify;
- * anywhere else a token would travel in the clear.
- */
-function allowPlainLoopback(config: KubeConfig): KubeConfig {
-  const { users, contexts, currentContext } = config;
-  const clusters = config.clusters.map((cluster) =>
-    LOOPBACK.test(cluster.server) ? { ...cluster, skipTLSVerify: true } : cluster,
-  );
-  config.loadFromOptions({ clusters, users, contexts, currentContext });
-  return config;
-}
-
 export class UndiciKubeTransport implements KubeTransport {
-  readonly #config: KubeConfig;
+  readonly #server: KubeServer;
   readonly #clock: Clock;
-  readonly #server: string;
   #credentials: Credentials | undefined;
   #dispatcher: { readonly key: string; readonly dispatcher: Dispatcher } | undefined;
 
-  constructor(config: KubeConfig, clock: Clock) {
-    const cluster = config.getCurrentCluster();
-    if (cluster === null) {
-      throw new Error(
-        'the kubeconfig has no current context: choose one with kubectl config use-context',
-      );
-    }
-    this.#config = config;
+  constructor(server: KubeServer, clock: Clock) {
+    this.#server = server;
     this.#clock = clock;
-    this.#server = cluster.server.replace(/\/$/, '');
   }
 
   async send(wanted: TransportRequest): Promise<TransportResponse> {
     const { headers } = await this.#freshCredentials();
-    const response = await request(`${this.#server}${wanted.path}`, {
+    const response = await request(`${this.#server.url}${wanted.path}`, {
       dispatcher: this.#currentDispatcher(),
       method: wanted.method,
       headers: {
@@ -103,7 +67,7 @@ export class UndiciKubeTransport implements KubeTransport {
     const known = this.#credentials;
     if (known !== undefined && nowMs - known.readAtMs < CREDENTIALS_MAX_AGE_MS) return known;
     const options: RequestOptions = {};
-    await this.#config.applyToHTTPSOptions(options);
+    await this.#server.authorize(options);
     const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
     const tls = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername };
     const fresh = {
@@ -127,7 +91,7 @@ export class UndiciKubeTransport implements KubeTransport {
   }
 
   #buildDispatcher(tls: Readonly<Record<string, unknown>>): Dispatcher {
-    const proxy = this.#config.getCurrentCluster()?.proxyUrl;
+    const proxy = this.#server.proxyUrl;
     if (proxy !== undefined) return new ProxyAgent({ uri: proxy, requestTls: tls });
     return new Agent({ connect: { ...tls, keepAlive: true, timeout: CONNECT_TIMEOUT_MS } });
   }
