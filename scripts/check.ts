@@ -8,6 +8,7 @@ const steps: readonly (readonly [name: string, command: string, ...args: string[
   ['layout (biome)', 'biome', 'check', '.'],
   ['types (tsc)', 'tsc', '-b'],
   ['types of the tests (tsc)', 'tsc', '-p', 'test'],
+  ['types of the scripts (tsc)', 'tsc', '-p', 'scripts'],
   ['judgement (eslint)', 'eslint', '.', '--max-warnings=0'],
   [
     'arrows (dependency-cruiser)',
