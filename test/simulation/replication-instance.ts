@@ -3,14 +3,13 @@ import type { Seat } from '../../runtime/src/contract/provider-records.ts';
 import type { RequiredSeats } from '../../runtime/src/core/replication/leader-progress.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import { silentLogger } from '../../runtime/src/foundation/logger.ts';
-import type { Disk } from '../../runtime/src/ports/disk.ts';
-import type { InternalHandlers, Peers } from '../../runtime/src/ports/peers.ts';
 import type { LogMode } from '../../runtime/src/services/replica-log.ts';
 import { ReplicationService } from '../../runtime/src/services/replication-service.ts';
 import { StorageService } from '../../runtime/src/services/storage-service.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
 import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
 import { type LeadershipStore, ModelLeadership } from './replication-leadership.ts';
 
 export interface InstanceWorld {
@@ -23,34 +22,6 @@ export interface InstanceWorld {
   readonly required: RequiredSeats | undefined;
   readonly onWritable: (instance: SimulatedInstance, isWritable: boolean) => void;
   readonly onViolation: (text: string) => void;
-}
-
-/** Nothing passes while the process is paused; nothing ever again when it is dead. */
-class Gate {
-  #isDead = false;
-  #paused: Promise<void> | undefined;
-  #resume = (): void => undefined;
-
-  async pass(): Promise<void> {
-    while (this.#paused !== undefined) await this.#paused;
-    if (this.#isDead) await new Promise<never>(() => undefined);
-  }
-
-  pause(): void {
-    this.#paused ??= new Promise((resolve) => {
-      this.#resume = resolve;
-    });
-  }
-
-  resume(): void {
-    this.#paused = undefined;
-    this.#resume();
-  }
-
-  kill(): void {
-    this.#isDead = true;
-    this.resume();
-  }
 }
 
 export class SimulatedInstance {
@@ -142,58 +113,6 @@ export class SimulatedInstance {
     this.#gate.kill();
     this.storage = undefined;
   }
-}
-
-function gatedClock(clock: Clock, gate: Gate): Clock {
-  return {
-    monotonicMs: () => clock.monotonicMs(),
-    wallTime: () => clock.wallTime(),
-    async sleep(delayMs, signal) {
-      await clock.sleep(delayMs, signal);
-      await gate.pass();
-    },
-  };
-}
-
-function gatedDisk(disk: Disk, gate: Gate): Disk {
-  const gated = async <T>(result: Promise<T>): Promise<T> => {
-    const value = await result;
-    await gate.pass();
-    return value;
-  };
-  return {
-    read: (file) => gated(disk.read(file)),
-    writeAtomic: (file, bytes) => gated(disk.writeAtomic(file, bytes)),
-    append: (file, bytes, options) => gated(disk.append(file, bytes, options)),
-    truncate: (file, size) => gated(disk.truncate(file, size)),
-    rename: (from, to) => gated(disk.rename(from, to)),
-    remove: (file) => gated(disk.remove(file)),
-    list: (folder) => gated(disk.list(folder)),
-  };
-}
-
-function gatedPeers(peers: Peers, gate: Gate): Peers {
-  return {
-    async call(address, method, body, options) {
-      try {
-        return await peers.call(address, method, body, options);
-      } finally {
-        await gate.pass();
-      }
-    },
-  };
-}
-
-function gatedHandlers(handlers: InternalHandlers, gate: Gate): InternalHandlers {
-  return new Map(
-    [...handlers].map(([method, handle]) => [
-      method,
-      async (body: unknown): Promise<unknown> => {
-        await gate.pass();
-        return handle(body);
-      },
-    ]),
-  );
 }
 
 function watch(running: Promise<void>, onViolation: (text: string) => void): void {
