@@ -122,12 +122,15 @@ function stateboard(snapshot: ClusterSnapshot): WantedProvider {
   };
 }
 
-/** With the cluster's UUID: a cluster that is made anew under an old name never reads the old one's leadership. */
+/**
+ * With the cluster's UUID: a cluster that is made anew under an old name never reads the old one's leadership. It ends
+ * with a slash, because instances put their keys right behind it.
+ */
 function prefixOf(snapshot: ClusterSnapshot): string {
   const { metadata, spec } = snapshot.cluster;
   const own = spec.failover.stateProvider?.etcd?.prefix ?? '/tonearm';
   const uuid = clusterUuidOf(snapshot);
-  return `${own.replace(/\/+$/, '')}/${namespaceOf(snapshot.cluster)}/${metadata.name}/${uuid}`;
+  return `${own.replace(/\/+$/, '')}/${namespaceOf(snapshot.cluster)}/${metadata.name}/${uuid}/`;
 }
 
 function unusable(reason: string, message: string): WantedProvider {
