@@ -90,10 +90,9 @@ export class EtcdConnection {
       hosts: [endpoint ?? ''],
       ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
       faultHandling: { host: () => sendOnce, global: sendOnce },
+      // No keepalive: etcd ends a connection that pings more than once in 5 s. A call has its deadline instead, and a
+      // watch its own probe.
       grpcOptions: {
-        'grpc.keepalive_time_ms': 1000,
-        'grpc.keepalive_timeout_ms': 1000,
-        'grpc.keepalive_permit_without_calls': 1,
         'grpc.enable_retries': 0,
         'grpc.initial_reconnect_backoff_ms': 100,
         'grpc.max_reconnect_backoff_ms': 1000,
