@@ -36,7 +36,8 @@ export function connectKubernetes(options: ConnectionOptions): KubernetesConnect
     headers: Readonly<Record<string, string>>,
   ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const url = new URL(path, options.url);
+      // The server may live below a path.
+      const url = new URL(options.url.replace(/\/$/, '') + path);
       const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
       const text = body === undefined ? undefined : JSON.stringify(body);
       // Without a length, Node would send the body of a DELETE as if it were the next request.

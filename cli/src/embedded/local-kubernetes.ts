@@ -154,6 +154,7 @@ async function startApi(
   };
   const api = await startKubernetesApi({
     port,
+    secret: state.apiSecret(),
     file: state.objectsFile,
     podLogs: (request) => readPodLog(place, request),
     validate: validateCustomResource,

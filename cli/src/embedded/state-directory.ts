@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { newApiSecret } from './api/start-kubernetes-api.ts';
 import { processStartTime } from './node/processes/start-time.ts';
 
 const memorySchema = z.strictObject({
@@ -45,6 +46,16 @@ export class StateDirectory {
 
   get kubeconfigFile(): string {
     return path.join(this.root, 'kubeconfig');
+  }
+
+  /** The part of the API's address that others cannot guess; the same at each start, as kubeconfigs were copied. */
+  apiSecret(): string {
+    const file = path.join(this.root, 'api-secret');
+    const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+    if (/^[0-9a-f]{32}$/.test(known)) return known;
+    const secret = newApiSecret();
+    writeFileSync(file, `${secret}\n`, { mode: 0o600 });
+    return secret;
   }
 
   get logs(): string {

@@ -129,10 +129,6 @@ export function forbidden(resource: ResourceName, name: string, why: string): Ap
   });
 }
 
-export function unauthorized(): ApiError {
-  return new ApiError({ code: 401, reason: 'Unauthorized', message: 'Unauthorized' });
-}
-
 export function methodNotAllowed(): ApiError {
   return new ApiError({
     code: 405,

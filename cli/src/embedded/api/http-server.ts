@@ -1,18 +1,20 @@
 /** The HTTP side: who may ask, and which part answers. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { methodNotAllowed, pathNotFound, unauthorized } from './api-error.ts';
+import { admitRequest } from './admit-request.ts';
+import { methodNotAllowed, pathNotFound } from './api-error.ts';
 import { buildApiVersions, buildGroup, buildGroupList, buildResourceList } from './discovery.ts';
 import type { ObjectStore } from './object-store.ts';
 import { buildOpenApiDocument, buildOpenApiIndex, openApiTag } from './openapi.ts';
 import type { PodLogs } from './pod-subresources.ts';
-import { type ApiRequest, parseRequest } from './requests.ts';
+import { parseRequest } from './requests.ts';
 import { handleResource } from './resource-handlers.ts';
 import { sendError, sendJson } from './responses.ts';
 import { parseRoute, type Route } from './routes.ts';
 
 export interface ApiServerOptions {
   readonly store: ObjectStore;
-  readonly token: string | undefined;
+  /** The first part of every path. */
+  readonly secret: string;
   readonly podLogs: PodLogs | undefined;
 }
 
@@ -32,9 +34,13 @@ async function answer(
   response: ServerResponse,
   options: ApiServerOptions,
 ): Promise<void> {
-  const request = parseRequest(incoming, response);
+  const admission = admitRequest(incoming, options.secret);
+  if (admission.kind === 'unknown-path') {
+    response.writeHead(404).end();
+    return;
+  }
+  const request = parseRequest(incoming, response, admission.url);
   const route = parseRoute(request.path);
-  if (route.kind !== 'health') checkToken(request, options.token);
   if (route.kind === 'resource') {
     return handleResource(request, options.store, route, options.podLogs);
   }
@@ -44,12 +50,6 @@ async function answer(
     return;
   }
   sendJson(response, 200, describeServer(route, options.store));
-}
-
-function checkToken(request: ApiRequest, token: string | undefined): void {
-  if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
-    throw unauthorized();
-  }
 }
 
 function describeServer(

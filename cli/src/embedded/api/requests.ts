@@ -26,8 +26,12 @@ export const PATCH_TYPES = {
   'application/apply-patch+yaml': 'apply',
 } as const;
 
-export function parseRequest(incoming: IncomingMessage, response: ServerResponse): ApiRequest {
-  const url = new URL(incoming.url ?? '/', 'http://embedded');
+export function parseRequest(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  address: string,
+): ApiRequest {
+  const url = new URL(`http://embedded${address}`);
   return {
     method: incoming.method ?? 'GET',
     path: url.pathname,

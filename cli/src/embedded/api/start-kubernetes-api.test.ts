@@ -36,19 +36,6 @@ function post(
 }
 
 describe('startKubernetesApi', () => {
-  it('refuses requests without the token, but for its health', async (test) => {
-    const api = await start(test, { token: 'secret' });
-    const codes = await Promise.all(
-      [
-        fetch(`${api.url}/api/v1/namespaces`),
-        fetch(`${api.url}/api/v1/namespaces`, { headers: { authorization: 'Bearer other' } }),
-        fetch(`${api.url}/api/v1/namespaces`, { headers: { authorization: 'Bearer secret' } }),
-        fetch(`${api.url}/readyz`),
-      ].map(async (answer) => (await answer).status),
-    );
-    assert.deepEqual(codes, [401, 401, 200, 200]);
-  });
-
   it('steps over a port that is taken', async (test) => {
     const first = await start(test);
     const second = await start(test, { port: first.port });

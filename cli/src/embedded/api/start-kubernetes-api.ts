@@ -1,4 +1,5 @@
 /** Starts the embedded Kubernetes API: the store, its file, and the server on loopback. */
+import { randomBytes } from 'node:crypto';
 import type { CustomValidation } from './custom-resources.ts';
 import { createApiServer } from './http-server.ts';
 import { listenOnLoopback } from './listen.ts';
@@ -11,8 +12,10 @@ export interface KubernetesApiOptions {
   readonly port?: number;
   /** Where the objects are kept; without it they end with the process. */
   readonly file?: string;
-  /** When set, requests without it as a bearer token are refused. */
-  readonly token?: string;
+  /**
+   * The first part of every path, which others cannot guess; left out, a new one. Whoever knows it may do everything.
+   */
+  readonly secret?: string;
   readonly podLogs?: PodLogs;
   /** The verdicts on custom resources that a real server would get from CEL rules. */
   readonly validate?: CustomValidation;
@@ -24,6 +27,7 @@ export interface KubernetesApiOptions {
 }
 
 export interface KubernetesApi {
+  /** With the secret in its path. */
   readonly url: string;
   readonly port: number;
   readonly store: ObjectStore;
@@ -39,10 +43,11 @@ export async function startKubernetesApi(
     options.file === undefined
       ? undefined
       : new StoreFile(options.file, store, options.onFileError ?? (() => undefined));
-  const server = createApiServer({ store, token: options.token, podLogs: options.podLogs });
+  const secret = options.secret ?? newApiSecret();
+  const server = createApiServer({ store, secret, podLogs: options.podLogs });
   const port = await listenOnLoopback(server, options.port ?? 0);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${port}/${secret}`,
     port,
     store,
     close: async () => {
@@ -52,4 +57,8 @@ export async function startKubernetesApi(
       await file?.close();
     },
   };
+}
+
+export function newApiSecret(): string {
+  return randomBytes(16).toString('hex');
 }
