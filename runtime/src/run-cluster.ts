@@ -11,7 +11,7 @@ export interface ClusterOptions {
   readonly roles: readonly AnyRole[];
   /** Names the application in `instances.yml` and in logs. Default: none. */
   readonly appName?: string;
-  /** Options of lowest rank, by name, e.g. `{ http_port: 8082 }`; see `docs/options.md`. */
+  /** Options of lowest rank, by name, e.g. `{ http_port: 8082 }`; the table in `core/options/instance-options.ts` has them. */
   readonly options?: Readonly<Record<string, OptionValue>>;
 }
 

@@ -2,6 +2,7 @@
 import fastify, { type FastifyError, type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import { ClusterError } from '../core/errors.ts';
 import type { Logger } from '../foundation/logger.ts';
+import { PeerError } from '../ports/peers.ts';
 
 export interface HttpAppOptions {
   readonly logger: Logger;
@@ -57,8 +58,13 @@ export function renderError(error: ClusterError): Record<string, unknown> {
   };
 }
 
-function asClusterError(error: FastifyError): ClusterError {
+/** What a handler threw, as one of the catalogue; a call to a peer that failed says whether it may have happened. */
+export function asClusterError(error: Error & { readonly statusCode?: number }): ClusterError {
   if (error instanceof ClusterError) return error;
+  if (error instanceof PeerError) {
+    const code = error.kind === 'not-sent' ? 'PEER_UNREACHABLE' : 'OUTCOME_UNKNOWN';
+    return new ClusterError(code, { message: error.message, cause: error });
+  }
   const status = error.statusCode ?? 500;
   if (status >= 400 && status < 500)
     return new ClusterError('REQUEST_INVALID', { message: error.message });

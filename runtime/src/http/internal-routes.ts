@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { ClusterError } from '../core/errors.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { InternalHandlers } from '../ports/peers.ts';
-import { ADMIN_BODY_BYTES_MAX, renderError } from './http-app.ts';
+import { ADMIN_BODY_BYTES_MAX, asClusterError, renderError } from './http-app.ts';
 
 export interface InternalRoutesOptions {
   readonly handlers: () => InternalHandlers;
@@ -43,12 +43,10 @@ export function internalRoutes(options: InternalRoutesOptions): FastifyPluginAsy
       }
       return { ok: true, value: (await handler(codec.decode(body))) ?? null };
     } catch (error) {
-      if (error instanceof ClusterError) return { ok: false, error: renderError(error) };
-      logger.error({ error, method }, 'an internal call failed unexpectedly');
-      return {
-        ok: false,
-        error: renderError(new ClusterError('INTERNAL', { message: String(error) })),
-      };
+      const answer = asClusterError(error instanceof Error ? error : new Error(String(error)));
+      if (answer.code === 'INTERNAL')
+        logger.error({ error, method }, 'an internal call failed unexpectedly');
+      return { ok: false, error: renderError(answer) };
     }
   }
 }
