@@ -35,7 +35,9 @@ import { tellExpelled } from './rules/tell-expelled.ts';
 import type { ClusterSnapshot } from './snapshot.ts';
 import { buildClusterStatus } from './status/build-cluster-status.ts';
 import { buildReplicaSetStatuses } from './status/build-replica-set-status.ts';
+import { explainReplicaSet } from './status/replica-set-facts.ts';
 import type { Action, Rule, Verdict } from './verdict.ts';
+import { memberSets } from './wanted-sets.ts';
 
 const rules: readonly Rule[] = [
   reportHealth,
@@ -88,6 +90,8 @@ export interface ClusterPlan {
 const IDLE_POLL_MS = 30_000;
 /** Something is wrong or refused: a person is at work, and looks. */
 const TROUBLED_POLL_MS = 5_000;
+/** Failover is under way: instances are asked, nothing is written until their answers change. */
+const SETTLING_POLL_MS = 500;
 /** After an action the world is looked at again at once, but not in a loop. */
 const ACTED_POLL_MS = 500;
 
@@ -111,9 +115,18 @@ export function planCluster(snapshot: ClusterSnapshot): ClusterPlan {
     status: buildClusterStatus(snapshot, all),
     replicaSetStatuses: buildReplicaSetStatuses(snapshot, all),
     actions: all.flatMap((verdict) => (verdict.kind === 'act' ? verdict.actions : [])),
-    requeueAfterMs: chooseRequeue(all),
+    requeueAfterMs: Math.min(chooseRequeue(all), settlingPoll(snapshot)),
     trace,
   };
+}
+
+/** A replica set without a leader has one again within a second or so; whoever waits for it should see that. */
+function settlingPoll(snapshot: ClusterSnapshot): number {
+  if (snapshot.config === undefined) return IDLE_POLL_MS;
+  const isServing = memberSets(snapshot).every(
+    (replicaSet) => explainReplicaSet(snapshot, replicaSet) === undefined,
+  );
+  return isServing ? IDLE_POLL_MS : SETTLING_POLL_MS;
 }
 
 function chooseRequeue(verdicts: readonly Verdict[]): number {
