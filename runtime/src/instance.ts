@@ -332,6 +332,7 @@ export class Instance {
         guarded,
         open: [healthRoutes(() => this.#health())],
         application: this.#roles.httpPlugins(),
+        missing: () => this.#health().reason,
       }),
     );
   }

@@ -10,6 +10,7 @@ const catalog = {
   CONFIG_UNDECIDED: { status: 504, message: 'The outcome of the change is not known yet.' },
   CONFIG_MISSING: { status: 409, message: 'The cluster is not bootstrapped.' },
   STATE_FORBIDS: { status: 409, message: 'The instance is in a state that does not allow this.' },
+  NOT_READY: { status: 503, message: 'The instance does not serve its roles yet.' },
   UNAUTHORIZED: {
     status: 401,
     message: 'The request carries neither the cluster cookie nor a valid token.',

@@ -57,6 +57,20 @@ describe('buildHttpApp', () => {
     assert.deepEqual(posted.json(), { got: { a: 1 } });
   });
 
+  it('answers 503 for what may only be missing because its role does not run yet', async () => {
+    const app = await buildHttpApp({
+      ...{ logger: silentLogger, isAuthorized: () => true, guarded: [], open: [], application: [] },
+      missing: () => 'the state is ConfiguringRoles',
+    });
+    const answer = await app.inject({ method: 'POST', url: '/employee', payload: {} });
+    assert.equal(answer.statusCode, 503);
+    assert.deepEqual(answer.json(), {
+      code: 'NOT_READY',
+      message:
+        'There is no POST /employee here yet: the state is ConfiguringRoles. Nothing was done; try again.',
+    });
+  });
+
   it('says why an instance is not ready', async () => {
     const app = await appWith({});
     const answer = await app.inject('/health/ready');

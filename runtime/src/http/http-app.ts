@@ -13,6 +13,8 @@ export interface HttpAppOptions {
   readonly open: readonly FastifyPluginAsync[];
   /** Routes of roles, in the order of the roles. */
   readonly application: readonly FastifyPluginAsync[];
+  /** Why routes may be missing now: the roles that bring them do not run yet. Empty when all are here. */
+  readonly missing?: () => string;
 }
 
 /** Bodies of the admin API and of peers; an application's routes keep Fastify's own limit of 1 MiB. */
@@ -31,10 +33,8 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     await reply.code(answer.status).send(renderError(answer));
   });
   app.setNotFoundHandler(async (request, reply) => {
-    const error = new ClusterError('NOT_FOUND', {
-      message: `There is no ${request.method} ${request.url} here.`,
-    });
-    await reply.code(404).send(renderError(error));
+    const error = judgeMissing(`${request.method} ${request.url}`, options.missing?.() ?? '');
+    await reply.code(error.status).send(renderError(error));
   });
   for (const plugin of options.open) await app.register(plugin);
   await app.register(async (scope) => {
@@ -47,6 +47,14 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
   for (const plugin of options.application) await app.register(plugin);
   await app.ready();
   return app;
+}
+
+/** 404 would tell a client that what it asks for does not exist. */
+function judgeMissing(what: string, reason: string): ClusterError {
+  if (reason === '') return new ClusterError('NOT_FOUND', { message: `There is no ${what} here.` });
+  return new ClusterError('NOT_READY', {
+    message: `There is no ${what} here yet: ${reason}. Nothing was done; try again.`,
+  });
 }
 
 export function renderError(error: ClusterError): Record<string, unknown> {
