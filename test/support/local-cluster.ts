@@ -7,7 +7,10 @@ import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { InstanceStatus, StateProviderConfig } from '@tonearm/runtime/contract';
+import { shareCompileCache } from '../../cli/src/compile-cache.ts';
+import { bucketIdStrCrc32 } from '../../runtime/src/core/sharding/bucket-id.ts';
 import { freePorts } from './ports.ts';
+import { isAlive } from './processes.ts';
 import { waitUntil } from './wait-until.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -21,7 +24,11 @@ export interface LocalClusterOptions {
   readonly routers?: number;
   readonly bucketCount?: number;
   readonly fencingTtlSeconds?: number;
+  /** Instances of storages appoint leaders too, not only the routers. */
+  readonly allCoordinate?: boolean;
 }
+
+const BUCKET_COUNT_DEFAULT = 300;
 
 export class LocalInstance {
   readonly name: string;
@@ -37,6 +44,11 @@ export class LocalInstance {
     this.workdir = options.workdir;
   }
 
+  get isRunning(): boolean {
+    const child = this.#child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
   get pid(): number {
     const pid = this.#child?.pid;
     if (pid === undefined) throw new Error(`${this.name} does not run`);
@@ -45,11 +57,8 @@ export class LocalInstance {
 
   /** The process of the application below the launcher. */
   get dataPid(): number {
-    const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8')
-      .trim()
-      .split(' ');
-    const pid = Number(children[0]);
-    if (!(pid > 0)) throw new Error(`${this.name} has no data process`);
+    const [pid] = childrenOf(this.pid);
+    if (pid === undefined) throw new Error(`${this.name} has no data process`);
     return pid;
   }
 
@@ -63,6 +72,7 @@ export class LocalInstance {
       {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: {
+          ...sharedEnvironment(),
           PATH: process.env['PATH'],
           TONEARM_INSTANCE_NAME: this.name,
           TONEARM_WORKDIR: path.join(this.workdir, 'data'),
@@ -81,25 +91,54 @@ export class LocalInstance {
     this.#child = child;
   }
 
-  /** Resolves when the process has ended. */
+  /** Resolves when the launcher has ended. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const child = this.#child;
-    if (child === undefined) return;
-    this.#child = undefined;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill(signal);
+    if (!this.isRunning) return;
+    const ended = this.ended();
+    this.#child?.kill(signal);
     await ended;
+  }
+
+  /** Resolves when the launcher has ended by itself. */
+  async ended(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.isRunning) return;
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+
+  /** The launcher is left: it releases what the dead process held, and ends. */
+  async killDataProcess(): Promise<void> {
+    process.kill(this.dataPid, 'SIGKILL');
+    await this.ended();
+  }
+
+  /** Both processes at once, paused or not: nobody releases anything, as when a machine is lost. */
+  async crash(): Promise<void> {
+    if (!this.isRunning) return;
+    const dataPid = childrenOf(this.pid)[0];
+    await this.stop('SIGKILL');
+    if (dataPid === undefined) return;
+    if (isAlive(dataPid)) process.kill(dataPid, 'SIGKILL');
+    await waitUntil(`${this.name} is dead`, () => !isAlive(dataPid));
+  }
+
+  pause(): void {
+    for (const pid of [this.pid, this.dataPid]) process.kill(pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    for (const pid of [this.dataPid, this.pid]) process.kill(pid, 'SIGCONT');
   }
 
   async request(
     method: string,
     url: string,
     body?: unknown,
+    timeoutMs = 20_000,
   ): Promise<{ status: number; body: unknown }> {
     const response = await fetch(`http://127.0.0.1:${this.httpPort}${url}`, {
       method,
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(timeoutMs),
       headers: {
         authorization: `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -113,8 +152,8 @@ export class LocalInstance {
     };
   }
 
-  async status(): Promise<InstanceStatus> {
-    const answer = await this.request('GET', '/admin/status');
+  async status(timeoutMs?: number): Promise<InstanceStatus> {
+    const answer = await this.request('GET', '/admin/status', undefined, timeoutMs);
     if (answer.status !== 200) throw new Error(`${this.name}: ${JSON.stringify(answer)}`);
     return answer.body as InstanceStatus;
   }
@@ -180,7 +219,7 @@ export class LocalCluster {
   async leaderOf(set: number): Promise<LocalInstance> {
     return waitUntil(`storage ${set + 1} has a writable leader`, async () => {
       for (const instance of this.storages[set] ?? []) {
-        const status = await instance.status().catch(() => undefined);
+        const status = await instance.status(2000).catch(() => undefined);
         if (status?.replicaSet?.writable === true) return instance;
       }
       return undefined;
@@ -188,12 +227,16 @@ export class LocalCluster {
   }
 
   async ready(): Promise<void> {
-    await waitUntil('every instance is ready', async () => {
-      const answers = await Promise.all(
-        this.instances.map((instance) => instance.request('GET', '/health/ready')),
-      );
-      return answers.every(({ status }) => status === 200);
-    });
+    await waitUntil(
+      'every instance is ready',
+      async () => {
+        const answers = await Promise.all(
+          this.instances.map((instance) => instance.request('GET', '/health/ready')),
+        );
+        return answers.every(({ status }) => status === 200);
+      },
+      60_000,
+    );
   }
 
   /** Changes sections through one instance, as `PATCH /admin/config` does. */
@@ -204,8 +247,38 @@ export class LocalCluster {
     return through.request('PATCH', '/admin/config', { sections });
   }
 
+  /** Which storage replica set the row of this id belongs to. */
+  setOf(id: string): number {
+    const share = Math.ceil(this.#bucketCount / this.storages.length);
+    return Math.floor((bucketIdStrCrc32(id, this.#bucketCount) - 1) / share);
+  }
+
+  /** One instance leads and every instance of the set has its rows. */
+  async settled(set: number): Promise<LocalInstance> {
+    const instances = this.storages[set] ?? [];
+    return waitUntil(
+      `all instances of storage ${set + 1} are equal`,
+      async () => {
+        const statuses = await Promise.all(instances.map((instance) => instance.status(2000)));
+        const views = statuses.map(({ replicaSet }) => replicaSet);
+        const leaders = views.filter((view) => view?.writable === true);
+        const leader = leaders[0];
+        const isSettled =
+          leaders.length === 1 &&
+          leader?.inSync.length === instances.length &&
+          views.every((view) => view?.position.sequence === leader.position.sequence);
+        return isSettled ? instances[views.indexOf(leader)] : undefined;
+      },
+      60_000,
+    );
+  }
+
+  get #bucketCount(): number {
+    return this.#options.bucketCount ?? BUCKET_COUNT_DEFAULT;
+  }
+
   async stop(): Promise<void> {
-    await Promise.all(this.instances.map((instance) => instance.stop('SIGKILL')));
+    await Promise.all(this.instances.map((instance) => instance.crash()));
     if (process.env['KEEP_LOGS'] === undefined)
       rmSync(this.folder, { recursive: true, force: true });
   }
@@ -213,10 +286,14 @@ export class LocalCluster {
   async #bootstrap(): Promise<void> {
     const statuses = await Promise.all(
       this.instances.map((instance) =>
-        waitUntil(`${instance.name} is unconfigured`, async () => {
-          const status = await instance.status();
-          return status.state === 'Unconfigured' ? status : undefined;
-        }),
+        waitUntil(
+          `${instance.name} is unconfigured`,
+          async () => {
+            const status = await instance.status();
+            return status.state === 'Unconfigured' ? status : undefined;
+          },
+          60_000,
+        ),
       ),
     );
     const uuidOf = new Map(statuses.map((status) => [status.name, status.uuid]));
@@ -227,7 +304,8 @@ export class LocalCluster {
   }
 
   #firstSections(uuidOf: ReadonlyMap<string, string>): Record<string, unknown> {
-    const { provider, bucketCount = 300, fencingTtlSeconds = 1 } = this.#options;
+    const { provider, fencingTtlSeconds = 1, allCoordinate = false } = this.#options;
+    const bucketCount = this.#bucketCount;
     const sets = [
       {
         uuid: setUuid(0),
@@ -238,7 +316,7 @@ export class LocalCluster {
       ...this.storages.map((instances, index) => ({
         uuid: setUuid(index + 1),
         instances,
-        roles: ['app.roles.storage'],
+        roles: [...(allCoordinate ? ['failover-coordinator'] : []), 'app.roles.storage'],
         weight: 1,
       })),
     ];
@@ -277,6 +355,19 @@ export class LocalCluster {
       vshard_groups: { default: { bucket_count: bucketCount, bootstrapped: true, assignment } },
     };
   }
+}
+
+/** Code that was compiled once is not compiled again by every process of every cluster. */
+function sharedEnvironment(): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = { ...process.env };
+  shareCompileCache(environment);
+  const directory = environment['NODE_COMPILE_CACHE'];
+  return directory === undefined ? {} : { NODE_COMPILE_CACHE: directory };
+}
+
+function childrenOf(pid: number): readonly number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
 }
 
 export function setUuid(index: number): string {
