@@ -1,3 +1,4 @@
+import { clusterScenario } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
 import { leadershipScenario } from './leadership-scenario.ts';
 import { replicationScenario } from './replication.ts';
@@ -8,4 +9,5 @@ export const scenarios: readonly Scenario[] = [
   configScenario(),
   leadershipScenario(),
   replicationScenario(),
+  clusterScenario(),
 ];

@@ -2,14 +2,12 @@ import type { Clock } from '../foundation/clock.ts';
 
 interface Timer {
   readonly dueMs: number;
-  readonly order: number;
   readonly fire: () => void;
 }
 
 /** A clock that stands still until it is told to move. Same sleeps, same order, every run. */
 export class SimulatedClock implements Clock {
   #nowMs = 0;
-  #order = 0;
   #timers: Timer[] = [];
 
   monotonicMs(): number {
@@ -28,7 +26,6 @@ export class SimulatedClock implements Clock {
       }
       const timer: Timer = {
         dueMs: this.#nowMs + Math.max(0, delayMs),
-        order: this.#order++,
         fire,
       };
       const abort = (): void => {
@@ -47,8 +44,12 @@ export class SimulatedClock implements Clock {
   /** Lets everything runnable run, then jumps to the next timer. False when none is left. */
   async next(): Promise<boolean> {
     await new Promise((resolve) => setImmediate(resolve));
-    const timer = this.#timers.toSorted((a, b) => a.dueMs - b.dueMs || a.order - b.order)[0];
-    if (timer === undefined) return false;
+    const [first, ...others] = this.#timers;
+    if (first === undefined) return false;
+    // In order of creation, so that of two that are due at once the earlier comes first.
+    const timer = others.reduce((soonest, other) => {
+      return other.dueMs < soonest.dueMs ? other : soonest;
+    }, first);
     this.#timers = this.#timers.filter((other) => other !== timer);
     this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
     timer.fire();

@@ -1,0 +1,226 @@
+/**
+ * What must hold in one replica set at every moment of a run, judged from outside: from the disks, from what the state
+ * provider stores, and from what clients were told.
+ *
+ * The one loss that the rules allow: when no in-sync member has its seat any more, the longest log of them leads, and
+ * what was acknowledged beyond it is gone.
+ */
+import {
+  type Appointment,
+  appointmentSchema,
+  providerKeys,
+  type Seat,
+} from '../../runtime/src/contract/provider-records.ts';
+import { comparePositions, sameSeat, sameSeats } from '../../runtime/src/core/failover/seats.ts';
+import type { Exchange } from '../../runtime/src/testing/simulated-peers.ts';
+import { endOf, firstDifference, idsIn, logOf } from './cluster-logs.ts';
+import type { Machine } from './cluster-machine.ts';
+
+export interface CheckerOptions {
+  readonly replicaSetUuid: string;
+  readonly machines: readonly Machine[];
+  readonly violate: (message: string) => void;
+  readonly note: (message: string) => void;
+  readonly count: (what: string, times?: number) => void;
+}
+
+export class ReplicaSetChecker {
+  readonly #options: CheckerOptions;
+  readonly #acknowledged = new Set<number>();
+  readonly #refused = new Set<number>();
+  readonly #leaders = new Map<number, string>();
+  readonly #promised = new Map<string, number>();
+  #appointment: Appointment | undefined;
+  #value: string | undefined;
+
+  constructor(options: CheckerOptions) {
+    this.#options = options;
+  }
+
+  get replicaSetUuid(): string {
+    return this.#options.replicaSetUuid;
+  }
+
+  get machines(): readonly Machine[] {
+    return this.#options.machines;
+  }
+
+  get acknowledged(): ReadonlySet<number> {
+    return this.#acknowledged;
+  }
+
+  answered(id: number): void {
+    this.#acknowledged.add(id);
+  }
+
+  refused(id: number): void {
+    this.#refused.add(id);
+  }
+
+  /** Called after every event of the run. */
+  moment(): void {
+    const writable = this.machines.filter(({ isWritable }) => isWritable);
+    if (writable.length <= 1) return;
+    const names = writable.map(
+      ({ uuid, process }) => `${uuid.slice(-2)} in term ${process?.storage.promisedTerm}`,
+    );
+    this.#options.violate(`two are writable: ${names.join(' and ')}`);
+  }
+
+  /** An instance has become writable. */
+  leads(machine: Machine): void {
+    const { violate, note, count } = this.#options;
+    const term = machine.process?.storage.promisedTerm ?? 0;
+    count('leaderships');
+    note(`${machine.uuid.slice(-2)} leads term ${term}`);
+    const other = this.#leaders.get(term);
+    if (other !== undefined && other !== machine.uuid) violate(`term ${term} has two leaders`);
+    this.#leaders.set(term, machine.uuid);
+    this.#requireAll(machine, `the leader of term ${term}`);
+    this.#compareLogs();
+  }
+
+  /** The record of the appointment may have changed. */
+  stored(entries: ReadonlyMap<string, string>): void {
+    const value = entries.get(providerKeys.leader(this.replicaSetUuid));
+    if (value === this.#value) return;
+    this.#value = value;
+    if (value === undefined) {
+      this.#options.note('the appointment is gone');
+      return;
+    }
+    const before = this.#appointment;
+    const next = appointmentSchema.parse(JSON.parse(value));
+    this.#appointment = next;
+    this.#options.note(
+      `term ${next.term}: ${next.leader.slice(-2)} of ${seatNames(next.inSync)} (${next.reason})`,
+    );
+    if (before?.term === next.term) this.#checkSameTerm(before, next);
+    else this.#checkNewTerm(before, next);
+    for (const seat of next.inSync) {
+      const machine = this.#holding(seat);
+      if (machine !== undefined) this.#requireAll(machine, `in-sync ${seat.uuid.slice(-2)}`);
+    }
+  }
+
+  /** Who has answered that it promises a term never takes part in a lower one. */
+  exchanged({ from, to, method, body, answer }: Exchange): void {
+    if (method === 'leadership.promise') {
+      const { promisedTerm } = answer as { readonly promisedTerm: number };
+      const before = this.#promised.get(to) ?? 0;
+      if (promisedTerm < before) this.#brokenPromise(to, before, promisedTerm);
+      this.#promised.set(to, Math.max(before, promisedTerm));
+    }
+    if (method === 'replication.pull') {
+      const { term } = body as { readonly term: number };
+      const before = this.#promised.get(from) ?? 0;
+      // The question may have been on its way when the promise was given; its answer is then of no use.
+      const machine = this.machines.find(({ uuid }) => uuid === from);
+      const kept = machine?.process?.storage.promisedTerm ?? before;
+      if (term < before && kept < before) this.#brokenPromise(from, before, term);
+    }
+  }
+
+  /** Everything has healed. Undefined when the set is whole: one leader, all in sync, all logs equal. */
+  whatIsMissing(): string | undefined {
+    const leader = this.machines.find(({ isWritable }) => isWritable);
+    if (leader === undefined) return 'nobody is writable';
+    const seats = this.machines.map(({ seat }) => seat);
+    if (!sameSeats(this.#appointment?.inSync ?? [], seats)) {
+      return `in sync are ${seatNames(this.#appointment?.inSync ?? [])}, not ${seatNames(seats)}`;
+    }
+    const ends = this.machines.map(({ disk }) => endOf(logOf(disk)));
+    const [first] = ends;
+    if (first !== undefined && ends.some((end) => comparePositions(end, first) !== 0)) {
+      return `the logs end at ${ends.map(({ term, sequence }) => `${term}/${sequence}`).join(' ')}`;
+    }
+    return undefined;
+  }
+
+  end(): void {
+    const { violate } = this.#options;
+    this.#compareLogs();
+    for (const machine of this.machines) {
+      this.#requireAll(machine, `at the end ${machine.uuid.slice(-2)}`);
+      const ids = idsIn(logOf(machine.disk));
+      const wrong = [...this.#refused].filter((id) => ids.has(id));
+      if (wrong.length > 0) violate(`${machine.uuid.slice(-2)} has refused rows ${briefly(wrong)}`);
+    }
+  }
+
+  #checkSameTerm(before: Appointment, next: Appointment): void {
+    if (before.leader !== next.leader) this.#options.violate(`term ${next.term} changed leaders`);
+  }
+
+  #checkNewTerm(before: Appointment | undefined, next: Appointment): void {
+    const { violate, count } = this.#options;
+    count(`appointed: ${next.reason}`);
+    if (before === undefined) return;
+    if (next.term < before.term) violate(`term ${next.term} follows term ${before.term}`);
+    const seat = next.inSync.find(({ uuid }) => uuid === next.leader);
+    const hadSeat = before.inSync.some((other) => seat !== undefined && sameSeat(other, seat));
+    // What it had forgotten may never have reached anybody: then those of before still have everything.
+    if (hadSeat || next.reason === 'provider-had-forgotten') return;
+    const left = before.inSync.filter((other) => this.#holding(other) !== undefined);
+    if (left.length > 0) {
+      violate(`${next.leader.slice(-2)} was appointed, in sync were ${seatNames(left)}`);
+      return;
+    }
+    this.#allSeatsLost(before, next);
+  }
+
+  #allSeatsLost(before: Appointment, next: Appointment): void {
+    const { violate, count, note } = this.#options;
+    const former = this.machines.filter(({ uuid }) =>
+      before.inSync.some((seat) => seat.uuid === uuid),
+    );
+    const leader = former.find(({ uuid }) => uuid === next.leader);
+    if (leader === undefined) {
+      violate(`${next.leader.slice(-2)} leads without ever having had a seat`);
+      return;
+    }
+    const log = logOf(leader.disk);
+    const longer = former.filter(
+      ({ disk }) => comparePositions(endOf(logOf(disk)), endOf(log)) > 0,
+    );
+    if (longer.length > 0) violate(`${longer[0]?.uuid.slice(-2)} has a longer log than the leader`);
+    const ids = idsIn(log);
+    const lost = [...this.#acknowledged].filter((id) => !ids.has(id));
+    for (const id of lost) this.#acknowledged.delete(id);
+    count('rows lost with all seats', lost.length);
+    note(`no seat was left: ${lost.length} acknowledged rows are lost`);
+  }
+
+  /** The machine whose log is still the one that has this seat. */
+  #holding(seat: Seat): Machine | undefined {
+    return this.machines.find((machine) => sameSeat(machine.seat, seat));
+  }
+
+  #requireAll(machine: Machine, who: string): void {
+    const ids = idsIn(logOf(machine.disk));
+    const missing = [...this.#acknowledged].filter((id) => !ids.has(id));
+    if (missing.length > 0) {
+      this.#options.violate(`${who} misses acknowledged rows ${briefly(missing)}`);
+    }
+  }
+
+  #compareLogs(): void {
+    const [first, ...others] = this.machines.map(({ disk }) => logOf(disk));
+    for (const log of others) {
+      const sequence = firstDifference(first ?? [], log);
+      if (sequence !== undefined) this.#options.violate(`two logs differ in row ${sequence}`);
+    }
+  }
+
+  #brokenPromise(uuid: string, promised: number, term: number): void {
+    this.#options.violate(`${uuid.slice(-2)} promised term ${promised}, and took part in ${term}`);
+  }
+}
+
+function seatNames(seats: readonly Seat[]): string {
+  return `[${seats.map(({ uuid, incarnation }) => `${uuid.slice(-2)}/${incarnation}`).join(' ')}]`;
+}
+
+function briefly(ids: readonly number[]): string {
+  return `${ids.slice(0, 5).join(', ')} (${ids.length} in all)`;
+}

@@ -1,0 +1,60 @@
+/** Reads the logs of simulated machines from outside, for checkers: what is on the disk, whoever runs. */
+import type { Position } from '../../runtime/src/contract/instance-status.ts';
+import { validBatches } from '../../runtime/src/core/storage/log-format.ts';
+import { RowCodec } from '../../runtime/src/core/storage/rows.ts';
+import type { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
+
+export interface LogBatch {
+  readonly term: number;
+  readonly firstSequence: number;
+  readonly rowCount: number;
+  readonly payload: Uint8Array;
+}
+
+/** The first space that the application creates. */
+const FIRST_SPACE = 512;
+
+export function logOf(disk: SimulatedDisk): readonly LogBatch[] {
+  return disk
+    .names('log')
+    .flatMap((name) => validBatches(disk.peek(`log/${name}`) ?? new Uint8Array()));
+}
+
+export function endOf(log: readonly LogBatch[]): Position {
+  const last = log.at(-1);
+  if (last === undefined) return { term: 0, sequence: 0 };
+  return { term: last.term, sequence: last.firstSequence + last.rowCount - 1 };
+}
+
+/** The ids that clients wrote. */
+export function idsIn(log: readonly LogBatch[]): ReadonlySet<number> {
+  const codec = new RowCodec();
+  const rows = log.flatMap(({ payload }) => codec.decode(payload));
+  return new Set(
+    rows.flatMap((row) =>
+      row.kind === 'replace' && row.space === FIRST_SPACE ? [Number(row.tuple[0])] : [],
+    ),
+  );
+}
+
+/** Two logs that share the term of a row share everything before it: where they do not, the row's number. */
+export function firstDifference(
+  a: readonly LogBatch[],
+  b: readonly LogBatch[],
+): number | undefined {
+  const shorter = Math.min(a.length, b.length);
+  let same = 0;
+  while (same < shorter && equal(a[same], b[same])) same++;
+  const terms = new Map(b.slice(same).map(({ firstSequence, term }) => [firstSequence, term]));
+  return a.slice(same).find(({ firstSequence, term }) => terms.get(firstSequence) === term)
+    ?.firstSequence;
+}
+
+function equal(a: LogBatch | undefined, b: LogBatch | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
+  return (
+    a.term === b.term &&
+    a.firstSequence === b.firstSequence &&
+    Buffer.compare(a.payload, b.payload) === 0
+  );
+}

@@ -1,0 +1,151 @@
+/**
+ * One machine with one instance: its disk survives its processes, each of which is the real services of a replica set
+ * on simulated ports, wired as `replica-set-services.ts` does it.
+ */
+import type { Topology } from '../../runtime/src/contract/cluster-config.ts';
+import type { Seat } from '../../runtime/src/contract/provider-records.ts';
+import type { Clock } from '../../runtime/src/foundation/clock.ts';
+import { releaseHeld } from '../../runtime/src/launcher/release.ts';
+import type { LogMode } from '../../runtime/src/services/replica-log.ts';
+import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
+import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
+import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import {
+  type ProviderFaults,
+  SimulatedStateProvider,
+} from '../../runtime/src/testing/simulated-state-provider.ts';
+import type { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
+import type { ClusterBug } from './cluster-bugs.ts';
+import { MachineClock } from './cluster-clock.ts';
+import { ClusterProcess } from './cluster-process.ts';
+
+export interface ClusterWorld {
+  readonly clock: Clock;
+  readonly random: SeededRandom;
+  readonly network: SimulatedNetwork;
+  readonly store: SimulatedStore;
+  readonly topology: Topology;
+  readonly logMode: LogMode;
+  readonly bug: ClusterBug | undefined;
+  readonly seatsOf: (replicaSetUuid: string) => readonly Seat[];
+  readonly onWritable: (machine: Machine, isWritable: boolean) => void;
+  readonly onFatal: (machine: Machine, error: unknown) => void;
+}
+
+export const CALM_PROVIDER: ProviderFaults = {
+  reach: 'ok',
+  delayMs: 5,
+  loseRequest: 0,
+  loseReply: 0,
+};
+
+const RELEASE_LIMIT_MS = 10_000;
+
+export class Machine {
+  readonly uuid: string;
+  readonly replicaSetUuid: string;
+  readonly disk: SimulatedDisk;
+  readonly world: ClusterWorld;
+  clock: MachineClock;
+  process: ClusterProcess | undefined;
+  incarnation = 0;
+  logIncarnation = 1;
+  #clients: SimulatedStateProvider[] = [];
+  #providerFaults: ProviderFaults = CALM_PROVIDER;
+
+  constructor(uuid: string, replicaSetUuid: string, world: ClusterWorld) {
+    this.uuid = uuid;
+    this.replicaSetUuid = replicaSetUuid;
+    this.world = world;
+    this.disk = new SimulatedDisk({ clock: world.clock, random: world.random });
+    this.clock = this.#boot();
+  }
+
+  get seat(): Seat {
+    return { uuid: this.uuid, incarnation: this.logIncarnation };
+  }
+
+  /** Does a process run here, and is it neither paused nor dead? */
+  get isRunning(): boolean {
+    return this.process?.gate.isOpen === true;
+  }
+
+  get isWritable(): boolean {
+    return this.isRunning && this.process?.storage.isWritable === true;
+  }
+
+  async start(): Promise<void> {
+    if (this.process !== undefined) return;
+    this.incarnation++;
+    const process = new ClusterProcess(this);
+    this.process = process;
+    await process.start();
+  }
+
+  /** A client of the state provider, with what is wrong between it and this machine. */
+  openProvider(clock: Clock, deliver: () => Promise<void>): SimulatedStateProvider {
+    const { store, random, clock: network } = this.world;
+    const client = new SimulatedStateProvider({ store, clock, random, network, deliver });
+    Object.assign(client.faults, this.#providerFaults);
+    this.#clients.push(client);
+    return client;
+  }
+
+  setProviderFaults(faults: Partial<ProviderFaults>): void {
+    this.#providerFaults = { ...CALM_PROVIDER, ...faults };
+    for (const client of this.#clients) Object.assign(client.faults, this.#providerFaults);
+  }
+
+  breakWatches(): void {
+    for (const client of this.#clients) client.breakWatches();
+  }
+
+  /** kill -9: what was written stays. The launcher gives back what the process held, if it lives. */
+  kill(launcherLives: boolean): void {
+    const process = this.#end();
+    this.disk.unmount();
+    if (process !== undefined && launcherLives) this.#release(process);
+  }
+
+  /** The machine reboots: what was not synced may be gone, and with it the seat. */
+  reboot(): void {
+    this.#end();
+    this.disk.crash();
+    if (this.world.logMode === 'write') this.logIncarnation++;
+    this.clock = this.#boot();
+  }
+
+  /** SIGTERM: leadership is given up while peers can catch up, then the process ends. */
+  async stop(): Promise<void> {
+    const { process } = this;
+    if (process === undefined) return;
+    await process.close();
+    if (this.process === process) this.kill(true);
+  }
+
+  #end(): ClusterProcess | undefined {
+    const { process } = this;
+    this.process = undefined;
+    this.#clients = [];
+    this.world.network.close(this.uuid);
+    process?.gate.kill();
+    return process;
+  }
+
+  #release({ held }: ClusterProcess): void {
+    const { clock } = this.world;
+    const provider = this.openProvider(clock, () => Promise.resolve());
+    const holder = { provider: null, holder: this.uuid, incarnation: this.incarnation, ...held };
+    releaseHeld(holder, { provider, clock, limitMs: RELEASE_LIMIT_MS }).then(
+      () => provider.close(),
+      (error: unknown) => this.world.onFatal(this, error),
+    );
+  }
+
+  #boot(): MachineClock {
+    const { clock, random } = this.world;
+    // Rates differ by less than the tenth that an observer waits longer.
+    const rate = 0.955 + random.fraction() * 0.09;
+    return new MachineClock(clock, rate, random.fraction() * 1e6);
+  }
+}
