@@ -13,7 +13,7 @@ import {
 } from '../../runtime/src/contract/provider-records.ts';
 import { comparePositions, sameSeat, sameSeats } from '../../runtime/src/core/failover/seats.ts';
 import type { Exchange } from '../../runtime/src/testing/simulated-peers.ts';
-import { endOf, firstDifference, idsIn, logOf } from './cluster-logs.ts';
+import { endOf, firstDifference, idsIn, logOf, promisedOn } from './cluster-logs.ts';
 import type { Machine } from './cluster-machine.ts';
 
 export interface CheckerOptions {
@@ -103,22 +103,18 @@ export class ReplicaSetChecker {
     }
   }
 
-  /** Who has answered that it promises a term never takes part in a lower one. */
-  exchanged({ from, to, method, body, answer }: Exchange): void {
-    if (method === 'leadership.promise') {
-      const { promisedTerm } = answer as { readonly promisedTerm: number };
-      const before = this.#promised.get(to) ?? 0;
-      if (promisedTerm < before) this.#brokenPromise(to, before, promisedTerm);
-      this.#promised.set(to, Math.max(before, promisedTerm));
+  /** Who answers that it has promised a term has it on its disk, and never promises less afterwards. */
+  exchanged({ to, method, answer }: Exchange): void {
+    const machine = this.machines.find(({ uuid }) => uuid === to);
+    if (method !== 'leadership.promise' || machine === undefined) return;
+    const { promisedTerm } = answer as { readonly promisedTerm: number };
+    const name = to.slice(-2);
+    if (promisedOn(machine.disk) < promisedTerm) {
+      this.#options.violate(`${name} answered before its promise of ${promisedTerm} was stored`);
     }
-    if (method === 'replication.pull') {
-      const { term } = body as { readonly term: number };
-      const before = this.#promised.get(from) ?? 0;
-      // The question may have been on its way when the promise was given; its answer is then of no use.
-      const machine = this.machines.find(({ uuid }) => uuid === from);
-      const kept = machine?.process?.storage.promisedTerm ?? before;
-      if (term < before && kept < before) this.#brokenPromise(from, before, term);
-    }
+    const before = this.#promised.get(to) ?? 0;
+    if (promisedTerm < before) this.#options.violate(`${name} broke its promise of ${before}`);
+    this.#promised.set(to, promisedTerm);
   }
 
   /** Everything has healed. Undefined when the set is whole: one leader, all in sync, all logs equal. */
@@ -210,10 +206,6 @@ export class ReplicaSetChecker {
       const sequence = firstDifference(first ?? [], log);
       if (sequence !== undefined) this.#options.violate(`two logs differ in row ${sequence}`);
     }
-  }
-
-  #brokenPromise(uuid: string, promised: number, term: number): void {
-    this.#options.violate(`${uuid.slice(-2)} promised term ${promised}, and took part in ${term}`);
   }
 }
 

@@ -14,16 +14,28 @@ export interface LogBatch {
 /** The first space that the application creates. */
 const FIRST_SPACE = 512;
 
+/** Up to the first gap: behind a torn end, nothing counts. */
 export function logOf(disk: SimulatedDisk): readonly LogBatch[] {
-  return disk
-    .names('log')
-    .flatMap((name) => validBatches(disk.peek(`log/${name}`) ?? new Uint8Array()));
+  const log: LogBatch[] = [];
+  for (const name of disk.names('log')) {
+    for (const batch of validBatches(disk.peek(`log/${name}`) ?? new Uint8Array())) {
+      if (batch.firstSequence !== endOf(log).sequence + 1) return log;
+      log.push(batch);
+    }
+  }
+  return log;
 }
 
 export function endOf(log: readonly LogBatch[]): Position {
   const last = log.at(-1);
   if (last === undefined) return { term: 0, sequence: 0 };
   return { term: last.term, sequence: last.firstSequence + last.rowCount - 1 };
+}
+
+export function promisedOn(disk: SimulatedDisk): number {
+  const text = new TextDecoder().decode(disk.peek('promised.json'));
+  if (text === '') return 0;
+  return (JSON.parse(text) as { readonly promisedTerm: number }).promisedTerm;
 }
 
 /** The ids that clients wrote. */

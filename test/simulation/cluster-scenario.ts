@@ -29,6 +29,7 @@ export function clusterScenario(bug?: ClusterBug): Scenario {
 }
 
 class ClusterRun {
+  readonly #bug: ClusterBug | undefined;
   readonly #clock = new SimulatedClock();
   readonly #random: SeededRandom;
   readonly #network: SimulatedNetwork;
@@ -43,6 +44,7 @@ class ClusterRun {
 
   constructor(seed: number, bug: ClusterBug | undefined) {
     const random = new SeededRandom(seed);
+    this.#bug = bug;
     this.#random = random;
     this.#network = new SimulatedNetwork({
       ...{ clock: this.#clock, random },
@@ -104,7 +106,7 @@ class ClusterRun {
     }
     const faults = new ClusterFaults({
       ...{ clock: this.#clock, random: this.#random, network: this.#network, store: this.#store },
-      machines: this.#machines,
+      ...{ machines: this.#machines, bug: this.#bug },
       note: (message) => this.#note(message),
       count: (what) => this.#count(what),
       violate: (message) => this.#violate(message),
