@@ -25,11 +25,6 @@ export function serversIn(topology: Topology, replicaSetUuid: string): readonly 
   return serversOf(topology).filter((server) => server.replicaset_uuid === replicaSetUuid);
 }
 
-/** The server that is known under the name of a pod. */
-export function serverNamed(topology: Topology, podName: string): KnownServer | undefined {
-  return serversOf(topology).find((server) => server.alias === podName);
-}
-
 export function isExpelled(topology: Topology, uuid: string): boolean {
   return topology.servers[uuid] === 'expelled';
 }

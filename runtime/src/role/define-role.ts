@@ -42,8 +42,7 @@ export interface RoleDefinition<Config = unknown> {
   readonly rpc?: Readonly<Record<string, RoleFunction>>;
 }
 
-/** A role of any config type, as `runCluster` takes it. */
-// biome-ignore lint: the config type of a role is its own affair.
+/** A role of any config type, as `runCluster` takes it: the type of its config is its own affair. */
 export type AnyRole = RoleDefinition<never>;
 
 /** Types a role's definition and checks its names. */

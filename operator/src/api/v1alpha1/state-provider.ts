@@ -121,6 +121,3 @@ export const failoverSchema = z
   })
   .prefault({})
   .describe('How leaders are chosen when instances fail.');
-
-export type FailoverSpec = z.output<typeof failoverSchema>;
-export type StateProviderSpec = z.output<typeof stateProviderSchema>;
