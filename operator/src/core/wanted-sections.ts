@@ -32,7 +32,17 @@ export function wantedSections(
     }
     for (const [name, value] of Object.entries(source.sections)) sections.set(name, value);
   }
-  for (const [name, value] of Object.entries(snapshot.cluster.spec.config ?? {})) {
+  const own = Object.entries(snapshot.cluster.spec.config ?? {});
+  // The schema refuses the plain names; with an extension they come as far as this.
+  const taken = own.find(([name]) => isSystemSection(name));
+  if (taken !== undefined) {
+    return {
+      kind: 'unusable',
+      reason: 'SectionReserved',
+      message: `spec.config: ${taken[0]} is a section that belongs to the system: use the fields of the Cluster.`,
+    };
+  }
+  for (const [name, value] of own) {
     sections.set(plainName(name), toJson(value));
   }
   // A section without a value is none.

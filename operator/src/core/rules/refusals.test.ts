@@ -130,6 +130,11 @@ describe('planCluster, refusing', () => {
       want: 'ProviderChangeUnsupported',
     },
     {
+      name: 'a section of the system under its file name',
+      edited: (spec) => ({ ...spec, config: { 'topology.yml': {} } }),
+      want: 'SectionReserved',
+    },
+    {
       name: 'another number of buckets over old data',
       edited: (spec) => ({ ...spec, bucketCount: 7 }),
       want: 'BucketCountFixed',
