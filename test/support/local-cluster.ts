@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { InstanceStatus, StateProviderConfig } from '@tonearm/runtime/contract';
 import { shareCompileCache } from '../../cli/src/compile-cache.ts';
 import { bucketIdStrCrc32 } from '../../runtime/src/core/sharding/bucket-id.ts';
@@ -266,7 +267,7 @@ export class LocalCluster {
         const isSettled =
           leaders.length === 1 &&
           leader?.inSync.length === instances.length &&
-          views.every((view) => view?.position.sequence === leader.position.sequence);
+          views.every((view) => isDeepStrictEqual(view?.position, leader.position));
         return isSettled ? instances[views.indexOf(leader)] : undefined;
       },
       60_000,
