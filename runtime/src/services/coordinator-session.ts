@@ -119,14 +119,15 @@ export class CoordinatorSession {
 
   #snapshot(topology: Topology, view: View, uuid: string): ReplicaSetSnapshot {
     const lease = view.leases.get(uuid);
-    const version = versionOf(lease?.record, lease?.revision ?? 0);
+    const appointment = view.leaders.get(uuid)?.record;
+    const version = versionOf(lease?.record, lease?.revision ?? 0, appointment?.term);
     const nowMs = this.#options.clock.monotonicMs();
     const observation = observe(this.#observations.get(uuid), version, nowMs);
     this.#observations.set(uuid, observation);
     return {
       uuid,
       members: leaderOrder(topology, uuid),
-      appointment: view.leaders.get(uuid)?.record,
+      appointment,
       lease: lease?.record,
       observation,
       highestPromise: this.#highestPromise.get(uuid) ?? 0,

@@ -8,7 +8,7 @@
 export const OBSERVER_PATIENCE = 1.1;
 
 export interface Observation {
-  /** Differs whenever the record differs; empty when it is absent. */
+  /** Differs whenever the record differs, or is absent anew. */
   readonly version: string;
   /** When this version was first seen. */
   readonly sinceMs: number;
@@ -19,12 +19,16 @@ export type RecordVerdict =
   | { readonly kind: 'released' }
   | { readonly kind: 'expired' };
 
-/** The nonce too: a store that was set up anew may give a revision again. */
+/**
+ * The nonce too: a store that was set up anew may give a revision again. Absence has neither; but nothing creates a
+ * lease record except an appointment, so its term tells one absence from a later one that the judge did not see begin.
+ */
 export function versionOf(
   record: { readonly nonce: string } | undefined,
   revision: number,
+  appointedTerm = 0,
 ): string {
-  return record === undefined ? '' : `${revision} ${record.nonce}`;
+  return record === undefined ? `absent in term ${appointedTerm}` : `${revision} ${record.nonce}`;
 }
 
 export function observe(

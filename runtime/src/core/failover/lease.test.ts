@@ -90,6 +90,12 @@ describe('the judgement of a record', () => {
     assert.equal(judgeRecord(gone, undefined, TTL, 5001).kind, 'held');
   });
 
+  it('takes the absence of a later term for another one', () => {
+    const absent = observe(undefined, versionOf(undefined, 0, 1), 1000);
+    const again = observe(absent, versionOf(undefined, 0, 2), 9000);
+    assert.equal(judgeRecord(again, undefined, TTL, 9001).kind, 'held');
+  });
+
   it('does not wait for a released record', () => {
     const seen = observe(undefined, '7 a', 1000);
     assert.deepEqual(judgeRecord(seen, { released: true }, TTL, 1000), { kind: 'released' });

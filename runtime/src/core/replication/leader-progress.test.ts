@@ -107,4 +107,12 @@ describe("the leader's view of its followers", () => {
     assert.equal(progress.change([a], 2001), undefined);
     assert.deepEqual(progress.change([a], 2000)?.seats, [a, b]);
   });
+
+  it('lets no seat in that lacks rows of before this term, although nothing is acknowledged yet', () => {
+    const progress = progressFrom(10);
+    progress.pulled(c, 7, 10);
+    assert.equal(progress.change([a, b], 20), undefined);
+    progress.pulled(c, 10, 30);
+    assert.deepEqual(progress.change([a, b], 40)?.seats, [a, b, c]);
+  });
 });

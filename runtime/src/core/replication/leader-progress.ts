@@ -5,8 +5,8 @@
  * while the in-sync members change:
  * - Until the outcome of a change is known, the seats of before *and* after it are required. So nothing is
  *   acknowledged without a laggard before its removal is stored.
- * - A seat that comes in is required first, and proposed only when it has every row that was acknowledged. So
- *   whoever is in the stored record has them all.
+ * - A seat that comes in is required first, and proposed only when it has every row that was acknowledged, in this
+ *   term or, for all that is known, before it. So whoever is in the stored record has them all.
  */
 import type { Seat } from '../../contract/provider-records.ts';
 import { assert } from '../../foundation/assert.ts';
@@ -47,6 +47,7 @@ interface SeatProgress {
 
 export interface LeaderProgressOptions {
   readonly own: Seat;
+  /** Of the term's first row: any before it may have been acknowledged in an earlier term. */
   readonly sequence: number;
   readonly nowMs: number;
   readonly limits: ProgressLimits;
@@ -105,8 +106,8 @@ export class LeaderProgress {
     this.#chooseJoining(inSync, nowMs);
     const base = distinct([...inSync, ...(this.#proposed ?? [])]);
     const removed = base.filter((seat) => this.#isLaggard(seat, nowMs));
-    const acknowledged = this.acknowledged(inSync);
-    const added = this.#joining.filter((seat) => this.sequenceOf(seat) >= acknowledged);
+    const needed = Math.max(this.#options.sequence, this.acknowledged(inSync));
+    const added = this.#joining.filter((seat) => this.sequenceOf(seat) >= needed);
     const undecided = this.#proposed !== undefined;
     if (removed.length + added.length === 0 && !undecided) return undefined;
     const stay = base.filter(
