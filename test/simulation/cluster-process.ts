@@ -1,14 +1,15 @@
 /** One process of a simulated machine: the real services of an instance, behind a gate that pauses or ends it. */
-import type { InternalHandler, InternalHandlers } from '../../runtime/src/ports/peers.ts';
-import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
+
 import { addressOf } from '../../runtime/src/core/failover/leader-order.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import { silentLogger } from '../../runtime/src/foundation/logger.ts';
+import type { LeadershipPort } from '../../runtime/src/ports/leadership.ts';
+import type { InternalHandler, InternalHandlers } from '../../runtime/src/ports/peers.ts';
+import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
 import { CoordinatorService } from '../../runtime/src/services/coordinator-service.ts';
 import { FailoverService } from '../../runtime/src/services/failover-service.ts';
 import { ReplicationService } from '../../runtime/src/services/replication-service.ts';
 import { StorageService } from '../../runtime/src/services/storage-service.ts';
-import type { LeadershipPort } from '../../runtime/src/ports/leadership.ts';
 import {
   absentIsExpired,
   acknowledgeEarly,
