@@ -9,10 +9,13 @@ import type { StatusOptions } from './commands/status.ts';
 import type { UpOptions } from './commands/up.ts';
 import { shareCompileCache } from './compile-cache.ts';
 import { openConsole } from './console.ts';
+import { warmUpInstances } from './embedded/warm-up.ts';
 
 // Each command brings its own imports: `tonearm kubeconfig` stands in prompts and scripts, and must be quick.
 const STATE_DIRECTORY = '.tonearm';
 const USAGE = 2;
+/** What a command leaves behind, such as a connection that its peer does not close, does not keep us longer. */
+const EXIT_LIMIT_MS = 500;
 
 const console = openConsole();
 
@@ -40,9 +43,10 @@ function buildProgram(): Command {
     .option('--etcd', 'keep leadership in an etcd, which must be installed')
     .addOption(stateOption())
     .action(async (options: UpOptions) => {
-      shareCompileCache(process.env);
+      const { isEmpty } = shareCompileCache(process.env);
+      const prepared = isEmpty ? warmUpInstances() : Promise.resolve();
       const { runUp } = await import('./commands/up.ts');
-      await runUp(options, console);
+      await runUp(options, console, prepared);
     });
   program
     .command('down')
@@ -92,3 +96,4 @@ try {
     process.exitCode = error instanceof CommandError ? error.exitCode : 1;
   }
 }
+setTimeout(() => process.exit(), EXIT_LIMIT_MS).unref();

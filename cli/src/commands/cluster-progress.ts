@@ -1,35 +1,47 @@
-/** Tells, in few lines, how the clusters of `tonearm up` come to serve, and then where they are. */
+/**
+ * Tells, in few lines, how the clusters of `tonearm up` come to serve, and then where they are.
+ *
+ * A stage is told once. What is in the way is told only when it stays: a start passes by many obstacles in no time.
+ */
 import path from 'node:path';
 import type { Console } from '../console.ts';
 import { renderTable } from '../console.ts';
-import { listAt, textAt } from '../embedded/api/json.ts';
 import type { KubernetesObject } from '../embedded/api/kubernetes-object.ts';
 import type { LocalKubernetes } from '../embedded/local-kubernetes.ts';
 import type { StateDirectory } from '../embedded/state-directory.ts';
+import { type ClusterStage, obstacleOf, stageOf } from './cluster-stage.ts';
 
 export interface ProgressParts {
   readonly kubernetes: LocalKubernetes;
   readonly state: StateDirectory;
   readonly console: Console;
-  readonly startedMs: number;
+  /** What newcomers may try, with the address of the first template; nothing for applications of others. */
+  readonly examples: (address: string) => readonly string[];
 }
 
 const LOCAL_ADDRESS = 'tonearm.dev/local-address';
+const CLUSTER_LABEL = 'tonearm.dev/cluster';
 const CLUSTERS = { group: 'tonearm.dev', version: 'v1alpha1', plural: 'clusters' };
 const SERVICES = { group: '', version: 'v1', plural: 'services' };
+const PODS = { group: '', version: 'v1', plural: 'pods' };
 /** Bursts of changes become one look. */
 const SETTLE_MS = 20;
-/** One line of a terminal; the whole message is in `tonearm status`. */
-const MESSAGE_LENGTH_MAX = 90;
-/** A start takes seconds; whoever waits this long wants to know where to look. */
-const PATIENCE_MS = 30_000;
+const LOOK_EVERY_MS = 1_000;
+/** A start takes seconds; what is in the way for longer is worth a line. */
+const PATIENCE_MS = 10_000;
+
+interface Told {
+  readonly stage: ClusterStage;
+  readonly sinceMs: number;
+  readonly obstacle: string;
+}
 
 export class ClusterProgress {
   readonly #parts: ProgressParts;
-  readonly #said = new Map<string, string>();
+  readonly #told = new Map<string, Told>();
   #subscription: { close(): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #patience: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
   #hasShownAddresses = false;
 
   constructor(parts: ProgressParts) {
@@ -37,84 +49,105 @@ export class ClusterProgress {
   }
 
   begin(): void {
-    const { console, kubernetes, state } = this.#parts;
-    console.line(`Kubernetes API on ${kubernetes.url}, state in ${relative(state.root)}`);
+    const { kubernetes, state } = this.#parts;
+    const { host } = new URL(kubernetes.url);
+    this.#say(`a small Kubernetes runs on ${host}; its state is in ${relative(state.root)}`);
     this.#subscription = kubernetes.store.onChange(() => {
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined;
         this.#look();
       }, SETTLE_MS);
     });
-    this.#patience = setTimeout(() => {
-      this.#adviseWaiting();
-    }, PATIENCE_MS);
+    this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#look();
   }
 
   end(): void {
-    clearTimeout(this.#patience);
+    clearInterval(this.#looking);
     this.#subscription?.close();
     clearTimeout(this.#timer);
   }
 
   #look(): void {
     const clusters = this.#list(CLUSTERS);
-    for (const cluster of clusters) this.#sayState(cluster);
+    for (const cluster of clusters) this.#follow(cluster);
     if (this.#hasShownAddresses || clusters.length === 0) return;
     const addresses = this.#addresses();
     const isComplete = clusters.every(
-      (cluster) => isReady(cluster) && hasAddress(cluster, addresses),
+      (cluster) =>
+        this.#told.get(keyOf(cluster))?.stage.kind === 'ready' &&
+        addresses.some((address) => address.cluster === cluster.metadata.name),
     );
     if (!isComplete) return;
     this.#hasShownAddresses = true;
     this.#sayAddresses(addresses);
   }
 
-  #adviseWaiting(): void {
-    const { console, state } = this.#parts;
-    if (this.#hasShownAddresses || this.#list(CLUSTERS).length === 0) return;
-    console.line(`  not ready yet: see "tonearm status", and the logs in ${relative(state.logs)}`);
+  #follow(cluster: KubernetesObject): void {
+    const { name, namespace } = cluster.metadata;
+    const hasPods = this.#list(PODS).some(
+      ({ metadata }) =>
+        metadata.namespace === namespace && metadata.labels?.[CLUSTER_LABEL] === name,
+    );
+    const stage = stageOf({ cluster, hasPods });
+    const told = this.#told.get(keyOf(cluster));
+    const nowMs = performance.now();
+    if (told === undefined || isNews(stage, told.stage)) {
+      this.#told.set(keyOf(cluster), { stage, sinceMs: nowMs, obstacle: '' });
+      this.#say(`${name}: ${stage.text}`);
+      return;
+    }
+    if (stage.kind === 'ready') {
+      const { obstacle } = told;
+      if (obstacle !== '') this.#say(`${name}: ready again`);
+      this.#told.set(keyOf(cluster), { stage, sinceMs: nowMs, obstacle: '' });
+      return;
+    }
+    const obstacle = obstacleOf(cluster);
+    const isOld = nowMs - told.sinceMs >= PATIENCE_MS && stage.kind !== 'refused';
+    if (!isOld || obstacle === '' || obstacle === told.obstacle) return;
+    this.#told.set(keyOf(cluster), { stage: told.stage, sinceMs: nowMs, obstacle });
+    this.#say(`${name} is not ready: ${obstacle} See "tonearm status".`);
   }
 
-  #sayState(cluster: KubernetesObject): void {
-    const { name } = cluster.metadata;
-    const condition = readyCondition(cluster);
-    const reason = textAt(condition, 'reason');
-    // A message changes with every instance that comes up; the reason changes with the step.
-    if (reason === '' || this.#said.get(name) === reason) return;
-    this.#said.set(name, reason);
-    const { console, startedMs } = this.#parts;
-    const text = isReady(cluster) ? 'ready' : shortened(textAt(condition, 'message'));
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-    console.line(`  ${console.dim(`${seconds} s`)}  ${name}: ${text}`);
+  /** With the seconds since the command was typed. */
+  #say(text: string): void {
+    const { console } = this.#parts;
+    const seconds = (performance.now() / 1000).toFixed(1).padStart(5);
+    console.line(`${console.dim(`${seconds} s`)}  ${text}`);
   }
 
   #sayAddresses(addresses: readonly Address[]): void {
-    const { console, state } = this.#parts;
-    const kubeconfig = `export KUBECONFIG="${relative(state.kubeconfigFile)}"`;
+    const { console, state, examples } = this.#parts;
+    const open = addresses.filter(({ port }) => port === 'http');
     const rows = [
-      ...addresses
-        .filter(({ port }) => port === 'http')
-        .map(({ service, address }) => [service, `http://${address}`]),
-      ['kubectl', kubeconfig],
+      ...open.map(({ service, address }) => [service, `http://${address}`]),
+      ['kubectl', `export KUBECONFIG="${relative(state.kubeconfigFile)}"`],
       ['logs', relative(state.logs)],
     ];
     console.line();
     for (const line of renderTable(rows)) console.line(`  ${line}`);
+    const lines = examples(open[0]?.address ?? '');
+    if (lines.length > 0) {
+      console.line();
+      for (const line of lines) console.line(`  ${line}`);
+    }
     console.line();
     console.line('Ctrl-C stops everything; the data stays.');
   }
 
   #addresses(): Address[] {
-    return this.#list(SERVICES).flatMap((service) => {
+    const addresses = this.#list(SERVICES).flatMap((service) => {
       const text = service.metadata.annotations?.[LOCAL_ADDRESS] ?? '';
-      const cluster = service.metadata.labels?.['tonearm.dev/cluster'] ?? '';
+      const cluster = service.metadata.labels?.[CLUSTER_LABEL] ?? '';
       const pairs = text.split(',').filter((pair) => pair !== '');
       return pairs.map((pair) => {
         const [port = '', address = ''] = pair.split('=');
         return { cluster, service: service.metadata.name, port, address };
       });
     });
+    // By port: the first template has the first one.
+    return addresses.toSorted((left, right) => portOf(left) - portOf(right));
   }
 
   #list(address: typeof CLUSTERS): readonly KubernetesObject[] {
@@ -131,24 +164,20 @@ interface Address {
   readonly address: string;
 }
 
-function shortened(message: string): string {
-  return message.length <= MESSAGE_LENGTH_MAX
-    ? message
-    : `${message.slice(0, MESSAGE_LENGTH_MAX - 1)}…`;
+const ORDER: readonly ClusterStage['kind'][] = ['planned', 'starting', 'joined', 'ready'];
+
+/** Going back is no news: a cluster that loses a leader for a moment has not begun anew. */
+function isNews(stage: ClusterStage, told: ClusterStage): boolean {
+  if (stage.kind === 'refused') return stage.text !== told.text;
+  return told.kind === 'refused' || ORDER.indexOf(stage.kind) > ORDER.indexOf(told.kind);
 }
 
-function hasAddress(cluster: KubernetesObject, addresses: readonly Address[]): boolean {
-  return addresses.some((address) => address.cluster === cluster.metadata.name);
+function keyOf({ metadata }: KubernetesObject): string {
+  return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
-function isReady(cluster: KubernetesObject): boolean {
-  return textAt(readyCondition(cluster), 'status') === 'True';
-}
-
-function readyCondition(cluster: KubernetesObject): unknown {
-  return listAt(cluster, 'status', 'conditions').find(
-    (condition) => textAt(condition, 'type') === 'Ready',
-  );
+function portOf({ address }: Address): number {
+  return Number(address.split(':')[1]);
 }
 
 function relative(file: string): string {

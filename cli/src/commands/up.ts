@@ -9,7 +9,7 @@ import { imagesOf, type Manifest, readManifests } from '../embedded/manifests.ts
 import { ApplicationImages } from '../embedded/node/pods/images.ts';
 import { StateDirectory, type StateMemory } from '../embedded/state-directory.ts';
 import { ClusterProgress } from './cluster-progress.ts';
-import { exampleManifest } from './example.ts';
+import { exampleCommands, exampleManifest, isExample } from './example.ts';
 
 export interface UpOptions {
   readonly state: string;
@@ -20,7 +20,12 @@ export interface UpOptions {
   readonly etcd?: boolean;
 }
 
-export async function runUp(options: UpOptions, console: Console): Promise<void> {
+/** `prepared` ends when instances may start. */
+export async function runUp(
+  options: UpOptions,
+  console: Console,
+  prepared: Promise<void>,
+): Promise<void> {
   const files = options.file ?? [defaultManifest()];
   const manifests = files.flatMap((file) => readManifests(file));
   const state = new StateDirectory(options.state);
@@ -34,7 +39,7 @@ export async function runUp(options: UpOptions, console: Console): Promise<void>
   try {
     const memory = planMemory(options, manifests, state.recall());
     state.remember(memory);
-    await run({ options, state, memory, manifests, console });
+    await run({ options, state, memory, manifests, console, prepared });
   } finally {
     state.unlock();
   }
@@ -46,16 +51,18 @@ interface Run {
   readonly memory: StateMemory;
   readonly manifests: readonly Manifest[];
   readonly console: Console;
+  readonly prepared: Promise<void>;
 }
 
-async function run({ options, state, memory, manifests, console }: Run): Promise<void> {
-  const startedMs = performance.now();
+async function run(parts: Run): Promise<void> {
+  const { options, state, memory, manifests, console } = parts;
   const ending = waitForEnd(console);
   let failure: CommandError | undefined;
   const kubernetes = await LocalKubernetes.start({
     state,
     memory,
     namespace: options.namespace,
+    prepared: parts.prepared,
     onNotice: (notice) => console.line(`  ${notice}`),
     onFailure: (name, error) => {
       const reason = error instanceof Error ? error.message : String(error);
@@ -64,7 +71,13 @@ async function run({ options, state, memory, manifests, console }: Run): Promise
     },
   });
   ending.onImpatience = () => kubernetes.kill();
-  const progress = new ClusterProgress({ kubernetes, state, console, startedMs });
+  const progress = new ClusterProgress({
+    kubernetes,
+    state,
+    console,
+    examples: (address) =>
+      Object.values(memory.images).some(isExample) ? exampleCommands(address) : [],
+  });
   try {
     progress.begin();
     for (const manifest of manifests) {
@@ -139,19 +152,23 @@ interface Ending {
   end(): void;
 }
 
+/** npm passes on what the terminal has sent to all: within this time it is one request. */
+const ONE_REQUEST_MS = 500;
+
 function waitForEnd(console: Console): Ending {
   let resolve: () => void = () => undefined;
   const ended = new Promise<void>((end) => {
     resolve = end;
   });
   const ending: Ending = { ended, onImpatience: () => undefined, end: resolve };
-  let requests = 0;
+  let firstMs: number | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      requests += 1;
+      firstMs ??= performance.now();
       resolve();
-      if (requests > 1) console.line('Stopping at once.');
-      if (requests > 1) ending.onImpatience();
+      if (performance.now() - firstMs < ONE_REQUEST_MS) return;
+      console.line('Stopping at once.');
+      ending.onImpatience();
     });
   }
   return ending;

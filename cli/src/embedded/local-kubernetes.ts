@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { crds, validateCluster, validateReplicaSet } from '@tonearm/operator/api';
-import { type Logger, systemClock } from '@tonearm/runtime/foundation';
+import { type Clock, type Logger, systemClock } from '@tonearm/runtime/foundation';
 import type { CustomValidation } from './api/custom-resources.ts';
 import { isObject } from './api/json.ts';
 import type { KubernetesObject } from './api/kubernetes-object.ts';
@@ -29,15 +29,21 @@ export interface LocalKubernetesOptions {
   readonly state: StateDirectory;
   readonly memory: StateMemory;
   readonly namespace: string;
+  /** Ends when instances may start. */
+  readonly prepared: Promise<void>;
   /** Told in words for people. */
   onNotice(notice: string): void;
   /** Something that must not fail has; the caller stops us. */
   onFailure(name: string, error: unknown): void;
 }
 
-/** Instances hand leadership over and write out what they hold; ten seconds are plenty for that. */
-const POD_GRACE_MS = 10_000;
-const PROVIDER_GRACE_MS = 3_000;
+/**
+ * All together a stop takes less than ten seconds, whatever hangs. Instances hand leadership over and close their
+ * files, which takes them a second or two; one that is killed instead loses nothing that it has acknowledged.
+ */
+const OPERATOR_GRACE_MS = 1_000;
+const POD_GRACE_MS = 6_000;
+const PROVIDER_GRACE_MS = 1_500;
 const MANAGER = 'tonearm-up';
 
 interface Parts {
@@ -76,6 +82,7 @@ export class LocalKubernetes {
     for (const definition of crds()) apply(api.store, definition);
     const kubeconfig = buildKubeconfig({ url: api.url, namespace });
     writeFileSync(state.kubeconfigFile, kubeconfig, { mode: 0o600 });
+    await options.prepared;
     const started = EmbeddedNode.start({
       api: new StoreNodeApi(api.store),
       host,
@@ -94,7 +101,7 @@ export class LocalKubernetes {
       logger: logger.child({ part: 'operator' }),
       onFailure: (error) => options.onFailure('operator', error),
     });
-    running.adopt(operator, (open) => open.stop());
+    running.adopt(operator, (open) => within(systemClock, OPERATOR_GRACE_MS, open.stop()));
     return new LocalKubernetes({ namespace, api, node, provider, running: running.move() });
   }
 
@@ -128,8 +135,16 @@ export class LocalKubernetes {
   /** Ends every process now, while `stop` waits for them. */
   kill(): void {
     this.#parts.node.kill();
-    this.#parts.provider.kill();
+    void this.#parts.provider.stop(0);
   }
+}
+
+/** Waits for something, but not for ever. */
+async function within(clock: Clock, limitMs: number, end: Promise<void>): Promise<void> {
+  const waiting = new AbortController();
+  const limit = clock.sleep(limitMs, waiting.signal).catch(() => undefined);
+  await Promise.race([end, limit]);
+  waiting.abort();
 }
 
 async function planProvider(

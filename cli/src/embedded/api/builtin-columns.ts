@@ -70,7 +70,13 @@ const COLUMNS: Readonly<Record<string, readonly TableColumn[]>> = {
   Lease: [column('Holder', at('spec', 'holderIdentity'))],
   Node: [
     column('Status', nodeStatus),
+    column('Roles', () => '<none>'),
+    AGE_COLUMN,
     column('Version', at('status', 'nodeInfo', 'kubeletVersion')),
+    wide('Internal-IP', nodeAddress),
+    wide('OS-Image', at('status', 'nodeInfo', 'osImage')),
+    wide('Kernel-Version', at('status', 'nodeInfo', 'kernelVersion')),
+    wide('Container-Runtime', at('status', 'nodeInfo', 'containerRuntimeVersion')),
   ],
   Endpoints: [column('Endpoints', endpointAddresses)],
   EndpointSlice: [column('AddressType', at('addressType'))],
@@ -176,6 +182,12 @@ function nodeStatus(node: KubernetesObject): string {
   const text = ready?.['status'] === 'True' ? 'Ready' : 'NotReady';
   const isCordoned = objectAt(node, 'spec')['unschedulable'] === true;
   return isCordoned ? `${text},SchedulingDisabled` : text;
+}
+
+function nodeAddress(node: KubernetesObject): string {
+  const addresses = listAt(node, 'status', 'addresses');
+  const found = addresses.find((address) => textAt(address, 'type') === 'InternalIP');
+  return textAt(found, 'address') || '<none>';
 }
 
 function endpointAddresses(endpoints: KubernetesObject): string {

@@ -10,6 +10,7 @@ import { parseRequest } from './requests.ts';
 import { handleResource } from './resource-handlers.ts';
 import { sendError, sendJson } from './responses.ts';
 import { parseRoute, type Route } from './routes.ts';
+import { VERSION } from './version.ts';
 
 export interface ApiServerOptions {
   readonly store: ObjectStore;
@@ -17,9 +18,6 @@ export interface ApiServerOptions {
   readonly secret: string;
   readonly podLogs: PodLogs | undefined;
 }
-
-/** What clients compare their own version with; the semantics served here are of this release. */
-const VERSION = { major: '1', minor: '35', gitVersion: 'v1.35.0-tonearm', platform: 'embedded' };
 
 export function createApiServer(options: ApiServerOptions): Server {
   return createServer((incoming, response) => {

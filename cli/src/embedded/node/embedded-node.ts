@@ -5,8 +5,10 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { type Clock, type Logger, TaskRegistry } from '@tonearm/runtime/foundation';
+import { VERSION } from '../api/version.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { type NodeApi, PODS } from './node-api.ts';
+import { NODE_NAME, registerNode } from './node-object.ts';
 import { type Claim, type LocalPorts as LocalPortsByName, type Pod } from './objects.ts';
 import type { Images } from './pods/images.ts';
 import { PodVolumes } from './pods/pod-volumes.ts';
@@ -29,8 +31,6 @@ export interface EmbeddedNodeOptions {
   onNotice(notice: string): void;
   onFailure(name: string, error: unknown): void;
 }
-
-export const NODE_NAME = 'local';
 
 /** Changes of these are what the node's own work depends on. */
 const WATCHED = new Set([
@@ -96,6 +96,11 @@ export class EmbeddedNode {
   /** Pods of an earlier run start again, with their data and, where free, their ports. */
   static start(options: EmbeddedNodeOptions): EmbeddedNode {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    const now = options.clock.wallTime().toISOString();
+    registerNode(options.api, {
+      now: now.replace(/\.\d+Z$/, 'Z'),
+      version: VERSION.gitVersion,
+    });
     const node = new EmbeddedNode(options);
     node.#schedule();
     return node;

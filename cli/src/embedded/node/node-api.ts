@@ -15,6 +15,7 @@ export const SERVICES: NodeResource<Service> = core('services', 'Service');
 export const SECRETS: NodeResource<KeyedData> = core('secrets', 'Secret');
 export const CONFIG_MAPS: NodeResource<KeyedData> = core('configmaps', 'ConfigMap');
 export const CLAIMS: NodeResource<Claim> = core('persistentvolumeclaims', 'PersistentVolumeClaim');
+export const NODES: NodeResource<NodeObject> = core('nodes', 'Node');
 export const EVENTS: NodeResource<NodeObject> = core('events', 'Event');
 export const STATEFUL_SETS: NodeResource<StatefulSet> = {
   group: 'apps',

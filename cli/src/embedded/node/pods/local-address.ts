@@ -14,7 +14,11 @@ const PORT_VARIABLES: Readonly<Record<string, string>> = {
 
 /** What an instance must be told otherwise than its manifest says. */
 export function localOverrides(ports: LocalPorts): Record<string, string> {
-  const overrides: Record<string, string> = { TONEARM_ADVERTISE_HOST: '127.0.0.1' };
+  const overrides: Record<string, string> = {
+    TONEARM_ADVERTISE_HOST: '127.0.0.1',
+    // Nobody else in the network of a laptop is to reach what runs on it.
+    TONEARM_HTTP_HOST: '127.0.0.1',
+  };
   for (const [name, variable] of Object.entries(PORT_VARIABLES)) {
     const port = ports[name];
     if (port !== undefined) overrides[variable] = String(port);

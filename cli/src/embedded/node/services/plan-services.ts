@@ -79,7 +79,7 @@ function forwardsOf(
       service,
       portName,
       preferredPort: port.port + index,
-      isMain: index === 0,
+      isMain: index === 0 && portName === 'http',
       targets: ready.flatMap((endpoint) =>
         endpoint.ports.filter(({ name }) => name === portName).map((target) => target.port),
       ),
