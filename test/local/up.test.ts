@@ -167,6 +167,23 @@ describe('tonearm up', () => {
     assert.equal((await up).exitCode, 0);
   });
 
+  it('ends a pod that does not want to, before "tonearm down" has to', async () => {
+    const stubborn = path.join(tonearm.folder, 'stubborn.yaml');
+    const text = readFileSync(file, 'utf8');
+    const environment = 'env: [{ name: STUBBORN, value: "yes" }]';
+    writeFileSync(
+      stubborn,
+      text.replace('name: instance\n', `name: instance\n          ${environment}\n`),
+    );
+    assert.equal((await tonearm.run('down', '--purge')).exitCode, 0);
+    const up = tonearm.start('-f', stubborn);
+    const pid = await tonearm.pidOf('app-0');
+    const down = await tonearm.run('down');
+    assert.deepEqual(down, { exitCode: 0, output: `Stopped what ran in ${tonearm.state}.\n` });
+    assert.equal(processStartTime(pid), undefined);
+    assert.equal((await up).exitCode, 0);
+  });
+
   it('keeps the state provider that it began with', async () => {
     const { exitCode, output } = await tonearm.run('up', '--etcd', '-f', file);
     assert.equal(exitCode, 1);

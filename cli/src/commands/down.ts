@@ -9,7 +9,7 @@ export interface DownOptions {
   readonly purge?: boolean;
 }
 
-/** `tonearm up` itself gives pods ten seconds, and the state provider a few more. */
+/** `tonearm up` ends within ten seconds, unless the machine is very busy. */
 const WAIT_MS = 20_000;
 const KILL_WAIT_MS = 3_000;
 const POLL_MS = 50;

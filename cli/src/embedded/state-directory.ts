@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { newApiSecret } from './api/start-kubernetes-api.ts';
+import { newApiSecret } from './api/api-secret.ts';
 import { processStartTime } from './node/processes/start-time.ts';
 
 const memorySchema = z.strictObject({

@@ -1,5 +1,5 @@
 /** Starts the embedded Kubernetes API: the store, its file, and the server on loopback. */
-import { randomBytes } from 'node:crypto';
+import { newApiSecret } from './api-secret.ts';
 import type { CustomValidation } from './custom-resources.ts';
 import { createApiServer } from './http-server.ts';
 import { listenOnLoopback } from './listen.ts';
@@ -57,8 +57,4 @@ export async function startKubernetesApi(
       await file?.close();
     },
   };
-}
-
-export function newApiSecret(): string {
-  return randomBytes(16).toString('hex');
 }
