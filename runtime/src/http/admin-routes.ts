@@ -1,6 +1,7 @@
 /** The admin API: what the operator, the command line and people call. Validates, calls a service, answers. */
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
+import { brokenRule } from '../contract/broken-rule.ts';
 import { type ClusterConfig, clusterConfigSchema, uuidSchema } from '../contract/cluster-config.ts';
 import {
   configPatchSchema,
@@ -87,6 +88,6 @@ function parse<T>(schema: z.ZodType<T>, input: unknown): T {
   const field = issue?.path.join('.') || 'body';
   throw new ClusterError('REQUEST_INVALID', {
     field,
-    message: `${field}: ${issue?.message ?? 'is not valid'}`,
+    message: `${field}: ${brokenRule(issue)}`,
   });
 }

@@ -5,6 +5,8 @@
  * loops need nobody: the resolver settles a lock that its coordinator has forgotten, and the catch-up fetches a config
  * that was committed without this instance. Neither concludes anything from a provider or a peer that does not answer.
  */
+import type { z } from 'zod';
+import { brokenRule } from '../contract/broken-rule.ts';
 import type {
   ClusterConfig,
   ConfigVersion,
@@ -333,23 +335,13 @@ export class ConfigService {
   }
 }
 
-function parseBody<T>(
-  schema: {
-    safeParse(value: unknown):
-      | { success: true; data: T }
-      | {
-          success: false;
-          error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] };
-        };
-  },
-  body: unknown,
-): T {
+function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const field = issue?.path.map(String).join('.') ?? '';
   throw new ClusterError('REQUEST_INVALID', {
-    message: `The request is not valid: ${field}: ${issue?.message ?? ''}`,
+    message: `The request is not valid: ${field}: ${brokenRule(issue)}`,
     field,
   });
 }
