@@ -16,6 +16,7 @@ import { waitUntil } from './wait-until.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const COOKIE = 'test-cookie';
+const AUTHORIZATION = `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`;
 const CLUSTER_UUID = '00000000-0000-4000-8000-0000000000cc';
 
 export interface LocalClusterOptions {
@@ -131,6 +132,17 @@ export class LocalInstance {
     for (const pid of [this.dataPid, this.pid]) process.kill(pid, 'SIGCONT');
   }
 
+  /** Sends the text as it is. */
+  async put(url: string, text: string): Promise<{ status: number; body: unknown }> {
+    const response = await fetch(`http://127.0.0.1:${this.httpPort}${url}`, {
+      method: 'PUT',
+      signal: AbortSignal.timeout(20_000),
+      headers: { authorization: AUTHORIZATION, 'content-type': 'application/yaml' },
+      body: text,
+    });
+    return readAnswer(response);
+  }
+
   async request(
     method: string,
     url: string,
@@ -141,16 +153,12 @@ export class LocalInstance {
       method,
       signal: AbortSignal.timeout(timeoutMs),
       headers: {
-        authorization: `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`,
+        authorization: AUTHORIZATION,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const text = await response.text();
-    return {
-      status: response.status,
-      body: text === '' ? undefined : (JSON.parse(text) as unknown),
-    };
+    return readAnswer(response);
   }
 
   async status(timeoutMs?: number): Promise<InstanceStatus> {
@@ -364,6 +372,11 @@ function sharedEnvironment(): NodeJS.ProcessEnv {
   shareCompileCache(environment);
   const directory = environment['NODE_COMPILE_CACHE'];
   return directory === undefined ? {} : { NODE_COMPILE_CACHE: directory };
+}
+
+async function readAnswer(response: Response): Promise<{ status: number; body: unknown }> {
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
 }
 
 function childrenOf(pid: number): readonly number[] {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Is there such a process, and has it not ended? One that waits for its parent to look has ended. */
 export function isAlive(pid: number): boolean {
@@ -8,4 +8,17 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Processes whose environment or arguments name a folder: what was started for it, directly or not. */
+export function processesIn(folder: string): readonly number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    try {
+      const texts = ['environ', 'cmdline'].map((file) => readFileSync(`/proc/${pid}/${file}`));
+      return pid !== process.pid && texts.some((text) => text.includes(folder));
+    } catch {
+      return false;
+    }
+  });
 }

@@ -1,0 +1,57 @@
+/**
+ * One job of the soak, in a process of its own: seeds of one scenario until the time is up, or until a planted bug is
+ * found. Prints its result as one line of JSON.
+ *
+ *     simulation-job.ts --scenario=NAME --from=SEED --seconds=N
+ *     simulation-job.ts --bug=NAME --from=SEED
+ */
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { runSeeds, type Scenario } from '../simulation/scenario.ts';
+import { scenarios } from '../simulation/scenarios.ts';
+import { plantedBugs, SEEDS_FOR_A_BUG } from './planted-bugs.ts';
+
+export const jobResultSchema = z.object({
+  seeds: z.number(),
+  failed: z.array(z.object({ seed: z.number(), violation: z.string() })),
+});
+export type JobResult = z.infer<typeof jobResultSchema>;
+
+async function runScenario(scenario: Scenario, from: number, seconds: number): Promise<JobResult> {
+  const untilMs = performance.now() + seconds * 1000;
+  const failed: { seed: number; violation: string }[] = [];
+  let seeds = 0;
+  for (; seeds === 0 || performance.now() < untilMs; seeds++) {
+    const run = await scenario.run(from + seeds);
+    const [violation] = run.violations;
+    if (violation !== undefined) failed.push({ seed: from + seeds, violation });
+  }
+  return { seeds, failed };
+}
+
+async function findBug(scenario: Scenario, from: number): Promise<JobResult> {
+  const { failed } = await runSeeds(scenario, from, SEEDS_FOR_A_BUG, { stopAtFirst: true });
+  const [first] = failed;
+  if (first === undefined) return { seeds: SEEDS_FOR_A_BUG, failed: [] };
+  const { seed, violations } = first;
+  return { seeds: seed - from + 1, failed: [{ seed, violation: violations[0] ?? '' }] };
+}
+
+async function main(): Promise<JobResult> {
+  const { values } = parseArgs({
+    options: {
+      scenario: { type: 'string' },
+      bug: { type: 'string' },
+      from: { type: 'string', default: '1' },
+      seconds: { type: 'string', default: '60' },
+    },
+  });
+  const from = Number(values.from);
+  const scenario = scenarios.find(({ name }) => name === values.scenario);
+  if (scenario !== undefined) return runScenario(scenario, from, Number(values.seconds));
+  const bug = plantedBugs.find(({ name }) => name === values.bug);
+  if (bug !== undefined) return findBug(bug.scenario, from);
+  throw new Error('give the name of a scenario or of a planted bug');
+}
+
+if (import.meta.main) process.stdout.write(`${JSON.stringify(await main())}\n`);
