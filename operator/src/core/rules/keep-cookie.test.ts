@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { buildCluster, OPERATOR_FACTS } from '../../testing/cluster-objects.ts';
+import { ModelWorld } from '../../testing/model-world.ts';
+import type { CookieSecret } from '../snapshot.ts';
+import type { Verdict } from '../verdict.ts';
+import { keepCookie } from './keep-cookie.ts';
+
+const NAME = 'employees-cookie';
+const OWN = OPERATOR_FACTS.publicKey;
+
+function key(letter: string): string {
+  return `-----BEGIN PUBLIC KEY-----\n${letter.repeat(8)}\n-----END PUBLIC KEY-----\n`;
+}
+
+function publishing(keys: string): readonly Verdict[] {
+  return [
+    {
+      kind: 'act',
+      actions: [{ kind: 'publish-operator-key', name: NAME, keys }],
+      reason: 'PublishingKey',
+      message: `The operator's public key is added to Secret ${NAME}.`,
+    },
+  ];
+}
+
+describe('keepCookie', () => {
+  const cases: readonly {
+    readonly name: string;
+    readonly cookie: CookieSecret | undefined;
+    readonly want: readonly Verdict[];
+  }[] = [
+    {
+      name: 'makes one, with the key of this operator from the start',
+      cookie: undefined,
+      want: [
+        {
+          kind: 'act',
+          actions: [{ kind: 'create-cookie', name: NAME, keys: OWN }],
+          reason: 'CreatingCookie',
+          message: `Secret ${NAME} is created.`,
+        },
+      ],
+    },
+    {
+      name: 'never writes into a Secret of a user that has no cookie',
+      cookie: { hasCookie: false, operatorKeys: OWN },
+      want: [
+        {
+          kind: 'stop',
+          refused: true,
+          reason: 'CookieMissing',
+          message: `Secret ${NAME} exists without the key "cookie": add one, or delete the Secret to have it made.`,
+        },
+      ],
+    },
+    {
+      name: 'leaves one alone that has the key',
+      cookie: { hasCookie: true, operatorKeys: OWN },
+      want: [],
+    },
+    {
+      name: 'leaves one alone whose second key is this operator’s',
+      cookie: { hasCookie: true, operatorKeys: `${key('a')}${OWN}` },
+      want: [],
+    },
+    {
+      name: 'adds the key to a cookie that a user has brought',
+      cookie: { hasCookie: true, operatorKeys: '' },
+      want: publishing(OWN),
+    },
+    {
+      name: 'keeps the key before, so that nobody is shut out while the Secret spreads',
+      cookie: { hasCookie: true, operatorKeys: key('a') },
+      want: publishing(`${OWN}${key('a')}`),
+    },
+    {
+      name: 'keeps no more than two',
+      cookie: { hasCookie: true, operatorKeys: `${key('a')}${key('b')}` },
+      want: publishing(`${OWN}${key('a')}`),
+    },
+  ];
+
+  for (const { name, cookie, want } of cases) {
+    it(name, () => {
+      const snapshot = { ...new ModelWorld(buildCluster()).snapshot(), cookie };
+      assert.deepEqual(keepCookie(snapshot), want);
+    });
+  }
+});
