@@ -74,6 +74,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
           promisedTerm: storageOf().promisedTerm,
           logIncarnation: identity.logIncarnation,
         }),
+        seenTerm: () => storageOf().seenTerm,
         promise: (term) => storageOf().promise(term),
         freeze: () => storageOf().freeze(),
         thaw: () => storageOf().thaw(),

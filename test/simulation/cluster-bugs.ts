@@ -27,7 +27,7 @@ export type ClusterBug = (typeof clusterBugs)[number];
 /** A change of the in-sync members counts from the moment of sending. */
 export const acknowledgeEarly: RequiredSeats = (inSync, held) => (held.length > 0 ? held : inSync);
 
-/** The lease counts from the moment of the answer. */
+/** The lease counts from the moment of the answer; and answers take long, so that this matters. */
 export class DeadlineFromAnswer {
   readonly #clock: Clock;
   readonly #ttlMs: number;
@@ -51,6 +51,7 @@ export class DeadlineFromAnswer {
       },
       transact: async (transaction, options) => {
         const outcome = await provider.transact(transaction, options);
+        await this.#clock.sleep(this.#ttlMs / 2);
         if (outcome.kind === 'applied') answered();
         return outcome;
       },

@@ -125,6 +125,9 @@ export class ReplicaSetChecker {
     if (!sameSeats(this.#appointment?.inSync ?? [], seats)) {
       return `in sync are ${seatNames(this.#appointment?.inSync ?? [])}, not ${seatNames(seats)}`;
     }
+    const term = this.#appointment?.term ?? 0;
+    const ahead = this.machines.find(({ disk }) => promisedOn(disk) > term);
+    if (ahead !== undefined) return `${ahead.uuid.slice(-2)} has promised more than term ${term}`;
     const ends = this.machines.map(({ disk }) => endOf(logOf(disk)));
     const [first] = ends;
     if (first !== undefined && ends.some((end) => comparePositions(end, first) !== 0)) {

@@ -112,7 +112,7 @@ export class ClusterFaults {
       ['handover', (machine) => this.#handover(machine)],
       ['handover', (machine) => this.#handover(machine)],
     ];
-    if (bug === 'deadline-from-answer') return all.filter(([name]) => name === 'learns late');
+    if (bug === 'deadline-from-answer') return all.filter(([name]) => name === 'isolate');
     const chosen = all.filter(() => random.chance(0.5));
     return chosen.length > 0 ? chosen : all;
   }

@@ -57,6 +57,7 @@ export class ClusterProcess {
           promisedTerm: storageOf().promisedTerm,
           logIncarnation: identity.logIncarnation,
         }),
+        seenTerm: () => storageOf().seenTerm,
         promise: (term) => storageOf().promise(term),
         freeze: () => storageOf().freeze(),
         thaw: () => storageOf().thaw(),

@@ -14,6 +14,7 @@ import { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
 import type { ClusterBug } from './cluster-bugs.ts';
 import { ReplicaSetChecker } from './cluster-checker.ts';
 import { ClusterFaults } from './cluster-faults.ts';
+import { promisedOn } from './cluster-logs.ts';
 import { type ClusterWorld, Machine } from './cluster-machine.ts';
 import type { Scenario, ScenarioRun } from './scenario.ts';
 
@@ -115,7 +116,32 @@ class ClusterRun {
     await faults.heal();
     this.#note('all faults have ended');
     await Promise.all(this.#checkers.map((checker) => this.#becomeWhole(checker)));
+    await this.#overtake();
     for (const checker of this.#checkers) checker.end();
+  }
+
+  /** A follower has promised higher terms, and only its leader can learn of it, not who appoints. */
+  async #overtake(): Promise<void> {
+    const active = this.#machines.find(({ process }) => process?.coordinator.active === true);
+    // Not in the set itself: if it led, the cut would keep the follower away from its leader as well.
+    const checker = this.#checkers.find(
+      ({ replicaSetUuid }) => replicaSetUuid !== active?.replicaSetUuid,
+    );
+    const follower = checker?.machines.find(({ isWritable }) => !isWritable);
+    if (active === undefined || checker === undefined || follower === undefined) return;
+    this.#count('overtaken');
+    this.#network.cut(active.uuid, follower.uuid);
+    const term = promisedOn(follower.disk) + 1 + this.#random.integer(3);
+    this.#note(`${follower.uuid.slice(-2)} promises term ${term}`);
+    await this.#network
+      .peersFor('rival')
+      .call(
+        follower.uuid,
+        ...(['leadership.promise', { replicaSetUuid: checker.replicaSetUuid, term }] as const),
+        { timeoutMs: 1000 },
+      );
+    await this.#becomeWhole(checker);
+    this.#network.healCuts();
   }
 
   /** A write is acknowledged again, and then nothing is missing while nobody writes. */

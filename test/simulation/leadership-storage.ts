@@ -35,6 +35,10 @@ export class ModelStorage implements ReplicaSetStorage {
     };
   }
 
+  seenTerm(): number {
+    return this.durable.promisedTerm;
+  }
+
   async promise(term: number): Promise<StorageReport> {
     this.durable.promisedTerm = Math.max(this.durable.promisedTerm, term);
     return this.report();

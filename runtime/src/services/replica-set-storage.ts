@@ -10,6 +10,8 @@ export interface StorageReport {
 
 export interface ReplicaSetStorage {
   report(): StorageReport;
+  /** The highest term that anyone was heard to have promised: a leader of a lower one has to give way. */
+  seenTerm(): number;
   /**
    * Persists that rows of lower terms are refused from now on, then reports. A lower term than one promised before
    * changes nothing: the report says so.

@@ -90,10 +90,11 @@ export class StatefulLeadership implements LeadershipEngine {
       return { kind: 'none', term: this.#promisedTerm(), reason };
     }
     const { term, leader } = stored.appointment;
+    // Also with a higher promise: what it asks the leader for then tells that leader to give way.
+    if (leader !== this.#options.identity.uuid) return { kind: 'follower', term, leader };
     if (this.#promisedTerm() > term) {
       return { kind: 'none', term: this.#promisedTerm(), reason: 'a higher term was promised' };
     }
-    if (leader !== this.#options.identity.uuid) return { kind: 'follower', term, leader };
     const inSync = this.#inSync.seats(term);
     const deadlineMs = this.#lease.deadlineMs();
     if (this.#lease.term !== term || inSync === undefined || !Number.isFinite(deadlineMs)) {
@@ -175,6 +176,7 @@ export class StatefulLeadership implements LeadershipEngine {
       const startedMs = clock.monotonicMs();
       try {
         await this.#leaveWhenForbidden(signal);
+        await this.#giveWay(signal);
         await this.#takeOrRenew(signal);
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
@@ -209,7 +211,20 @@ export class StatefulLeadership implements LeadershipEngine {
     const own = { uuid: identity.uuid, incarnation: identity.logIncarnation };
     // Between its appointment and now the end of its log may have been lost.
     const seated = inSync.some((seat) => sameSeat(seat, own));
-    return seated && this.#promisedTerm() <= term ? stored : undefined;
+    const highest = Math.max(this.#promisedTerm(), this.#options.storage.seenTerm());
+    return seated && highest <= term ? stored : undefined;
+  }
+
+  /** A member that has promised a higher term follows no more: only an appointment in a higher one brings it back. */
+  async #giveWay(signal: AbortSignal): Promise<void> {
+    const { storage, logger } = this.#options;
+    const term = this.#lease.term;
+    const seenTerm = storage.seenTerm();
+    if (term === undefined || seenTerm <= term) return;
+    logger.warn({ term, seenTerm }, 'a higher term was promised elsewhere; leadership is given up');
+    await this.#lease.release(signal);
+    // Whoever appoints learns of it here, even if it cannot reach those who promised it first.
+    await storage.promise(seenTerm);
   }
 
   /** An instance that may not lead any more hands over, or at least lets go. */

@@ -89,10 +89,6 @@ export interface StorageReport extends PromiseAnswer {
   readonly acknowledged: Position;
   readonly inSync: { readonly term: number; readonly seats: readonly Seat[] };
   readonly isWritable: boolean;
-  /**
-   * The highest term that anyone was heard to have promised. A leader of a lower one writes no more: it should give
-   * up its lease, so that somebody is appointed in a higher term.
-   */
   readonly seenTerm: number;
 }
 
@@ -159,6 +155,11 @@ export class StorageService {
 
   get promisedTerm(): number {
     return this.#store.promise.promisedTerm;
+  }
+
+  /** A leader of a lower one has to give up its lease, so that somebody is appointed in a higher one. */
+  get seenTerm(): number {
+    return this.#seenTerm;
   }
 
   get acknowledged(): Position {

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type ClusterBug, clusterBugs } from './cluster-bugs.ts';
+import { clusterScenario } from './cluster-scenario.ts';
+import { knownSeeds } from './known-seeds.ts';
+import { explainFailures, runSeeds } from './scenario.ts';
+
+describe('clusters under faults', () => {
+  it('never have two writable leaders, lose nothing acknowledged, and become whole again', async () => {
+    const scenario = clusterScenario();
+    const run = await runSeeds(scenario, 1, 55);
+    assert.equal(run.failed.length, 0, explainFailures(scenario, run));
+    // Faults that reach nothing would prove nothing.
+    const { done = 0, unknown = 0, reads = 0, leaderships = 0, overtaken = 0 } = run.counts;
+    const isBusy = done > 2000 && unknown > 50 && reads > 500 && leaderships > 150 && overtaken > 5;
+    assert.ok(isBusy, JSON.stringify(run.counts));
+  });
+
+  for (const { seed, reason } of knownSeeds('cluster')) {
+    it(`is well with seed ${seed}: ${reason}`, async () => {
+      const scenario = clusterScenario();
+      const run = await runSeeds(scenario, seed, 1);
+      assert.equal(run.failed.length, 0, explainFailures(scenario, run));
+    });
+  }
+
+  // The first seeds are near those that find it, so that this takes no longer than it must.
+  const findings: Readonly<Record<ClusterBug, readonly [number, RegExp]>> = {
+    'deadline-from-answer': [35, /two are writable/],
+    'absent-is-expired': [15, /two are writable/],
+    'acknowledge-early': [5, /misses acknowledged rows/],
+    'forgetful-promise': [1, /answered before its promise/],
+    'appoint-anyone': [1, /misses acknowledged rows|was appointed, in sync were/],
+  };
+  for (const bug of clusterBugs) {
+    it(`are found out with the planted bug "${bug}"`, async () => {
+      const [from, finding] = findings[bug];
+      const { failed } = await runSeeds(clusterScenario(bug), from, 60, { stopAtFirst: true });
+      assert.match(failed[0]?.violations[0] ?? '', finding);
+    });
+  }
+
+  it('run the same from the same seed', async () => {
+    const scenario = clusterScenario();
+    assert.deepEqual(await scenario.run(7), await scenario.run(7));
+  });
+});
