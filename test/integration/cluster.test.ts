@@ -275,7 +275,7 @@ describe('a cluster of real processes with a real etcd', { skip: absent }, () =>
     await Promise.all(cluster.instances.map((instance) => instance.crash()));
     for (const instance of cluster.instances) instance.start();
     for (const writer of writers) await writer.acknowledges(20);
-    await cluster.settled(0);
+    for (const set of writers.keys()) await cluster.settled(set);
     for (const writer of writers) await writer.stop();
     await watch.stop();
     assert.deepEqual(watch.violations, []);

@@ -19,12 +19,17 @@ describe('a cluster of real processes with a stateboard', () => {
     stateboard = await startStateboard();
     cluster = await LocalCluster.start({
       provider: stateboard.provider('/test'),
-      storages: [2, 2],
+      storages: [2, 1],
     });
   });
   after(async () => {
     await cluster.stop();
     await stateboard.stop();
+  });
+
+  it('has a leader in each replica set, and all its instances in sync', async () => {
+    assert.equal(await cluster.settled(0), cluster.storages[0]?.[0]);
+    assert.equal(await cluster.settled(1), cluster.storages[1]?.[0]);
   });
 
   it('stores an employee once and gives it back', async () => {

@@ -42,6 +42,7 @@ export async function runLeaderFaults(
     for (let round = 0; goesOn(round); round++) {
       const startedMs = performance.now();
       const faults = pickFaults(cluster, random);
+      tell(`round ${round}: ${faults.map(tale).join(', ')}`);
       await Promise.all(
         faults.map(async (fault) => {
           count(counts, fault.kind);
@@ -52,10 +53,7 @@ export async function runLeaderFaults(
       for (const set of cluster.storages.keys()) await cluster.settled(set);
       for (const writer of writers) await writer.acknowledges(5);
       count(counts, 'rounds');
-      const story = faults.map(({ kind, victim }) => `${kind} ${victim.name}`).join(', ');
-      tell(
-        `round ${round}: ${story}; settled after ${Math.round(performance.now() - startedMs)} ms`,
-      );
+      tell(`  settled after ${Math.round(performance.now() - startedMs)} ms`);
     }
   } finally {
     for (const writer of writers) await writer.stop();
@@ -74,6 +72,12 @@ interface PlannedFault {
   readonly victim: LocalInstance;
   readonly afterMs: number;
   readonly lastsMs: number;
+}
+
+function tale({ kind, victim, afterMs, lastsMs }: PlannedFault): string {
+  if (kind === 'freeze-etcd') return `etcd frozen after ${afterMs} ms for ${lastsMs} ms`;
+  const lasts = kind === 'freeze' ? ` for ${lastsMs} ms` : '';
+  return `${kind} ${victim.name} after ${afterMs} ms${lasts}`;
 }
 
 /** Never two on one instance: what a second one meets would be no process. */

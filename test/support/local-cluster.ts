@@ -265,21 +265,26 @@ export class LocalCluster {
   /** One instance leads and every instance of the set has its rows. */
   async settled(set: number): Promise<LocalInstance> {
     const instances = this.storages[set] ?? [];
-    return waitUntil(
-      `all instances of storage ${set + 1} are equal`,
-      async () => {
-        const statuses = await Promise.all(instances.map((instance) => instance.status(2000)));
-        const views = statuses.map(({ replicaSet }) => replicaSet);
-        const leaders = views.filter((view) => view?.writable === true);
-        const leader = leaders[0];
-        const isSettled =
-          leaders.length === 1 &&
-          leader?.inSync.length === instances.length &&
-          views.every((view) => isDeepStrictEqual(view?.position, leader.position));
-        return isSettled ? instances[views.indexOf(leader)] : undefined;
-      },
-      60_000,
-    );
+    let last: unknown;
+    const probe = async (): Promise<LocalInstance | undefined> => {
+      const statuses = await Promise.all(instances.map((instance) => instance.status(5000)));
+      last = statuses;
+      const views = statuses.map(({ replicaSet }) => replicaSet);
+      const leaders = views.filter((view) => view?.writable === true);
+      const leader = leaders[0];
+      const isSettled =
+        leaders.length === 1 &&
+        leader?.inSync.length === instances.length &&
+        views.every((view) => isDeepStrictEqual(view?.position, leader.position));
+      return isSettled ? instances[views.indexOf(leader)] : undefined;
+    };
+    try {
+      return await waitUntil(`all of storage ${set + 1} are equal`, probe, 60_000);
+    } catch (error) {
+      throw new Error(`storage ${set + 1} does not settle: ${JSON.stringify(last)}`, {
+        cause: error,
+      });
+    }
   }
 
   get #bucketCount(): number {

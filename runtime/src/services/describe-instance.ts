@@ -54,6 +54,9 @@ async function describeReplicaSet(replicaSet: DescribedReplicaSet): Promise<Repl
   const { replicaSetUuid, storage, failover, buckets } = replicaSet;
   const report = storage.report();
   const leader = failover.leaderOf(replicaSetUuid);
+  const current = failover.current();
+  // A leader knows who acknowledges now; anyone else knows what it was told last.
+  const seats = current.kind === 'leader' ? current.inSync : report.inSync.seats;
   return {
     uuid: replicaSetUuid,
     leader: leader?.uuid ?? null,
@@ -62,7 +65,7 @@ async function describeReplicaSet(replicaSet: DescribedReplicaSet): Promise<Repl
     position: report.position,
     acknowledged: report.acknowledged,
     promisedTerm: report.promisedTerm,
-    inSync: report.inSync.seats.map((seat) => seat.uuid),
+    inSync: seats.map((seat) => seat.uuid),
     bucketCount: await buckets.count(),
   };
 }
