@@ -168,6 +168,24 @@ const table: readonly [string, ReplicaSetSnapshot, string][] = [
     'term 4: b2 (all-seats-lost)',
   ],
   [
+    'appoints of those that are left, when every seat was expelled and all of them have promised',
+    expired({
+      members: [member(B), member(C)],
+      appointment: appointed(3, A, [A]),
+      round: round(4, { b: report(4, [3, 5]), c: report(4, [3, 6]) }),
+    }),
+    'term 4: c1 (all-seats-lost)',
+  ],
+  [
+    'waits for all that are left, when every seat was expelled',
+    expired({
+      members: [member(B), member(C)],
+      appointment: appointed(3, A, [A]),
+      round: round(4, { b: report(4, [3, 5]) }),
+    }),
+    'no-healthy-candidates',
+  ],
+  [
     'gives a leader that was overtaken by a promise a new term, once it has promised it',
     expired({
       observation: fresh,

@@ -156,10 +156,13 @@ function fromSeats(
     if (leader === undefined) return undefined;
     return appoint(set, [leader, ...present.filter((seat) => !sameSeat(seat, leader))], reason);
   }
-  // An instance that was expelled never answers, so its seat is lost as those whose log lost its end.
-  const former = inSync.filter(({ uuid }) => set.members.some((member) => member.uuid === uuid));
-  if (former.some(({ uuid }) => !promised.has(uuid))) return undefined;
-  const seats = former.flatMap(({ uuid }) => seatOf(uuid, promised) ?? []);
+  // An instance that was expelled never answers, so its seat is lost as those whose log lost its end. When all were
+  // expelled, as the only instance of a set without volumes is after each restart, the instances that are left decide.
+  const members = set.members.map(({ uuid }) => uuid);
+  const former = members.filter((uuid) => inSync.some((seat) => seat.uuid === uuid));
+  const asked = former.length > 0 ? former : members;
+  if (asked.some((uuid) => !promised.has(uuid))) return undefined;
+  const seats = asked.flatMap((uuid) => seatOf(uuid, promised) ?? []);
   const leader = longestLog(set, seats, promised);
   return leader && appoint(set, [leader], 'all-seats-lost');
 }
