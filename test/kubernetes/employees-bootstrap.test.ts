@@ -74,13 +74,12 @@ describe('the employees manifest on Kubernetes', () => {
     const uuids = new Map([...instances].map(([name, { uuid }]) => [name, uuid]));
     const records = await employees.records();
     for (const { metadata, status } of await employees.replicaSets()) {
-      const uuid = status?.uuid ?? '';
       const leader = uuids.get(status?.leader ?? '');
-      const appointment = records.get(`leaders/${uuid}`);
-      const lease = records.get(`lease/${uuid}`);
-      const told = [appointment?.['leader'], lease?.['holder'], lease?.['released']];
-      assert.deepEqual(told, [leader, leader, false], metadata.name);
-      assert.equal(appointment?.['term'], lease?.['term']);
+      const { leader: appointed, term } = records.get(`leaders/${status?.uuid}`) ?? {};
+      const lease = records.get(`lease/${status?.uuid}`) ?? {};
+      assert.equal(appointed, leader, metadata.name);
+      const told = [lease['holder'], lease['term'], lease['released']];
+      assert.deepEqual(told, [leader, term, false], metadata.name);
     }
     assert.equal(records.get('identity')?.['clusterUuid'], cluster?.status?.uuid);
     const coordinators = [...instances.values()].filter(({ roles }) =>
