@@ -127,13 +127,14 @@ export class SimulatedDisk {
   }
 
   #list(folder: string): readonly string[] {
+    const start = folder === '.' ? '' : `${folder}/`;
     const names = [...this.#files.keys()]
-      .filter((file) => isInside(file, folder))
-      .map((file) => file.slice(folder.length + 1).split('/')[0] ?? '');
+      .filter((file) => file.startsWith(start))
+      .map((file) => file.slice(start.length).split('/')[0] ?? '');
     return [...new Set(names)].toSorted();
   }
 }
 
 function isInside(file: string, folder: string): boolean {
-  return folder === '' || file.startsWith(`${folder}/`);
+  return file.startsWith(`${folder}/`);
 }
