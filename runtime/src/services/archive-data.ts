@@ -2,12 +2,13 @@
 import type { Disk } from '../ports/disk.ts';
 
 const ARCHIVE = 'expelled';
-const IDENTITY = 'instance.json';
+/** What tells, after a crash in the middle, that this instance was expelled and has to go on: moved last, in this order. */
+const LAST: readonly string[] = ['config', 'instance.json'];
 
-/** The identity goes last: a crash before that leaves an instance that is expelled and archived again. */
 export async function archiveData(disk: Disk, uuid: string): Promise<void> {
   const names = (await disk.list('.')).filter((name) => name !== ARCHIVE && !name.startsWith('.'));
-  for (const name of [...names.filter((other) => other !== IDENTITY), IDENTITY]) {
-    if (names.includes(name)) await disk.rename(name, `${ARCHIVE}/${uuid}/${name}`);
+  const first = names.filter((name) => !LAST.includes(name));
+  for (const name of [...first, ...LAST.filter((one) => names.includes(one))]) {
+    await disk.rename(name, `${ARCHIVE}/${uuid}/${name}`);
   }
 }
