@@ -91,6 +91,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       leadership: this.failover,
       logMode: options.logMode,
       fatal,
+      isMember: (uuid) => this.#isMember(uuid),
     });
     this.#replication = new ReplicationService({
       storage: this.storage,
@@ -138,6 +139,15 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     const topology = topologyOf(config);
     await this.failover.configure(topology);
     await this.coordinator.configure(topology);
+  }
+
+  #isMember(uuid: string): boolean {
+    const server = topologyOf(this.#options.config()).servers[uuid];
+    return (
+      server !== undefined &&
+      server !== 'expelled' &&
+      server.replicaset_uuid === this.replicaSetUuid
+    );
   }
 
   handlers(): InternalHandlers {

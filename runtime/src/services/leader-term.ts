@@ -30,6 +30,7 @@ export interface LeaderTermOptions {
   readonly logger: Logger;
   readonly limits: ProgressLimits;
   readonly required: RequiredSeats;
+  readonly isMember: (uuid: string) => boolean;
   /** Persists the in-sync members that were stored. */
   readonly saveInSync: (seats: readonly Seat[]) => Promise<void>;
   /** Called when something that others can see may have changed. */
@@ -61,6 +62,7 @@ export class LeaderTerm {
       nowMs: options.clock.monotonicMs(),
       limits: options.limits,
       required: options.required,
+      isMember: options.isMember,
     });
   }
 

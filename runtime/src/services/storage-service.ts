@@ -32,6 +32,7 @@ import type { Disk } from '../ports/disk.ts';
 import type { LeadershipPort } from '../ports/leadership.ts';
 import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
 import { LeaderTerm } from './leader-term.ts';
+import { refuseThenable } from './refuse-thenable.ts';
 import type { LogMode } from './replica-log.ts';
 import { ReplicaStore } from './replica-store.ts';
 import { answerPull } from './serve-pull.ts';
@@ -71,6 +72,8 @@ export interface StorageServiceOptions {
   readonly fatal: (error: unknown) => void;
   /** Which seats must have a row before it is acknowledged; only tests give another rule. */
   readonly required?: RequiredSeats;
+  /** Does this instance still belong to the replica set? Left out: nobody ever leaves. */
+  readonly isMember?: (uuid: string) => boolean;
 }
 
 export interface CallOptions {
@@ -321,6 +324,7 @@ export class StorageService {
       logger,
       limits: this.#limits,
       required: this.#options.required ?? requireUnion,
+      isMember: this.#options.isMember ?? (() => true),
       saveInSync: (seats) => this.#store.saveInSync(term, seats),
       onProgress: () => this.#checkWritable(),
     });
@@ -386,15 +390,4 @@ export class StorageService {
       message: `This instance belongs to replica set ${this.#options.replicaSetUuid}.`,
     });
   }
-}
-
-function refuseThenable(result: unknown): void {
-  const then: unknown =
-    typeof result === 'object' && result !== null && 'then' in result ? result.then : undefined;
-  if (typeof then !== 'function') return;
-  // Its rejection would otherwise count as one that nobody handles.
-  void Promise.resolve(result).catch(() => undefined);
-  throw new ClusterError('REQUEST_INVALID', {
-    message: 'A transaction must not wait: give a function that is not asynchronous.',
-  });
 }

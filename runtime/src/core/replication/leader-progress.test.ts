@@ -44,6 +44,22 @@ describe("the leader's view of its followers", () => {
     assert.equal(progress.acknowledged([a]), 11);
   });
 
+  it('takes out a seat that has left the replica set, even when nothing is written', () => {
+    const progress = new LeaderProgress({
+      ...{ own: a, sequence: 10, nowMs: 0, limits: defaultProgressLimits, required: requireUnion },
+      isMember: (uuid) => uuid !== 'c',
+    });
+    progress.pulled(b, 10, 0);
+    progress.pulled(c, 10, 0);
+    assert.deepEqual(progress.change([a, b, c], 1), {
+      seats: [a, b],
+      reason: 'c has left the replica set',
+    });
+    progress.settled('stored');
+    progress.pulled(c, 10, 2);
+    assert.equal(progress.change([a, b], 3), undefined);
+  });
+
   it('leaves in a seat that moves, and one that has everything', () => {
     const progress = progressFrom(10);
     progress.pulled(b, 10, 0);

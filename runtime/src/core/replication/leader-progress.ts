@@ -52,6 +52,8 @@ export interface LeaderProgressOptions {
   readonly nowMs: number;
   readonly limits: ProgressLimits;
   readonly required: RequiredSeats;
+  /** Does the instance still belong to the replica set? One that does not is taken out, idle or not. */
+  readonly isMember?: (uuid: string) => boolean;
 }
 
 export class LeaderProgress {
@@ -105,9 +107,11 @@ export class LeaderProgress {
     if (this.#waiting) return undefined;
     this.#chooseJoining(inSync, nowMs);
     const base = distinct([...inSync, ...(this.#proposed ?? [])]);
-    const removed = base.filter((seat) => this.#isLaggard(seat, nowMs));
+    const removed = base.filter((seat) => !this.#isMember(seat) || this.#isLaggard(seat, nowMs));
     const needed = Math.max(this.#options.sequence, this.acknowledged(inSync));
     const added = this.#joining.filter((seat) => this.sequenceOf(seat) >= needed);
+    const left = removed.filter((seat) => !this.#isMember(seat));
+    const slow = removed.filter((seat) => this.#isMember(seat));
     const undecided = this.#proposed !== undefined;
     if (removed.length + added.length === 0 && !undecided) return undefined;
     const stay = base.filter(
@@ -116,7 +120,7 @@ export class LeaderProgress {
     this.#waiting = true;
     this.#proposed = [...stay, ...added];
     this.#joining = this.#joining.filter((seat) => !added.includes(seat));
-    return { seats: this.#proposed, reason: reasonFor(removed, added) };
+    return { seats: this.#proposed, reason: reasonFor({ left, slow, added }) };
   }
 
   /** `unknown` keeps what was proposed among the required seats, until a later change is stored. */
@@ -134,6 +138,7 @@ export class LeaderProgress {
     const near = [...this.#seats.values()].filter(
       ({ seat, sequence }) =>
         this.#sequence - sequence <= this.#options.limits.joinRows &&
+        this.#isMember(seat) &&
         !this.#isLaggard(seat, nowMs) &&
         this.#wasHeard(seat, nowMs) &&
         !isAmong(seat, inSync) &&
@@ -147,6 +152,11 @@ export class LeaderProgress {
     if (sameSeat(seat, own)) return false;
     const since = this.#progress(seat).behindSinceMs;
     return since !== undefined && nowMs - since >= limits.laggardMs;
+  }
+
+  #isMember(seat: Seat): boolean {
+    const { own, isMember } = this.#options;
+    return sameSeat(seat, own) || isMember === undefined || isMember(seat.uuid);
   }
 
   #wasHeard(seat: Seat, nowMs: number): boolean {
@@ -187,10 +197,16 @@ function distinct(seats: readonly Seat[]): readonly Seat[] {
   return seats.filter((seat, index) => seats.findIndex((other) => sameSeat(seat, other)) === index);
 }
 
-function reasonFor(removed: readonly Seat[], added: readonly Seat[]): string {
+function reasonFor(change: {
+  readonly left: readonly Seat[];
+  readonly slow: readonly Seat[];
+  readonly added: readonly Seat[];
+}): string {
+  const { left, slow, added } = change;
   const names = (seats: readonly Seat[]): string => seats.map(({ uuid }) => uuid).join(', ');
   const parts = [
-    ...(removed.length > 0 ? [`${names(removed)} does not keep up`] : []),
+    ...(left.length > 0 ? [`${names(left)} has left the replica set`] : []),
+    ...(slow.length > 0 ? [`${names(slow)} does not keep up`] : []),
     ...(added.length > 0 ? [`${names(added)} has caught up`] : []),
   ];
   return parts.length > 0 ? parts.join('; ') : 'the outcome of the last change is not known';
