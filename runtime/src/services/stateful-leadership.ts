@@ -262,8 +262,9 @@ export class StatefulLeadership implements LeadershipEngine {
     if (uuids.includes(replicaSetUuid)) {
       const stored = this.#leaders.get(replicaSetUuid);
       const held = this.#lease.term;
-      if (stored !== undefined && held !== undefined && stored.appointment.term > held) {
-        this.#lease.drop(`term ${stored.appointment.term} was appointed`);
+      // Without its appointment the hold would never be renewed, nor end, and would refuse promises for ever.
+      if (held !== undefined && stored?.appointment.term !== held) {
+        this.#lease.drop(`the appointment is that of term ${stored?.appointment.term ?? 'none'}`);
       }
       if (stored !== undefined && stored.appointment.leader !== this.#options.identity.uuid) {
         file.store(stored.appointment).catch((error: unknown) => {
