@@ -9,7 +9,13 @@ import { renderTable } from '../console.ts';
 import type { KubernetesObject } from '../embedded/api/kubernetes-object.ts';
 import type { LocalKubernetes } from '../embedded/local-kubernetes.ts';
 import type { StateDirectory } from '../embedded/state-directory.ts';
-import { type ClusterStage, obstacleOf, stageOf } from './cluster-stage.ts';
+import {
+  allRunSince,
+  type ClusterStage,
+  isBootstrapped,
+  obstacleOf,
+  stageOf,
+} from './cluster-stage.ts';
 
 export interface ProgressParts {
   readonly kubernetes: LocalKubernetes;
@@ -24,6 +30,8 @@ const CLUSTER_LABEL = 'tonearm.dev/cluster';
 const CLUSTERS = { group: 'tonearm.dev', version: 'v1alpha1', plural: 'clusters' };
 const SERVICES = { group: '', version: 'v1', plural: 'services' };
 const PODS = { group: '', version: 'v1', plural: 'pods' };
+/** When this process began, as Kubernetes writes times. */
+const BEGAN = `${new Date(performance.timeOrigin).toISOString().slice(0, 19)}Z`;
 /** Bursts of changes become one look. */
 const SETTLE_MS = 20;
 const LOOK_EVERY_MS = 1_000;
@@ -39,6 +47,8 @@ interface Told {
 export class ClusterProgress {
   readonly #parts: ProgressParts;
   readonly #told = new Map<string, Told>();
+  /** Clusters of an earlier run, until all their instances have run in this one. */
+  readonly #stale = new Set<string>();
   #subscription: { close(): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: NodeJS.Timeout | undefined;
@@ -58,6 +68,9 @@ export class ClusterProgress {
         this.#look();
       }, SETTLE_MS);
     });
+    for (const cluster of this.#list(CLUSTERS)) {
+      if (isBootstrapped(cluster)) this.#stale.add(keyOf(cluster));
+    }
     this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#look();
   }
@@ -85,11 +98,13 @@ export class ClusterProgress {
 
   #follow(cluster: KubernetesObject): void {
     const { name, namespace } = cluster.metadata;
-    const hasPods = this.#list(PODS).some(
+    const pods = this.#list(PODS).filter(
       ({ metadata }) =>
         metadata.namespace === namespace && metadata.labels?.[CLUSTER_LABEL] === name,
     );
-    const stage = stageOf({ cluster, hasPods });
+    if (pods.length > 0 && allRunSince(pods, BEGAN)) this.#stale.delete(keyOf(cluster));
+    const isStale = this.#stale.has(keyOf(cluster));
+    const stage = stageOf({ cluster, hasPods: pods.length > 0, isStale });
     const told = this.#told.get(keyOf(cluster));
     const nowMs = performance.now();
     if (told === undefined || isNews(stage, told.stage)) {

@@ -4,7 +4,7 @@
  * The operator's own reasons change several times a second while a cluster starts; a stage changes when something
  * that people can imagine has happened.
  */
-import { listAt, textAt } from '../embedded/api/json.ts';
+import { listAt, textAt, valueAt } from '../embedded/api/json.ts';
 
 export interface ClusterStage {
   readonly kind: 'refused' | 'planned' | 'starting' | 'joined' | 'ready';
@@ -15,9 +15,12 @@ export interface StageFacts {
   /** The Cluster object. */
   readonly cluster: unknown;
   readonly hasPods: boolean;
+  /** What the object says is of an earlier run: not all of its instances have run in this one. */
+  readonly isStale: boolean;
 }
 
-export function stageOf({ cluster, hasPods }: StageFacts): ClusterStage {
+export function stageOf({ cluster, hasPods, isStale }: StageFacts): ClusterStage {
+  if (isStale) return { kind: 'starting', text: 'the instances start again with their data' };
   if (isTrue(cluster, 'Ready')) return { kind: 'ready', text: 'ready: it serves reads and writes' };
   if (conditionText(cluster, 'SpecValid', 'status') === 'False') {
     return { kind: 'refused', text: conditionText(cluster, 'SpecValid', 'message') };
@@ -32,6 +35,24 @@ export function stageOf({ cluster, hasPods }: StageFacts): ClusterStage {
 /** Why it is not ready, in the operator's words. */
 export function obstacleOf(cluster: unknown): string {
   return conditionText(cluster, 'Ready', 'message');
+}
+
+/** Do all the pods serve, each in a process that began at this moment (in seconds, ISO 8601) or later? */
+export function allRunSince(pods: readonly unknown[], began: string): boolean {
+  const containers = pods.map((pod) => listAt(pod, 'status', 'containerStatuses'));
+  return containers.every(
+    (statuses) =>
+      statuses.length > 0 &&
+      statuses.every(
+        (status) =>
+          valueAt(status, 'ready') === true &&
+          textAt(status, 'state', 'running', 'startedAt') >= began,
+      ),
+  );
+}
+
+export function isBootstrapped(cluster: unknown): boolean {
+  return isTrue(cluster, 'Bootstrapped');
 }
 
 function isTrue(cluster: unknown, type: string): boolean {
