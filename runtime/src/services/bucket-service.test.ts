@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { BucketRange } from '../contract/cluster-config.ts';
+import { ClusterError } from '../core/errors.ts';
+import { silentLogger } from '../foundation/logger.ts';
+import { defineRole } from '../role/define-role.ts';
+import type { RoleContext } from '../role/role-context.ts';
+import { EngineStorage } from '../testing/engine-storage.ts';
+import { SimulatedClock } from '../testing/simulated-clock.ts';
+import { BucketService } from './bucket-service.ts';
+import { RoleHost } from './role-host.ts';
+
+const SET = '00000000-0000-4000-8000-00000000000a';
+const OTHER = '00000000-0000-4000-8000-00000000000b';
+const ASSIGNMENT: readonly BucketRange[] = [
+  { replicaset_uuid: SET, first: 1, last: 2 },
+  { replicaset_uuid: OTHER, first: 3, last: 8 },
+  { replicaset_uuid: SET, first: 9, last: 10 },
+];
+
+class Fixture {
+  readonly storage = new EngineStorage();
+  readonly executed: unknown[] = [];
+  /** What happens while the role's function runs. */
+  during: () => void = () => undefined;
+  readonly roles = new RoleHost({
+    roles: [
+      defineRole({
+        name: 'app',
+        rpc: {
+          echo: (_context, ...args: readonly unknown[]) => {
+            this.executed.push(args);
+            this.during();
+            return args;
+          },
+        },
+      }),
+    ],
+    clock: new SimulatedClock(),
+    logger: silentLogger,
+    makeContext: (scope) => ({ signal: scope.signal }) as RoleContext,
+  });
+  readonly buckets = new BucketService({
+    storage: this.storage,
+    roles: () => this.roles,
+    replicaSetUuid: () => SET,
+  });
+
+  async start(): Promise<this> {
+    await this.roles.apply({ sections: {}, asked: ['app'], isLeader: true });
+    await this.buckets.createAssigned(ASSIGNMENT);
+    return this;
+  }
+
+  async call(fields: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    const call = { replicaSetUuid: SET, bucketId: 1, mode: 'write', role: 'app', fn: 'echo' };
+    return this.buckets.call({ ...call, args: ['a', 1], ...fields });
+  }
+}
+
+function refused(code: string) {
+  return (error: unknown): boolean => error instanceof ClusterError && error.code === code;
+}
+
+describe('BucketService', () => {
+  it('makes the buckets of its own ranges, once', async () => {
+    const { buckets, storage } = await new Fixture().start();
+    assert.equal(await buckets.count(), 4);
+    const { writes } = storage;
+    await buckets.createAssigned(ASSIGNMENT);
+    assert.deepEqual([await buckets.count(), storage.writes], [4, writes]);
+  });
+
+  it('makes those that are missing of a range that was written in part', async () => {
+    const fixture = new Fixture();
+    await fixture.buckets.createAssigned([{ replicaset_uuid: SET, first: 1, last: 1 }]);
+    await fixture.start();
+    assert.equal(await fixture.buckets.count(), 4);
+  });
+
+  it('counts none before there is a space for them', async () => {
+    assert.equal(await new Fixture().buckets.count(), 0);
+  });
+
+  it('runs the role’s function for a bucket that is here, and for the whole replica set', async () => {
+    const fixture = await new Fixture().start();
+    assert.deepEqual(await fixture.call(), ['a', 1]);
+    assert.deepEqual(await fixture.call({ bucketId: 0, mode: 'read' }), ['a', 1]);
+    assert.equal(fixture.executed.length, 2);
+  });
+
+  const refusals: readonly {
+    readonly name: string;
+    readonly call?: Readonly<Record<string, unknown>>;
+    readonly before?: (fixture: Fixture) => unknown;
+    readonly code: string;
+  }[] = [
+    { name: 'a bucket of another replica set', call: { bucketId: 3 }, code: 'WRONG_BUCKET' },
+    { name: 'a call for another replica set', call: { replicaSetUuid: OTHER }, code: 'NOT_LEADER' },
+    {
+      name: 'any call when it does not lead',
+      before: (fixture) => {
+        fixture.storage.isWritable = false;
+      },
+      code: 'NOT_LEADER',
+    },
+    {
+      name: 'any call before its roles were applied as those of a leader',
+      before: (fixture) => fixture.roles.apply({ sections: {}, asked: ['app'], isLeader: false }),
+      code: 'NOT_LEADER',
+    },
+    { name: 'a role that does not run here', call: { role: 'other' }, code: 'ROLE_UNKNOWN' },
+    {
+      name: 'a function that the role does not have',
+      call: { fn: 'toString' },
+      code: 'ROLE_FUNCTION_UNKNOWN',
+    },
+  ];
+  for (const { name, call = {}, before = () => undefined, code } of refusals) {
+    it(`refuses ${name}, and executes nothing`, async () => {
+      const fixture = await new Fixture().start();
+      await before(fixture);
+      await assert.rejects(fixture.call(call), refused(code));
+      assert.deepEqual(fixture.executed, []);
+    });
+  }
+
+  it('gives no answer to a reading call when it lost the leadership meanwhile', async () => {
+    const fixture = await new Fixture().start();
+    fixture.during = () => {
+      fixture.storage.isWritable = false;
+    };
+    await assert.rejects(fixture.call({ mode: 'read' }), refused('NOT_LEADER'));
+    fixture.storage.isWritable = true;
+    // A write has its own proof: it was acknowledged by all in-sync instances, or it has thrown.
+    assert.deepEqual(await fixture.call({ mode: 'write' }), ['a', 1]);
+  });
+
+  it('refuses a body that is no call', async () => {
+    const fixture = await new Fixture().start();
+    for (const fields of [{ bucketId: -1 }, { mode: 'both' }, { args: 'a' }]) {
+      await assert.rejects(fixture.call(fields), { name: 'ZodError' });
+    }
+  });
+});
