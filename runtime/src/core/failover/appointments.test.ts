@@ -174,7 +174,7 @@ const table: readonly [string, ReplicaSetSnapshot, string][] = [
       appointment: appointed(3, A, [A]),
       round: round(4, { b: report(4, [3, 5]), c: report(4, [3, 6]) }),
     }),
-    'term 4: c1 (all-seats-lost)',
+    'term 4: c1 (all-seats-expelled)',
   ],
   [
     'waits for all that are left, when every seat was expelled',
@@ -220,7 +220,7 @@ const table: readonly [string, ReplicaSetSnapshot, string][] = [
     'waiting-for-all-members',
   ],
   [
-    'follows the newest in-sync members on disk when the provider has forgotten',
+    'lets the longest log lead, alone, when the provider has forgotten',
     expired({
       ...never,
       round: round(5, {
@@ -229,7 +229,34 @@ const table: readonly [string, ReplicaSetSnapshot, string][] = [
         c: report(5, [4, 1]),
       }),
     }),
+    'term 5: b1 (provider-had-forgotten)',
+  ],
+  [
+    'keeps in sync who is as far as the leader when the provider has forgotten',
+    expired({
+      ...never,
+      round: round(5, {
+        a: report(5, [3, 9]),
+        b: report(5, [4, 2], { lastInSync: { term: 4, leader: B, inSync: [seat(B), seat(C)] } }),
+        c: report(5, [4, 2]),
+      }),
+    }),
     'term 5: b1 c1 (provider-had-forgotten)',
+  ],
+  [
+    'passes over a seat of an old copy when the provider has forgotten and the last seat is lost',
+    expired({
+      ...never,
+      round: round(5, {
+        a: report(5, [4, 9], {
+          logIncarnation: 2,
+          lastInSync: { term: 4, leader: A, inSync: [seat(A)] },
+        }),
+        b: report(5, [4, 2], { lastInSync: { term: 4, leader: A, inSync: [seat(A), seat(B)] } }),
+        c: report(5, [3, 9]),
+      }),
+    }),
+    'term 5: a2 (provider-had-forgotten)',
   ],
   [
     'distrusts a record that is older than what an instance has seen',

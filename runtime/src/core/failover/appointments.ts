@@ -64,7 +64,9 @@ export type AppointReason =
   | 'new-leader-selected'
   | 'higher-term-promised'
   | 'provider-had-forgotten'
-  | 'all-seats-lost';
+  | 'all-seats-lost'
+  /** Rows that only these had were given up when they were expelled, so nothing is lost by this appointment. */
+  | 'all-seats-expelled';
 
 export type Decision = { readonly replicaSetUuid: string } & (
   | { readonly kind: 'keep'; readonly reason: KeepReason }
@@ -128,9 +130,7 @@ function choose(
   if (set.appointment === undefined || forgotten) {
     // All have promised, so nobody leads a lower term any more: there is no lease to wait for.
     if (!all) return keep(set, 'waiting-for-all-members');
-    if (!forgotten) return first(set, promised);
-    const known = newestInSync(promised);
-    return fromSeats(set, promised, known, 'provider-had-forgotten');
+    return forgotten ? afterForgetting(set, promised) : first(set, promised);
   }
   const holderPromised = promised.has(set.lease?.holder ?? set.appointment.leader);
   if (verdict.kind === 'held' && !holderPromised) return keep(set, 'lease-not-expired');
@@ -164,7 +164,9 @@ function fromSeats(
   if (asked.some((uuid) => !promised.has(uuid))) return undefined;
   const seats = asked.flatMap((uuid) => seatOf(uuid, promised) ?? []);
   const leader = longestLog(set, seats, promised);
-  return leader && appoint(set, [leader], 'all-seats-lost');
+  return (
+    leader && appoint(set, [leader], former.length > 0 ? 'all-seats-lost' : 'all-seats-expelled')
+  );
 }
 
 function isPresent(seat: Seat, promised: Reports): boolean {
@@ -188,9 +190,26 @@ function longestLog(
 }
 
 /**
- * Of the newest term. Copies of one term may differ: as all have reported, the longest log among their seats has every
- * acknowledged write. With no copy left, that of all logs.
+ * All have reported, so the longest log of all leads: it is not shorter than that of any seat, and logs that are not
+ * shorter have what was acknowledged. Copies of the in-sync members may be old, so only who is as far is in sync.
  */
+function afterForgetting(set: ReplicaSetSnapshot, promised: Reports): Decision | undefined {
+  const present = newestInSync(promised).filter((seat) => isPresent(seat, promised));
+  // A seat that may not lead is waited for, rather than passed over by a log that may lack rows.
+  if (present.length > 0 && longestLog(set, present, promised) === undefined) return undefined;
+  const seats = set.members.flatMap(({ uuid }) => seatOf(uuid, promised) ?? []);
+  const leader = longestLog(set, seats, promised);
+  if (leader === undefined) return undefined;
+  const isAsFar = ({ uuid }: Seat): boolean => {
+    const [own, other] = [promised.get(leader.uuid), promised.get(uuid)];
+    return own && other ? comparePositions(own.position, other.position) === 0 : false;
+  };
+  const others = present.filter((seat) => !sameSeat(seat, leader) && isAsFar(seat));
+  const reason = present.length > 0 ? 'provider-had-forgotten' : 'all-seats-lost';
+  return appoint(set, [leader, ...others], reason);
+}
+
+/** Those of the newest term, all that any copy names. With no copy left, every instance. */
 function newestInSync(reports: Reports): readonly Seat[] {
   const copies = [...reports.values()].flatMap(({ lastInSync }) => lastInSync ?? []);
   if (copies.length === 0)
