@@ -32,6 +32,8 @@ export class ReplicaSetChecker {
   readonly #promised = new Map<string, number>();
   #appointment: Appointment | undefined;
   #value: string | undefined;
+  /** The state provider has lost the appointment; every member is asked then. */
+  #hasForgotten = false;
 
   constructor(options: CheckerOptions) {
     this.#options = options;
@@ -86,6 +88,7 @@ export class ReplicaSetChecker {
     if (value === this.#value) return;
     this.#value = value;
     if (value === undefined) {
+      this.#hasForgotten = true;
       this.#options.note('the appointment is gone');
       return;
     }
@@ -154,25 +157,26 @@ export class ReplicaSetChecker {
   #checkNewTerm(before: Appointment | undefined, next: Appointment): void {
     const { violate, count } = this.#options;
     count(`appointed: ${next.reason}`);
+    const hadForgotten = this.#hasForgotten;
+    this.#hasForgotten = false;
     if (before === undefined) return;
     if (next.term < before.term) violate(`term ${next.term} follows term ${before.term}`);
-    const seat = next.inSync.find(({ uuid }) => uuid === next.leader);
-    const hadSeat = before.inSync.some((other) => seat !== undefined && sameSeat(other, seat));
-    // What it had forgotten may never have reached anybody: then those of before still have everything.
-    if (hadSeat || next.reason === 'provider-had-forgotten') return;
     const left = before.inSync.filter((other) => this.#holding(other) !== undefined);
-    if (left.length > 0) {
-      violate(`${next.leader.slice(-2)} was appointed, in sync were ${seatNames(left)}`);
+    if (left.length === 0) {
+      this.#allSeatsLost(hadForgotten ? this.machines : this.#formerOf(before), next);
       return;
     }
-    this.#allSeatsLost(before, next);
+    // Whoever leads when all were asked has everything, as every log is compared: that is checked of its rows.
+    if (hadForgotten || left.some(({ uuid }) => uuid === next.leader)) return;
+    violate(`${next.leader.slice(-2)} was appointed, in sync were ${seatNames(left)}`);
   }
 
-  #allSeatsLost(before: Appointment, next: Appointment): void {
+  #formerOf({ inSync }: Appointment): readonly Machine[] {
+    return this.machines.filter(({ uuid }) => inSync.some((seat) => seat.uuid === uuid));
+  }
+
+  #allSeatsLost(former: readonly Machine[], next: Appointment): void {
     const { violate, count, note } = this.#options;
-    const former = this.machines.filter(({ uuid }) =>
-      before.inSync.some((seat) => seat.uuid === uuid),
-    );
     const leader = former.find(({ uuid }) => uuid === next.leader);
     if (leader === undefined) {
       violate(`${next.leader.slice(-2)} leads without ever having had a seat`);

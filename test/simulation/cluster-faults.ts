@@ -87,13 +87,9 @@ export class ClusterFaults {
       ['kill', (machine, forMs) => this.#down(machine, forMs, () => machine.kill(true))],
       ['pod lost', (machine, forMs) => this.#down(machine, forMs, () => machine.kill(false))],
       ['stop', (machine, forMs) => this.#stop(machine, forMs)],
-      // A provider that forgets and seats that are lost at once: more than the rules promise to survive.
-      ...(forgets
-        ? ([['provider forgets', () => store.forget()]] satisfies Fault[])
-        : ([
-            ['reboot', (machine, forMs) => this.#down(machine, forMs, () => machine.reboot())],
-            ['all reboot', (_, forMs) => this.#all(forMs, (machine) => machine.reboot())],
-          ] satisfies Fault[])),
+      ['reboot', (machine, forMs) => this.#down(machine, forMs, () => machine.reboot())],
+      ['all reboot', (_, forMs) => this.#all(forMs, (other) => other.reboot())],
+      ...(forgets ? [['provider forgets', () => store.forget()] satisfies Fault] : []),
       ['all killed', (_, forMs) => this.#all(forMs, (machine) => machine.kill(random.chance(0.8)))],
       ['pause', (machine, forMs) => this.#pause(machine, forMs)],
       ['suspend', (machine, forMs) => this.#suspend(machine, forMs)],
