@@ -60,12 +60,14 @@ async function soakScenario(name: string, from: number): Promise<void> {
   }
 }
 
+/** In a sample from seeds that are known to find it soon. */
 async function findBug(name: string, from: number): Promise<void> {
-  const { seeds, failed: found } = await runJob(`--bug=${name}`, `--from=${from}`);
+  const args = values.sample ? [] : [`--from=${from}`];
+  const { seeds, failed: found } = await runJob(`--bug=${name}`, ...args);
   if (found.length > 0) passed += 1;
   else failed += 1;
   const verdict = found.length > 0 ? `found by seed ${found[0]?.seed}` : 'NOT FOUND';
-  print(`planted bug, ${name}: ${verdict} (${seeds} seeds from ${from})`);
+  print(`planted bug, ${name}: ${verdict} (${seeds} seeds)`);
 }
 
 async function soakReal(suite: RealSuite, etcdBinary: string): Promise<void> {

@@ -28,26 +28,24 @@ const SECTION = 'app.roles.storage';
 const TTL_MS = 1000;
 
 describe('a cluster of real processes with a real etcd', { skip: absent }, () => {
+  const running = new AsyncDisposableStack();
   let etcd: RealEtcd;
   let cluster: LocalCluster;
   let router: LocalInstance;
   let salaryFrom = 100_000;
 
   before(async () => {
-    etcd = await startEtcd(binary!);
-    cluster = await LocalCluster.start({
+    etcd = running.adopt(await startEtcd(binary!), (started) => started.stop());
+    const starting = LocalCluster.start({
       provider: { kind: 'etcd', endpoints: [etcd.endpoint], prefix: '/cluster/' },
       routers: 2,
       storages: [2, 1],
       fencingTtlSeconds: TTL_MS / 1000,
     });
+    cluster = running.adopt(await starting, (started) => started.stop());
     router = cluster.router;
   });
-  after(async () => {
-    etcd?.resume();
-    await cluster?.stop();
-    await etcd?.stop();
-  });
+  after(() => running.disposeAsync());
 
   function startWriter(set: number): EmployeeWriter {
     salaryFrom += 1000;

@@ -12,20 +12,19 @@ const ROUNDS = 40;
 const SEED = 1;
 
 describe('a change of the config under kill -9', { skip: absent }, () => {
+  const running = new AsyncDisposableStack();
   let etcd: RealEtcd;
   let cluster: LocalCluster;
 
   before(async () => {
-    etcd = await startEtcd(binary!);
-    cluster = await LocalCluster.start({
+    etcd = running.adopt(await startEtcd(binary!), (started) => started.stop());
+    const starting = LocalCluster.start({
       provider: { kind: 'etcd', endpoints: [etcd.endpoint], prefix: '/kills/' },
       storages: [2, 1],
     });
+    cluster = running.adopt(await starting, (started) => started.stop());
   });
-  after(async () => {
-    await cluster?.stop();
-    await etcd?.stop();
-  });
+  after(() => running.disposeAsync());
 
   it('ends in one config on all instances, with no lock [2PC-01]', async (test) => {
     const { violations, counts } = await runConfigKills(cluster, {

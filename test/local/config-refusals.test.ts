@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ClusterConfig } from '@tonearm/runtime/contract';
 import { LocalCluster, setUuid } from '../support/local-cluster.ts';
-import { type Stateboard, startStateboard } from '../support/stateboard.ts';
+import { startStateboard } from '../support/stateboard.ts';
 
 const STORAGE = setUuid(1);
 const STRANGER = '00000000-0000-4000-8000-0000000000ff';
@@ -161,20 +161,19 @@ const REFUSED: readonly Refused[] = [
 ];
 
 describe('a config that is not valid', () => {
-  let stateboard: Stateboard;
+  const running = new AsyncDisposableStack();
   let cluster: LocalCluster;
   let uuids: readonly string[];
 
   before(async () => {
-    stateboard = await startStateboard();
-    cluster = await LocalCluster.start({ provider: stateboard.provider('/test'), storages: [2] });
+    const stateboard = running.adopt(await startStateboard(), (started) => started.stop());
+    const provider = stateboard.provider('/test');
+    const starting = LocalCluster.start({ provider, storages: [2] });
+    cluster = running.adopt(await starting, (started) => started.stop());
     const statuses = await Promise.all(cluster.instances.map((instance) => instance.status()));
     uuids = statuses.map(({ uuid }) => uuid);
   });
-  after(async () => {
-    await cluster?.stop();
-    await stateboard?.stop();
-  });
+  after(() => running.disposeAsync());
 
   async function config(): Promise<ClusterConfig> {
     const answer = await cluster.router.request('GET', '/admin/cluster-config');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { LocalCluster } from '../support/local-cluster.ts';
-import { type Stateboard, startStateboard } from '../support/stateboard.ts';
+import { startStateboard } from '../support/stateboard.ts';
 
 const JANE = {
   employee_id: 'jane',
@@ -12,20 +12,18 @@ const JANE = {
 };
 
 describe('a cluster of real processes with a stateboard', () => {
-  let stateboard: Stateboard;
+  const running = new AsyncDisposableStack();
   let cluster: LocalCluster;
 
   before(async () => {
-    stateboard = await startStateboard();
-    cluster = await LocalCluster.start({
+    const stateboard = running.adopt(await startStateboard(), (started) => started.stop());
+    const starting = LocalCluster.start({
       provider: stateboard.provider('/test'),
       storages: [2, 1],
     });
+    cluster = running.adopt(await starting, (started) => started.stop());
   });
-  after(async () => {
-    await cluster.stop();
-    await stateboard.stop();
-  });
+  after(() => running.disposeAsync());
 
   it('has a leader in each replica set, and all its instances in sync', async () => {
     assert.equal(await cluster.settled(0), cluster.storages[0]?.[0]);

@@ -98,7 +98,7 @@ class Checksums {
     this.#installed.add(now);
     const isOver = version !== undefined && config.meta.version > version;
     if (status === 200 && !isOver && now !== value) {
-      this.violations.push(`${value} was answered 200, and the config has ${String(now)}`);
+      this.violations.push(`${value} was answered 200, and the config has ${JSON.stringify(now)}`);
     }
     if (status !== 200 && status !== 0 && status !== 504 && this.#installed.has(value)) {
       this.violations.push(`${value} was refused with ${status} (${message}), and was installed`);

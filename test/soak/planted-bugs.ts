@@ -3,7 +3,7 @@ import {
   type ParticipantRules,
   SAFE_RULES,
 } from '../../runtime/src/core/config/participant-state.ts';
-import { clusterBugs } from '../simulation/cluster-bugs.ts';
+import { type ClusterBug, clusterBugs } from '../simulation/cluster-bugs.ts';
 import { clusterScenario } from '../simulation/cluster-scenario.ts';
 import { configScenario } from '../simulation/config/config-scenario.ts';
 import { leadershipScenario } from '../simulation/leadership-scenario.ts';
@@ -13,10 +13,14 @@ import type { Scenario } from '../simulation/scenario.ts';
 export interface PlantedBug {
   readonly name: string;
   readonly scenario: Scenario;
+  /** A seed not far before one that finds it: for whoever has little time. */
+  readonly from: number;
+  /** What the checker says of it; anything else is another bug. */
+  readonly finding: RegExp;
 }
 
 /** Within so many seeds, from any one on, a bug is found. */
-export const SEEDS_FOR_A_BUG = 400;
+export const SEEDS_FOR_A_BUG = 600;
 
 const configBugs: readonly [string, Partial<ParticipantRules>][] = [
   ['commit before the decision is stored', { storeBeforeInstall: false }],
@@ -24,20 +28,39 @@ const configBugs: readonly [string, Partial<ParticipantRules>][] = [
   ['late prepare accepted after an abort', { refuseLatePrepare: false }],
 ];
 
+const findings: Readonly<Record<ClusterBug, readonly [number, RegExp]>> = {
+  'deadline-from-answer': [35, /two are writable/],
+  'absent-is-expired': [15, /two are writable/],
+  'acknowledge-early': [5, /misses acknowledged rows/],
+  'forgetful-promise': [1, /answered before its promise/],
+  'appoint-anyone': [1, /misses acknowledged rows|was appointed, in sync were/],
+};
+
 export const plantedBugs: readonly PlantedBug[] = [
   ...configBugs.map(([name, rules]) => ({
     name: `config: ${name}`,
     scenario: configScenario({ ...SAFE_RULES, ...rules }),
+    from: 1,
+    finding: /./,
   })),
   ...(['deadline-from-answer', 'absent-is-expired'] as const).map((bug) => ({
     name: `leadership: ${bug}`,
     scenario: leadershipScenario(bug),
+    from: 15,
+    finding: /two writable leaders/,
   })),
   {
     name: 'replication: acknowledged before the removal of a laggard is stored',
     scenario: replicationScenario({
       required: (inSync, held) => (held.length > 0 ? held : inSync),
     }),
+    from: 20,
+    finding: /misses acknowledged rows/,
   },
-  ...clusterBugs.map((bug) => ({ name: `cluster: ${bug}`, scenario: clusterScenario(bug) })),
+  ...clusterBugs.map((bug) => ({
+    name: `cluster: ${bug}`,
+    scenario: clusterScenario(bug),
+    from: findings[bug][0],
+    finding: findings[bug][1],
+  })),
 ];

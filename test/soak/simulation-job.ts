@@ -3,13 +3,13 @@
  * found. Prints its result as one line of JSON.
  *
  *     simulation-job.ts --scenario=NAME --from=SEED --seconds=N
- *     simulation-job.ts --bug=NAME --from=SEED
+ *     simulation-job.ts --bug=NAME [--from=SEED]
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { runSeeds, type Scenario } from '../simulation/scenario.ts';
 import { scenarios } from '../simulation/scenarios.ts';
-import { plantedBugs, SEEDS_FOR_A_BUG } from './planted-bugs.ts';
+import { type PlantedBug, plantedBugs, SEEDS_FOR_A_BUG } from './planted-bugs.ts';
 
 export const jobResultSchema = z.object({
   seeds: z.number(),
@@ -29,12 +29,13 @@ async function runScenario(scenario: Scenario, from: number, seconds: number): P
   return { seeds, failed };
 }
 
-async function findBug(scenario: Scenario, from: number): Promise<JobResult> {
+async function findBug({ scenario, finding }: PlantedBug, from: number): Promise<JobResult> {
   const { failed } = await runSeeds(scenario, from, SEEDS_FOR_A_BUG, { stopAtFirst: true });
   const [first] = failed;
-  if (first === undefined) return { seeds: SEEDS_FOR_A_BUG, failed: [] };
-  const { seed, violations } = first;
-  return { seeds: seed - from + 1, failed: [{ seed, violation: violations[0] ?? '' }] };
+  const violation = first?.violations[0] ?? '';
+  if (first === undefined || !finding.test(violation))
+    return { seeds: SEEDS_FOR_A_BUG, failed: [] };
+  return { seeds: first.seed - from + 1, failed: [{ seed: first.seed, violation }] };
 }
 
 async function main(): Promise<JobResult> {
@@ -42,15 +43,15 @@ async function main(): Promise<JobResult> {
     options: {
       scenario: { type: 'string' },
       bug: { type: 'string' },
-      from: { type: 'string', default: '1' },
+      from: { type: 'string' },
       seconds: { type: 'string', default: '60' },
     },
   });
-  const from = Number(values.from);
   const scenario = scenarios.find(({ name }) => name === values.scenario);
-  if (scenario !== undefined) return runScenario(scenario, from, Number(values.seconds));
+  if (scenario !== undefined)
+    return runScenario(scenario, Number(values.from ?? 1), Number(values.seconds));
   const bug = plantedBugs.find(({ name }) => name === values.bug);
-  if (bug !== undefined) return findBug(bug.scenario, from);
+  if (bug !== undefined) return findBug(bug, Number(values.from ?? bug.from));
   throw new Error('give the name of a scenario or of a planted bug');
 }
 

@@ -72,7 +72,10 @@ export class TonearmUp {
   }
 
   /** With everything that was printed, if it takes too long. */
-  async wait<T>(what: string, probe: () => Promise<T | undefined | false> | T | undefined | false) {
+  async wait<T>(
+    what: string,
+    probe: () => Promise<T | undefined | false> | T | undefined | false,
+  ): Promise<T> {
     try {
       return await waitUntil(what, probe, PATIENCE_MS);
     } catch (error) {
