@@ -329,9 +329,9 @@ describe('the embedded node', () => {
     const image = 'example.org/other:1';
     await machine.request('POST', APPS, statefulSet('strange', 1, { image }));
     const waiting = await until('a reason', async () => {
-      const state: { waiting?: { reason?: string; message?: string } } =
-        containerOf(await machine.pod('strange-0'))?.state ?? {};
-      return state.waiting?.reason === 'ErrImagePull' ? state.waiting : undefined;
+      const state = containerOf(await machine.pod('strange-0'))?.state;
+      const waiting = state !== undefined && 'waiting' in state ? state.waiting : undefined;
+      return waiting?.reason === 'ErrImagePull' ? waiting : undefined;
     });
     assert.equal(waiting.message, 'no folder is known for example.org/other:1');
     await machine.request('DELETE', `${APPS}/strange`);

@@ -32,7 +32,7 @@ export async function watchEtcd(client: Etcd3, watch: EtcdWatch): Promise<void> 
         const lost = deliver(watch, response);
         if (lost !== undefined) reject(new Error(lost));
       } catch (error) {
-        reject(error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
     watch.signal.addEventListener('abort', () => resolve(), { once: true });
