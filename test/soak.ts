@@ -33,6 +33,13 @@ const seconds = values.sample ? { scenario: 40, real: 25 } : { scenario: 300, re
 let seed = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
 let passed = 0;
 let failed = 0;
+let running = new AsyncDisposableStack();
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    void running.disposeAsync().finally(() => process.exit(1));
+  });
+}
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -74,9 +81,10 @@ async function soakReal(suite: RealSuite, etcdBinary: string): Promise<void> {
   const own = seed++;
   print(`${suite.name}: real processes, seed ${own}`);
   const { violations, counts } = await runRealSuite(suite, {
-    ...{ etcdBinary, seed: own, seconds: seconds.real },
+    ...{ etcdBinary, seed: own, seconds: seconds.real, running },
     tell: (line) => print(`  ${line}`),
   });
+  running = new AsyncDisposableStack();
   passed += violations.length === 0 ? (counts['rounds'] ?? 0) : 0;
   failed += violations.length;
   print(`${suite.name}: ${JSON.stringify(counts)}, ${violations.length} failed`);

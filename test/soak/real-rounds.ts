@@ -33,17 +33,19 @@ export async function runRealSuite(
     readonly seed: number;
     readonly seconds: number;
     readonly tell: (line: string) => void;
+    /** What must be ended when the soak is. */
+    readonly running: AsyncDisposableStack;
   },
 ): Promise<RealReport> {
-  const { etcdBinary, seed, seconds, tell } = options;
-  const etcd = await startEtcd(etcdBinary);
-  let cluster: LocalCluster | undefined;
+  const { etcdBinary, seed, seconds, tell, running } = options;
   try {
-    cluster = await LocalCluster.start({
+    const etcd = running.adopt(await startEtcd(etcdBinary), (started) => started.stop());
+    const starting = LocalCluster.start({
       provider: { kind: 'etcd', endpoints: [etcd.endpoint], prefix: '/soak/' },
       routers: suite.routers,
       storages: [2, 1],
     });
+    const cluster = running.adopt(await starting, (started) => started.stop());
     const untilMs = performance.now() + seconds * 1000;
     return await suite.run(
       { cluster, etcd },
@@ -56,9 +58,7 @@ export async function runRealSuite(
   } catch (error) {
     return { violations: [describe(error)], counts: {} };
   } finally {
-    etcd.resume();
-    await cluster?.stop();
-    await etcd.stop();
+    await running.disposeAsync();
   }
 }
 
