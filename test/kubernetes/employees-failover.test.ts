@@ -47,7 +47,7 @@ describe('the leader of a replica set on Kubernetes', () => {
     } finally {
       await writer.stop();
     }
-    assert.deepEqual(await writer.lost(), []);
+    assert.deepEqual(await writer.lost(kubernetes), []);
     const { acknowledged, longestGapMs } = writer;
     process.stdout.write(
       `  ${how}: ${acknowledged.length} writes, longest pause ${longestGapMs} ms\n`,

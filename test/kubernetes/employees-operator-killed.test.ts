@@ -99,7 +99,7 @@ describe('an operator killed in the middle', {
     } finally {
       await writer.stop();
     }
-    assert.deepEqual(await writer.lost(), []);
+    assert.deepEqual(await writer.lost(kubernetes), []);
   });
 
   for (const [how, kill] of ways) {
@@ -126,7 +126,7 @@ describe('an operator killed in the middle', {
         const writer = new Writer(fresh, 'fresh');
         await writer.goesOn(kubernetes);
         await writer.stop();
-        assert.deepEqual(await writer.lost(), []);
+        assert.deepEqual(await writer.lost(kubernetes), []);
       } finally {
         await fresh.close();
         await remove();

@@ -40,7 +40,7 @@ describe('a Cluster that is deleted', () => {
     await employees.apply();
     await employees.settled();
     assert.equal((await employees.cluster())?.status?.uuid, uuid);
-    assert.deepEqual(await writer.lost(), []);
+    assert.deepEqual(await writer.lost(kubernetes), []);
     const again = new Writer(employees, 'again');
     await again.goesOn(kubernetes);
     await again.stop();

@@ -133,6 +133,6 @@ describe('the size of a cluster on Kubernetes', () => {
 
   it('has lost no acknowledged write by all of that', async () => {
     await writer.stop();
-    assert.deepEqual(await writer.lost(), []);
+    assert.deepEqual(await writer.lost(kubernetes), []);
   });
 });
