@@ -15,6 +15,8 @@ export interface FaultsOptions {
   readonly machines: readonly Machine[];
   /** A planted bug needs its own trouble; in the mixture it would take many seeds. */
   readonly bug: ClusterBug | undefined;
+  /** These kinds alone, if given: what needs several of them close together is rare in the mixture. */
+  readonly only: readonly string[] | undefined;
   readonly note: (message: string) => void;
   readonly count: (what: string) => void;
   readonly violate: (message: string) => void;
@@ -73,8 +75,8 @@ export class ClusterFaults {
   }
 
   #choose(): readonly Fault[] {
-    const { random, store, bug } = this.#options;
-    const forgets = random.chance(0.1);
+    const { random, store, bug, only } = this.#options;
+    const forgets = random.chance(0.2) || only !== undefined;
     const provider =
       (faults: Partial<ProviderFaults>) =>
       (machine: Machine, forMs: number): void =>
@@ -109,7 +111,10 @@ export class ClusterFaults {
       ['handover', (machine) => this.#handover(machine)],
     ];
     if (bug === 'deadline-from-answer') return all.filter(([name]) => name === 'isolate');
-    const chosen = all.filter(() => random.chance(0.5));
+    if (only !== undefined) return all.filter(([name]) => only.includes(name));
+    // Few kinds at once go deeper; many meet each other.
+    const density = random.pick([0.12, 0.5]);
+    const chosen = all.filter(() => random.chance(density));
     return chosen.length > 0 ? chosen : all;
   }
 

@@ -25,12 +25,33 @@ const RECOVERY_MS = 15_000;
 const POLL_MS = 100;
 const WRITE_TIMEOUT_MS = 3000;
 
-export function clusterScenario(bug?: ClusterBug): Scenario {
-  return { name: 'cluster', run: (seed) => new ClusterRun(seed, bug).run() };
+export interface ClusterOptions {
+  readonly bug?: ClusterBug;
+  /** Faults of these kinds alone, and the name of the scenario then. */
+  readonly focus?: ClusterFocus;
+}
+
+export interface ClusterFocus {
+  readonly name: string;
+  readonly faults: readonly string[];
+}
+
+/** What needs several faults of few kinds close together. */
+export const clusterFocuses: readonly ClusterFocus[] = [
+  { name: 'cluster-forgets', faults: ['provider forgets', 'reboot'] },
+  { name: 'cluster-absence', faults: ['lease lost', 'isolate', 'cut from provider', 'pod lost'] },
+  { name: 'cluster-seats', faults: ['reboot', 'kill', 'cut from peers', 'handover'] },
+];
+
+export function clusterScenario(options: ClusterOptions = {}): Scenario {
+  return {
+    name: options.focus?.name ?? 'cluster',
+    run: (seed) => new ClusterRun(seed, options).run(),
+  };
 }
 
 class ClusterRun {
-  readonly #bug: ClusterBug | undefined;
+  readonly #options: ClusterOptions;
   readonly #clock = new SimulatedClock();
   readonly #random: SeededRandom;
   readonly #network: SimulatedNetwork;
@@ -43,9 +64,9 @@ class ClusterRun {
   readonly #ended = new AbortController();
   #ids = 0;
 
-  constructor(seed: number, bug: ClusterBug | undefined) {
+  constructor(seed: number, options: ClusterOptions) {
     const random = new SeededRandom(seed);
-    this.#bug = bug;
+    this.#options = options;
     this.#random = random;
     this.#network = new SimulatedNetwork({
       ...{ clock: this.#clock, random },
@@ -56,7 +77,8 @@ class ClusterRun {
     const sizes = random.pick([[2], [3], [3], [2, 2], [3, 2]]);
     const topology = topologyOf(sizes);
     const world: ClusterWorld = {
-      ...{ clock: this.#clock, random, network: this.#network, store: this.#store, topology, bug },
+      ...{ clock: this.#clock, random, network: this.#network, store: this.#store, topology },
+      bug: options.bug,
       logMode: random.chance(0.6) ? 'write' : 'fsync',
       seatsOf: (uuid) => this.#machinesOf(uuid).map(({ seat }) => seat),
       onWritable: (machine, isWritable) => {
@@ -107,7 +129,8 @@ class ClusterRun {
     }
     const faults = new ClusterFaults({
       ...{ clock: this.#clock, random: this.#random, network: this.#network, store: this.#store },
-      ...{ machines: this.#machines, bug: this.#bug },
+      ...{ machines: this.#machines, bug: this.#options.bug },
+      only: this.#options.focus?.faults,
       note: (message) => this.#note(message),
       count: (what) => this.#count(what),
       violate: (message) => this.#violate(message),

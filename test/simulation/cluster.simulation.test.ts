@@ -1,24 +1,35 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type ClusterBug, clusterBugs } from './cluster-bugs.ts';
-import { clusterScenario } from './cluster-scenario.ts';
+import { clusterFocuses, clusterScenario } from './cluster-scenario.ts';
 import { knownSeeds } from './known-seeds.ts';
 import { explainFailures, runSeeds } from './scenario.ts';
 
 describe('clusters under faults', () => {
   it('never have two writable leaders, lose nothing acknowledged, and become whole again', async () => {
     const scenario = clusterScenario();
-    const run = await runSeeds(scenario, 1, 55);
+    const run = await runSeeds(scenario, 1, 40);
     assert.equal(run.failed.length, 0, explainFailures(scenario, run));
     // Faults that reach nothing would prove nothing.
     const { done = 0, unknown = 0, reads = 0, leaderships = 0, overtaken = 0 } = run.counts;
-    const isBusy = done > 2000 && unknown > 50 && reads > 500 && leaderships > 150 && overtaken > 5;
+    const isBusy = done > 2000 && unknown > 40 && reads > 500 && leaderships > 100 && overtaken > 5;
     assert.ok(isBusy, JSON.stringify(run.counts));
   });
 
-  for (const { seed, reason } of knownSeeds('cluster')) {
-    it(`is well with seed ${seed}: ${reason}`, async () => {
-      const scenario = clusterScenario();
+  for (const focus of clusterFocuses) {
+    it(`are well under faults of few kinds: ${focus.name}`, async () => {
+      const scenario = clusterScenario({ focus });
+      const run = await runSeeds(scenario, 1, 5);
+      assert.equal(run.failed.length, 0, explainFailures(scenario, run));
+    });
+  }
+
+  const all = [clusterScenario(), ...clusterFocuses.map((focus) => clusterScenario({ focus }))];
+  const known = all.flatMap((scenario) =>
+    knownSeeds(scenario.name).map((seed) => ({ scenario, ...seed })),
+  );
+  for (const { scenario, seed, reason } of known) {
+    it(`are well with seed ${seed} of ${scenario.name}: ${reason}`, async () => {
       const run = await runSeeds(scenario, seed, 1);
       assert.equal(run.failed.length, 0, explainFailures(scenario, run));
     });
@@ -35,7 +46,7 @@ describe('clusters under faults', () => {
   for (const bug of clusterBugs) {
     it(`are found out with the planted bug "${bug}"`, async () => {
       const [from, finding] = findings[bug];
-      const { failed } = await runSeeds(clusterScenario(bug), from, 60, { stopAtFirst: true });
+      const { failed } = await runSeeds(clusterScenario({ bug }), from, 60, { stopAtFirst: true });
       assert.match(failed[0]?.violations[0] ?? '', finding);
     });
   }

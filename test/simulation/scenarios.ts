@@ -1,4 +1,4 @@
-import { clusterScenario } from './cluster-scenario.ts';
+import { clusterFocuses, clusterScenario } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
 import { leadershipScenario } from './leadership-scenario.ts';
 import { replicationScenario } from './replication.ts';
@@ -10,4 +10,5 @@ export const scenarios: readonly Scenario[] = [
   leadershipScenario(),
   replicationScenario(),
   clusterScenario(),
+  ...clusterFocuses.map((focus) => clusterScenario({ focus })),
 ];

@@ -4,6 +4,7 @@
  * When the state provider does not answer, the map keeps what it knew (FO-32); it is never taken for the truth where
  * safety is concerned, only compare-and-set is.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { type Appointment, appointmentSchema, providerKeys } from '../contract/provider-records.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
@@ -87,9 +88,8 @@ export class LeaderMap {
       ]),
     );
     const uuids = new Set([...before.keys(), ...this.#leaders.keys()]);
-    this.#tell(
-      [...uuids].filter((uuid) => before.get(uuid)?.revision !== this.get(uuid)?.revision),
-    );
+    // Not by revision alone: a store that was set up anew may give one again.
+    this.#tell([...uuids].filter((uuid) => !isDeepStrictEqual(before.get(uuid), this.get(uuid))));
     return revision;
   }
 
