@@ -30,13 +30,25 @@ describe('an operator killed in the middle', {
   });
 
   const killProcess: Kill = async () => {
-    const pod = await operatorPod(kubernetes);
-    await nodes!.signal({ namespace: operatorNamespace, pod }, 'KILL');
+    const kill = async (): Promise<boolean> => {
+      const pod = await operatorPod(kubernetes);
+      await nodes!.signal({ namespace: operatorNamespace, pod }, 'KILL');
+      return true;
+    };
+    // There may be no process yet: the kubelet waits before it starts one again.
+    await kubernetes.waitUntil('a process to kill', () => kill().catch(() => false), 120_000);
   };
   const deletePod: Kill = async () => {
     const pod = await operatorPod(kubernetes);
     const force = ['--force', '--grace-period=0'];
     await kubernetes.kubectl(['delete', 'pod', pod, '-n', operatorNamespace, ...force]);
+  };
+  const operatorReady = async (): Promise<void> => {
+    const rollout = ['rollout', 'status', '-n', operatorNamespace, '--timeout=120s'];
+    const deployments = await kubernetes.kubectl([
+      ...['get', 'deployments', '-n', operatorNamespace, '-o', 'name'],
+    ]);
+    await kubernetes.kubectl([...rollout, ...deployments.trim().split(/\s+/)]);
   };
   const ways = [
     ['its process is killed', killProcess],
@@ -107,12 +119,18 @@ describe('an operator killed in the middle', {
       const [namespace, remove] = await kubernetes.makeNamespace('killed');
       const fresh = new Employees(kubernetes, namespace);
       try {
+        // A pod whose process was killed before is started again only after a back-off that grows.
+        await deletePod();
+        await operatorReady();
         await fresh.apply();
         for (const reason of ['WaitingForEtcd', 'WaitingForInstances']) {
-          await kubernetes.waitUntil(`the reason ${reason}`, async () => {
-            const cluster = await fresh.cluster();
-            return cluster?.status?.conditions?.some((each) => each.reason === reason) === true;
-          });
+          // While the operator is away the cluster may have come further than the step that is waited for.
+          const reached = async (): Promise<boolean> => {
+            const status = (await fresh.cluster())?.status;
+            const isThere = status?.conditions?.some((each) => each.reason === reason) === true;
+            return isThere || (status?.configVersion ?? 0) > 0;
+          };
+          await kubernetes.waitUntil(`the reason ${reason}`, reached, 180_000);
           await kill();
           await kubernetes.waitUntil('an operator', async () =>
             operatorPod(kubernetes).then(
