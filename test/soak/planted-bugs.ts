@@ -59,7 +59,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   ...clusterBugs.map((bug) => ({
     name: `cluster: ${bug}`,
-    scenario: clusterScenario(bug),
+    scenario: clusterScenario({ bug }),
     from: findings[bug][0],
     finding: findings[bug][1],
   })),
