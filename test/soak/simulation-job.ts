@@ -2,7 +2,7 @@
  * One job of the soak, in a process of its own: seeds of one scenario until the time is up, or until a planted bug is
  * found. Prints its result as one line of JSON.
  *
- *     simulation-job.ts --scenario=NAME --from=SEED --seconds=N
+ *     simulation-job.ts --scenario=NAME --from=SEED --seconds=N [--most=SEEDS]
  *     simulation-job.ts --bug=NAME [--from=SEED]
  */
 import { parseArgs } from 'node:util';
@@ -17,11 +17,18 @@ export const jobResultSchema = z.object({
 });
 export type JobResult = z.infer<typeof jobResultSchema>;
 
-async function runScenario(scenario: Scenario, from: number, seconds: number): Promise<JobResult> {
+interface Bounds {
+  readonly from: number;
+  readonly seconds: number;
+  readonly most: number;
+}
+
+async function runScenario(scenario: Scenario, bounds: Bounds): Promise<JobResult> {
+  const { from, seconds, most } = bounds;
   const untilMs = performance.now() + seconds * 1000;
   const failed: { seed: number; violation: string }[] = [];
   let seeds = 0;
-  for (; seeds === 0 || performance.now() < untilMs; seeds++) {
+  for (; seeds === 0 || (seeds < most && performance.now() < untilMs); seeds++) {
     const run = await scenario.run(from + seeds);
     const [violation] = run.violations;
     if (violation !== undefined) failed.push({ seed: from + seeds, violation });
@@ -45,11 +52,16 @@ async function main(): Promise<JobResult> {
       bug: { type: 'string' },
       from: { type: 'string' },
       seconds: { type: 'string', default: '60' },
+      most: { type: 'string', default: '1000000' },
     },
   });
   const scenario = scenarios.find(({ name }) => name === values.scenario);
   if (scenario !== undefined)
-    return runScenario(scenario, Number(values.from ?? 1), Number(values.seconds));
+    return runScenario(scenario, {
+      from: Number(values.from ?? 1),
+      seconds: Number(values.seconds),
+      most: Number(values.most),
+    });
   const bug = plantedBugs.find(({ name }) => name === values.bug);
   if (bug !== undefined) return findBug(bug, Number(values.from ?? bug.from));
   throw new Error('give the name of a scenario or of a planted bug');
