@@ -98,7 +98,8 @@ export class ReplicaSetChecker {
     this.#options.note(
       `term ${next.term}: ${next.leader.slice(-2)} of ${seatNames(next.inSync)} (${next.reason})`,
     );
-    if (before?.term === next.term) this.#checkSameTerm(before, next);
+    // A term that was forgotten before anybody began it may be given again.
+    if (before?.term === next.term && !this.#hasForgotten) this.#checkSameTerm(before, next);
     else this.#checkNewTerm(before, next);
     for (const seat of next.inSync) {
       const machine = this.#holding(seat);
@@ -122,6 +123,7 @@ export class ReplicaSetChecker {
 
   /** Everything has healed. Undefined when the set is whole: one leader, all in sync, all logs equal. */
   whatIsMissing(): string | undefined {
+    if (this.#value === undefined) return 'nobody is appointed';
     const leader = this.machines.find(({ isWritable }) => isWritable);
     if (leader === undefined) return 'nobody is writable';
     const seats = this.machines.map(({ seat }) => seat);
@@ -177,16 +179,15 @@ export class ReplicaSetChecker {
 
   #allSeatsLost(former: readonly Machine[], next: Appointment): void {
     const { violate, count, note } = this.#options;
-    const leader = former.find(({ uuid }) => uuid === next.leader);
-    if (leader === undefined) {
-      violate(`${next.leader.slice(-2)} leads without ever having had a seat`);
-      return;
-    }
+    const leader = this.machines.find(({ uuid }) => uuid === next.leader);
+    if (leader === undefined) return;
     const log = logOf(leader.disk);
-    const longer = former.filter(
-      ({ disk }) => comparePositions(endOf(logOf(disk)), endOf(log)) > 0,
-    );
-    if (longer.length > 0) violate(`${longer[0]?.uuid.slice(-2)} has a longer log than the leader`);
+    const longer = former.find(({ disk }) => comparePositions(endOf(logOf(disk)), endOf(log)) > 0);
+    // One that has rebooted since it was asked has lost its seat again, and will not begin.
+    const isSeated = next.inSync.some((seat) => sameSeat(seat, leader.seat));
+    if (longer !== undefined && isSeated) {
+      violate(`${longer.uuid.slice(-2)} has a longer log than the leader`);
+    }
     const ids = idsIn(log);
     const lost = [...this.#acknowledged].filter((id) => !ids.has(id));
     for (const id of lost) this.#acknowledged.delete(id);

@@ -117,7 +117,12 @@ class ClusterRun {
       if (!(await this.#clock.next())) this.#violate('everything stands still');
       for (const checker of this.#checkers) checker.moment();
     }
-    return { violations: this.#violations, trace: this.#trace, counts: this.#counts };
+    // Copies: what was under way at the end may still be answered.
+    return {
+      violations: [...this.#violations],
+      trace: [...this.#trace],
+      counts: { ...this.#counts },
+    };
   }
 
   async #story(): Promise<void> {
