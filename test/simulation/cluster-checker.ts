@@ -127,9 +127,9 @@ export class ReplicaSetChecker {
     const leader = this.machines.find(({ isWritable }) => isWritable);
     if (leader === undefined) return 'nobody is writable';
     const seats = this.machines.map(({ seat }) => seat);
-    if (!sameSeats(this.#appointment?.inSync ?? [], seats)) {
-      return `in sync are ${seatNames(this.#appointment?.inSync ?? [])}, not ${seatNames(seats)}`;
-    }
+    const inSync = this.#appointment?.inSync ?? [];
+    if (!sameSeats(inSync, seats))
+      return `in sync are ${seatNames(inSync)}, not ${seatNames(seats)}`;
     const term = this.#appointment?.term ?? 0;
     const ahead = this.machines.find(({ disk }) => promisedOn(disk) > term);
     if (ahead !== undefined) return `${ahead.uuid.slice(-2)} has promised more than term ${term}`;

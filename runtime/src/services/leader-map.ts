@@ -4,7 +4,6 @@
  * When the state provider does not answer, the map keeps what it knew (FO-32); it is never taken for the truth where
  * safety is concerned, only compare-and-set is.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { type Appointment, appointmentSchema, providerKeys } from '../contract/provider-records.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
@@ -89,7 +88,7 @@ export class LeaderMap {
     );
     const uuids = new Set([...before.keys(), ...this.#leaders.keys()]);
     // Not by revision alone: a store that was set up anew may give one again.
-    this.#tell([...uuids].filter((uuid) => !isDeepStrictEqual(before.get(uuid), this.get(uuid))));
+    this.#tell([...uuids].filter((uuid) => !isSame(before.get(uuid), this.get(uuid))));
     return revision;
   }
 
@@ -112,4 +111,9 @@ export class LeaderMap {
   #tell(uuids: readonly string[]): void {
     if (uuids.length > 0) this.#options.onChange(uuids);
   }
+}
+
+/** Parsed by one schema, so equal records have their fields in one order. */
+function isSame(a: StoredAppointment | undefined, b: StoredAppointment | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
