@@ -3,6 +3,7 @@
  *
  *     npm run simulate -- --scenario=config --seed=17          replays one seed and prints its trace
  *     npm run simulate -- --scenario=config --runs=5000        runs seeds 1 to 5000
+ *     npm run simulate -- --scenario=config --from=7 --runs=9  runs seeds 7 to 15
  *     npm run simulate -- --hours=8                            runs all scenarios for that long, from a seed of the clock
  */
 import { parseArgs } from 'node:util';
@@ -13,6 +14,7 @@ const { values } = parseArgs({
   options: {
     scenario: { type: 'string' },
     seed: { type: 'string' },
+    from: { type: 'string', default: '1' },
     runs: { type: 'string', default: '200' },
     hours: { type: 'string' },
   },
@@ -73,7 +75,7 @@ async function main(): Promise<boolean> {
   for (const scenario of chosen) {
     const isScenarioRight =
       values.seed === undefined
-        ? await runBatch(scenario, 1, readNumber('runs', values.runs))
+        ? await runBatch(scenario, readNumber('from', values.from), readNumber('runs', values.runs))
         : await replay(scenario, readNumber('seed', values.seed));
     isRight = isScenarioRight && isRight;
   }
