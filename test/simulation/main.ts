@@ -7,7 +7,7 @@
  *     npm run simulate -- --hours=8                            runs all scenarios for that long, from a seed of the clock
  */
 import { parseArgs } from 'node:util';
-import { runSeeds, type Scenario } from './scenario.ts';
+import { runSeeds, type Scenario, type ScenarioRun } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
 
 const { values } = parseArgs({
@@ -50,11 +50,13 @@ async function replay(scenario: Scenario, seed: number): Promise<boolean> {
 }
 
 async function runBatch(scenario: Scenario, from: number, count: number): Promise<boolean> {
-  const { failed, counts } = await runSeeds(scenario, from, count);
-  for (const { seed, violations } of failed) {
+  // At once, so that a run that is stopped has told what it found.
+  const onRun = (seed: number, { violations }: ScenarioRun): void => {
+    if (violations.length === 0) return;
     print(`${scenario.name} seed ${seed}: ${violations[0] ?? ''}`);
     print(`  replay: npm run simulate -- --scenario=${scenario.name} --seed=${seed}`);
-  }
+  };
+  const { failed, counts } = await runSeeds(scenario, from, count, { onRun });
   print(`${scenario.name} seeds ${from}-${from + count - 1}: ${JSON.stringify(counts)}`);
   return failed.length === 0;
 }

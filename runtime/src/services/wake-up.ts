@@ -19,12 +19,13 @@ export class WakeUp {
   async sleep(delayMs: number, signal: AbortSignal): Promise<void> {
     if (!this.#pending && !signal.aborted) {
       const ended = new AbortController();
-      this.#end = () => ended.abort();
-      await this.#clock
-        .sleep(delayMs, AbortSignal.any([ended.signal, signal]))
-        .catch(() => undefined);
+      const end = (): void => ended.abort('woken');
+      this.#end = end;
+      // Not `AbortSignal.any`, which costs more than the sleep and is kept for as long as somebody listens.
+      signal.addEventListener('abort', end, { once: true });
+      await this.#clock.sleep(delayMs, ended.signal).catch(() => undefined);
+      signal.removeEventListener('abort', end);
       this.#end = undefined;
-      ended.abort();
     }
     this.#pending = false;
   }

@@ -94,17 +94,18 @@ export class SimulatedStateProvider implements StateProvider {
     signal: AbortSignal,
   ): Promise<void> {
     const store = this.#store;
-    const broken = AbortSignal.any([this.#breaks.signal, this.#closing.signal]);
-    const open = (): boolean => !signal.aborted && !broken.aborted;
+    const breaks = this.#breaks.signal;
+    const signals = [signal, breaks, this.#closing.signal];
+    const open = (): boolean => signals.every(({ aborted }) => !aborted);
     const epoch = store.epoch;
     await this.#deliver();
     let next = fromRevision;
     while (!signal.aborted) {
-      const lost = this.#watchLost(epoch, next, broken);
+      const lost = this.#watchLost(epoch, next, breaks);
       if (lost !== undefined) throw new ProviderError('refused', lost);
       const changes = store.changesFrom(next, this.#prefix + prefix);
       if (changes.length === 0) {
-        await changed(store, AbortSignal.any([signal, broken]));
+        await changed(store, signals);
       } else {
         next = store.revision + 1;
         await this.#travel();
@@ -150,12 +151,15 @@ export class SimulatedStateProvider implements StateProvider {
       throw new ProviderError('refused', 'the state provider refused the connection');
     }
     const finished = new AbortController();
-    const end = AbortSignal.any([
-      finished.signal,
+    // Not `AbortSignal.any`: what listens to one of its signals is kept for ever.
+    const end = (): void => finished.abort('the call was given up');
+    const signals = [
       this.#closing.signal,
       ...(options.signal === undefined ? [] : [options.signal]),
-    ]);
-    const tooLate = this.#clock.sleep(options.timeoutMs, end).then(
+    ];
+    for (const signal of signals) signal.addEventListener('abort', end, { once: true });
+    if (signals.some(({ aborted }) => aborted)) end();
+    const tooLate = this.#clock.sleep(options.timeoutMs, finished.signal).then(
       () => {
         throw new ProviderError(failure, `no answer within ${options.timeoutMs} ms`);
       },
@@ -168,6 +172,7 @@ export class SimulatedStateProvider implements StateProvider {
     } finally {
       // With a reason of its own: making the default one takes longer than the rest of a call.
       finished.abort('the call has ended');
+      for (const signal of signals) signal.removeEventListener('abort', end);
       await this.#deliver();
     }
   }
@@ -196,16 +201,16 @@ function nothing<T>(): Promise<T> {
   return new Promise<T>(() => undefined);
 }
 
-/** Resolves at the next change of the store, or when the signal aborts. */
-function changed(store: SimulatedStore, signal: AbortSignal): Promise<void> {
+/** Resolves at the next change of the store, or when one of the signals aborts. */
+function changed(store: SimulatedStore, signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       unsubscribe();
-      signal.removeEventListener('abort', end);
+      for (const signal of signals) signal.removeEventListener('abort', end);
       resolve();
     };
     const unsubscribe = store.subscribe(end);
-    signal.addEventListener('abort', end, { once: true });
-    if (signal.aborted) end();
+    for (const signal of signals) signal.addEventListener('abort', end, { once: true });
+    if (signals.some(({ aborted }) => aborted)) end();
   });
 }
