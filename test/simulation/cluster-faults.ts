@@ -1,10 +1,11 @@
 /** What happens to a simulated cluster: each run draws its own mixture, and how often. */
+import { LARGEST_CLOCK_JUMP_MS } from '../../runtime/src/core/failover/lease-hold.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { CALM_NETWORK, type SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import type { ProviderFaults } from '../../runtime/src/testing/simulated-state-provider.ts';
 import type { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
-import type { ClusterBug } from './cluster-bugs.ts';
+import type { ClusterBug, FocusedBug } from './cluster-bugs.ts';
 import type { Machine } from './cluster-machine.ts';
 
 export interface FaultsOptions {
@@ -14,7 +15,7 @@ export interface FaultsOptions {
   readonly store: SimulatedStore;
   readonly machines: readonly Machine[];
   /** A planted bug needs its own trouble; in the mixture it would take many seeds. */
-  readonly bug: ClusterBug | undefined;
+  readonly bug: ClusterBug | FocusedBug | undefined;
   /** These kinds alone, if given: what needs several of them close together is rare in the mixture. */
   readonly only: readonly string[] | undefined;
   readonly note: (message: string) => void;
@@ -109,6 +110,15 @@ export class ClusterFaults {
       ['lease lost', (machine) => this.#loseLease(machine)],
       ['handover', (machine) => this.#handover(machine)],
       ['handover', (machine) => this.#handover(machine)],
+      // Not in the mixture, which is as it was when its known seeds were found.
+      ...(only === undefined
+        ? []
+        : [
+            [
+              'suspended away',
+              (machine, forMs) => this.#suspendAway(machine, forMs),
+            ] satisfies Fault,
+          ]),
     ];
     if (bug === 'deadline-from-answer') return all.filter(([name]) => name === 'isolate');
     if (only !== undefined) return all.filter(([name]) => only.includes(name));
@@ -177,6 +187,12 @@ export class ClusterFaults {
       clock.resumed(forMs);
       process.gate.resume();
     });
+  }
+
+  /** Isolated, and meanwhile suspended for about as long as is still taken for a jitter of the clocks. */
+  #suspendAway(machine: Machine, forMs: number): void {
+    this.#isolate(machine, forMs);
+    this.#suspend(machine, this.#options.random.fraction() * 1.2 * LARGEST_CLOCK_JUMP_MS);
   }
 
   #provider(machines: readonly Machine[], faults: Partial<ProviderFaults>, forMs: number): void {

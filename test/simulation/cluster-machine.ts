@@ -15,7 +15,7 @@ import {
   SimulatedStateProvider,
 } from '../../runtime/src/testing/simulated-state-provider.ts';
 import type { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
-import type { ClusterBug } from './cluster-bugs.ts';
+import type { ClusterBug, FocusedBug } from './cluster-bugs.ts';
 import { MachineClock } from './cluster-clock.ts';
 import { ClusterProcess } from './cluster-process.ts';
 
@@ -26,7 +26,7 @@ export interface ClusterWorld {
   readonly store: SimulatedStore;
   readonly topology: Topology;
   readonly logMode: LogMode;
-  readonly bug: ClusterBug | undefined;
+  readonly bug: ClusterBug | FocusedBug | undefined;
   readonly seatsOf: (replicaSetUuid: string) => readonly Seat[];
   readonly onWritable: (machine: Machine, isWritable: boolean) => void;
   readonly onFatal: (machine: Machine, error: unknown) => void;

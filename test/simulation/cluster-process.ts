@@ -16,6 +16,7 @@ import {
   appointAnyone,
   DeadlineFromAnswer,
   forgetfulPromise,
+  suspensionUnseen,
 } from './cluster-bugs.ts';
 import type { Machine } from './cluster-machine.ts';
 import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
@@ -36,7 +37,9 @@ export class ClusterProcess {
   constructor(machine: Machine) {
     this.#machine = machine;
     const { world, uuid, replicaSetUuid } = machine;
-    const clock = gatedClock(machine.clock, this.gate);
+    const seen =
+      world.bug === 'suspension-unseen' ? suspensionUnseen(machine.clock) : machine.clock;
+    const clock = gatedClock(seen, this.gate);
     this.#clock = clock;
     this.#deadlines = new DeadlineFromAnswer(clock, world.topology.failover.fencing_ttl * 1000);
     const plainDisk = gatedDisk(machine.disk.mount(), this.gate);

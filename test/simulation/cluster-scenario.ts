@@ -11,7 +11,7 @@ import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
 import { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
-import type { ClusterBug } from './cluster-bugs.ts';
+import type { ClusterBug, FocusedBug } from './cluster-bugs.ts';
 import { ReplicaSetChecker } from './cluster-checker.ts';
 import { ClusterFaults } from './cluster-faults.ts';
 import { promisedOn } from './cluster-logs.ts';
@@ -26,7 +26,7 @@ const POLL_MS = 100;
 const WRITE_TIMEOUT_MS = 3000;
 
 export interface ClusterOptions {
-  readonly bug?: ClusterBug;
+  readonly bug?: ClusterBug | FocusedBug;
   /** Faults of these kinds alone, and the name of the scenario then. */
   readonly focus?: ClusterFocus;
 }
@@ -34,12 +34,16 @@ export interface ClusterOptions {
 export interface ClusterFocus {
   readonly name: string;
   readonly faults: readonly string[];
+  /** Of lock and lease; left out: `TTL_SECONDS`. */
+  readonly ttlSeconds?: number;
 }
 
 /** What needs several faults of few kinds close together. */
 export const clusterFocuses: readonly ClusterFocus[] = [
   { name: 'cluster-forgets', faults: ['provider forgets', 'reboot'] },
   { name: 'cluster-absence', faults: ['lease lost', 'isolate', 'cut from provider', 'pod lost'] },
+  // So short that a suspension too short to be taken for one is as long as the lease.
+  { name: 'cluster-suspend', faults: ['suspend', 'suspended away'], ttlSeconds: 0.2 },
   { name: 'cluster-seats', faults: ['reboot', 'kill', 'cut from peers', 'handover'] },
 ];
 
@@ -75,7 +79,7 @@ class ClusterRun {
       },
     });
     const sizes = random.pick([[2], [3], [3], [2, 2], [3, 2]]);
-    const topology = topologyOf(sizes);
+    const topology = topologyOf(sizes, options.focus?.ttlSeconds ?? TTL_SECONDS);
     const world: ClusterWorld = {
       ...{ clock: this.#clock, random, network: this.#network, store: this.#store, topology },
       bug: options.bug,
@@ -238,7 +242,7 @@ class ClusterRun {
       () => 'unknown',
     );
     const outcome = await Promise.race([work, silence]);
-    ended.abort();
+    ended.abort('the answer came first');
     return outcome;
   }
 
@@ -272,7 +276,7 @@ class ClusterRun {
 }
 
 /** The first set's instances coordinate. The network knows instances by their UUID. */
-function topologyOf(sizes: readonly number[]): Topology {
+function topologyOf(sizes: readonly number[], ttlSeconds: number): Topology {
   const servers = sizes.flatMap((size, set) =>
     Array.from({ length: size }, (_, index) => {
       const uuid = instanceUuid(set, index);
@@ -295,7 +299,7 @@ function topologyOf(sizes: readonly number[]): Topology {
     replicasets: Object.fromEntries(replicasets) as unknown,
     failover: {
       mode: 'stateful',
-      fencing_ttl: TTL_SECONDS,
+      fencing_ttl: ttlSeconds,
       state_provider: { kind: 'stateboard', uri: 'board:1', prefix: '/c/' },
     },
   });

@@ -51,6 +51,13 @@ describe('clusters under faults', () => {
     });
   }
 
+  it('are found out when nobody sees that a machine was suspended', async () => {
+    const focus = clusterFocuses.find(({ name }) => name === 'cluster-suspend');
+    const scenario = clusterScenario({ bug: 'suspension-unseen', ...(focus && { focus }) });
+    const { failed } = await runSeeds(scenario, 1, 60, { stopAtFirst: true });
+    assert.match(failed[0]?.violations[0] ?? '', /two are writable/);
+  });
+
   it('run the same from the same seed', async () => {
     const scenario = clusterScenario();
     assert.deepEqual(await scenario.run(7), await scenario.run(7));

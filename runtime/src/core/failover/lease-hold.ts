@@ -3,7 +3,8 @@
  *
  * Safe by these rules: the deadline counts from the moment of *sending* (the coordinator sees the record later than
  * that, and waits longer); all attempts since the last known revision compare with that revision, so that at most one
- * of them ever applies; whoever reads a record that none of the attempts wrote has lost it.
+ * of them ever applies; whoever reads a record that none of the attempts wrote has lost it. Time counts by whichever
+ * clock saw more of it pass: the monotonic one stands still while the machine is suspended, however shortly.
  */
 import type { Lease } from '../../contract/provider-records.ts';
 
@@ -89,5 +90,6 @@ export function deadlineOf(hold: LeaseHold, ttlMs: number, now: Moment): number 
   if (Math.abs(wallPassed - monotonicPassed) > LARGEST_CLOCK_JUMP_MS) {
     return Number.NEGATIVE_INFINITY;
   }
-  return confirmed.monotonicMs + ttlMs;
+  // A suspension that is shorter than that has passed for everybody else, and with a short TTL it is much of it.
+  return confirmed.monotonicMs + ttlMs - Math.max(0, wallPassed - monotonicPassed);
 }
