@@ -13,6 +13,7 @@ import type { ReplicaSetStatus } from '../api/v1alpha1/replica-set.ts';
 import { gatherChange } from './gather-change.ts';
 import { assignBuckets } from './rules/assign-buckets.ts';
 import { awaitFirstInstances } from './rules/await-first-instances.ts';
+import { awaitLeavingPods } from './rules/await-leaving-pods.ts';
 import { expelLastInstances } from './rules/expel-last-instances.ts';
 import { finishChange } from './rules/finish-change.ts';
 import { joinInstances } from './rules/join-instances.ts';
@@ -35,7 +36,7 @@ import { tellExpelled } from './rules/tell-expelled.ts';
 import type { ClusterSnapshot } from './snapshot.ts';
 import { buildClusterStatus } from './status/build-cluster-status.ts';
 import { buildReplicaSetStatuses } from './status/build-replica-set-status.ts';
-import { explainReplicaSet } from './status/replica-set-facts.ts';
+import { explainReplicaSet, isReplicaSetMoving } from './status/replica-set-facts.ts';
 import type { Action, Rule, Verdict } from './verdict.ts';
 import { memberSets } from './wanted-sets.ts';
 
@@ -55,6 +56,7 @@ const rules: readonly Rule[] = [
   keepServices,
   keepReplicaSets,
   keepStatefulSets,
+  awaitLeavingPods,
 
   // The cluster config.
   finishChange,
@@ -90,10 +92,8 @@ export interface ClusterPlan {
 const IDLE_POLL_MS = 30_000;
 /** Something is wrong or refused: a person is at work, and looks. */
 const TROUBLED_POLL_MS = 5_000;
-/** Failover is under way: instances are asked, nothing is written until their answers change. */
-const SETTLING_POLL_MS = 500;
-/** After an action the world is looked at again at once, but not in a loop. */
-const ACTED_POLL_MS = 500;
+/** What is in motion is looked at this often: after an action, and while instances tell something new each time. */
+const MOVING_POLL_MS = 500;
 
 export function planCluster(snapshot: ClusterSnapshot): ClusterPlan {
   const trace: TraceEntry[] = [];
@@ -111,27 +111,31 @@ export function planCluster(snapshot: ClusterSnapshot): ClusterPlan {
     trace.push({ rule: gatherChange.name, verdict: kind, reason, message });
   }
   const all = [...verdicts, ...change];
-  return {
+  const told = {
     status: buildClusterStatus(snapshot, all),
     replicaSetStatuses: buildReplicaSetStatuses(snapshot, all),
+  };
+  const isNews = told.status !== undefined || told.replicaSetStatuses.size > 0;
+  return {
+    ...told,
     actions: all.flatMap((verdict) => (verdict.kind === 'act' ? verdict.actions : [])),
-    requeueAfterMs: Math.min(chooseRequeue(all), settlingPoll(snapshot)),
+    requeueAfterMs: Math.min(chooseRequeue(all), isNews ? MOVING_POLL_MS : choosePoll(snapshot)),
     trace,
   };
 }
 
-/** A replica set without a leader has one again within a second or so; whoever waits for it should see that. */
-function settlingPoll(snapshot: ClusterSnapshot): number {
+/** Instances come to rest by themselves within seconds, and no event of Kubernetes tells of it. */
+function choosePoll(snapshot: ClusterSnapshot): number {
   if (snapshot.config === undefined) return IDLE_POLL_MS;
-  const isServing = memberSets(snapshot).every(
-    (replicaSet) => explainReplicaSet(snapshot, replicaSet) === undefined,
-  );
-  return isServing ? IDLE_POLL_MS : SETTLING_POLL_MS;
+  const replicaSets = memberSets(snapshot);
+  if (replicaSets.some((each) => isReplicaSetMoving(snapshot, each))) return MOVING_POLL_MS;
+  const isServing = replicaSets.every((each) => explainReplicaSet(snapshot, each) === undefined);
+  return isServing ? IDLE_POLL_MS : TROUBLED_POLL_MS;
 }
 
 function chooseRequeue(verdicts: readonly Verdict[]): number {
   const delays = verdicts.map((verdict) => {
-    if (verdict.kind === 'act') return ACTED_POLL_MS;
+    if (verdict.kind === 'act') return MOVING_POLL_MS;
     return verdict.kind === 'wait' ? verdict.requeueAfterMs : TROUBLED_POLL_MS;
   });
   return Math.min(IDLE_POLL_MS, ...delays);

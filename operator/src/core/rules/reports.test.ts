@@ -2,8 +2,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ANNOTATIONS } from '../../api/names.ts';
-import { editStatus, removePod, settledWorld, silence, tell } from '../../testing/snapshots.ts';
+import {
+  editSetSpec,
+  editStatus,
+  removePod,
+  settledWorld,
+  silence,
+  tell,
+} from '../../testing/snapshots.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
+import { awaitLeavingPods } from './await-leaving-pods.ts';
 import { reportHealth } from './report-health.ts';
 import { reportOldTemplates } from './report-old-templates.ts';
 import { skipWhenPaused } from './skip-when-paused.ts';
@@ -117,6 +125,31 @@ describe('reportOldTemplates', () => {
       `refuse PodsRunOldTemplate: 1 ${hint} ${POD}.`,
     ]);
   });
+});
+
+describe('awaitLeavingPods', () => {
+  const lowered = editSetSpec(settled, SET, { replicas: 1 });
+  const last = `${SET}-1`;
+
+  it('waits for the pod of an instance that the config knows no more', () => {
+    const expelled = { ...lowered, config: topologyless(lowered) };
+    assert.deepEqual(tell(awaitLeavingPods(expelled)), [
+      `wait InstanceLeaving: Pod ${last} is being removed.`,
+    ]);
+    assert.deepEqual(awaitLeavingPods(removePod(expelled, last)), []);
+  });
+
+  it('leaves an instance that the config knows to the rule that expels it', () => {
+    assert.deepEqual(awaitLeavingPods(lowered), []);
+  });
+
+  it('has nothing to wait for while every seat is wanted', () => {
+    assert.deepEqual(awaitLeavingPods(settled), []);
+  });
+
+  function topologyless({ config }: ClusterSnapshot): ClusterSnapshot['config'] {
+    return config === undefined ? undefined : { ...config, sections: {} };
+  }
 });
 
 describe('skipWhenPaused', () => {

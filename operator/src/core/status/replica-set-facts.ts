@@ -1,9 +1,11 @@
 /** What the statuses of a Cluster and of its ReplicaSets both say of a replica set. */
+import type { InstanceStateName } from '@tonearm/runtime/contract';
 import type { Pod } from '../../api/kube-object.ts';
 import { LABELS } from '../../api/names.ts';
 import type { ReplicaSet } from '../../api/v1alpha1/replica-set.ts';
 import { replicaSetUuidOf } from '../identity.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
+import { statusOf } from '../snapshot.ts';
 import { ownsBuckets, writableLeader } from '../topology.ts';
 import type { Reason } from '../verdict.ts';
 
@@ -52,4 +54,33 @@ export function explainReplicaSet(
     };
   }
   return undefined;
+}
+
+/** States that an instance leaves by itself. */
+const PASSING: readonly InstanceStateName[] = [
+  '',
+  'ConfigFound',
+  'ConfigLoaded',
+  'BootstrappingBox',
+  'RecoveringSnapshot',
+  'ConnectingFullmesh',
+  'BoxConfigured',
+  'ConfiguringRoles',
+  'ReloadingRoles',
+];
+/** A new leader is there within seconds; when it is not, somebody has to do something. */
+const ELECTION_MS = 60_000;
+
+/** Will its instances soon tell something else than now, without any event of Kubernetes? */
+export function isReplicaSetMoving(snapshot: ClusterSnapshot, replicaSet: ReplicaSet): boolean {
+  const { name } = replicaSet.metadata;
+  const states = snapshot.instances
+    .filter((instance) => instance.replicaSet === name)
+    .map((instance) => statusOf(instance)?.state);
+  if (states.some((state) => state !== undefined && PASSING.includes(state))) return true;
+  if (replicaSet.spec.replicas === 0) return false;
+  if (summarize(snapshot, replicaSet).leader !== undefined) return false;
+  const elected = replicaSet.status?.conditions?.find(({ type }) => type === 'LeaderElected');
+  const since = Date.parse(elected?.lastTransitionTime ?? '');
+  return !(elected?.status === 'False' && snapshot.nowMs - since > ELECTION_MS);
 }
