@@ -181,6 +181,8 @@ export class ReplicaSetChecker {
     const { violate, count, note } = this.#options;
     const leader = this.machines.find(({ uuid }) => uuid === next.leader);
     if (leader === undefined) return;
+    if (!former.includes(leader))
+      violate(`${next.leader.slice(-2)} leads without ever having had a seat`);
     const log = logOf(leader.disk);
     const longer = former.find(({ disk }) => comparePositions(endOf(logOf(disk)), endOf(log)) > 0);
     // One that has rebooted since it was asked has lost its seat again, and will not begin.
