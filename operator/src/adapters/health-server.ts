@@ -1,5 +1,6 @@
 /** Health of the operator's process: alive while it answers, ready when its caches are filled. */
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
+import { nodeHttp } from '@tonearm/runtime/foundation';
 
 export interface HealthServerOptions {
   readonly port: number;
@@ -12,7 +13,7 @@ export class HealthServer {
 
   constructor({ port, isReady }: HealthServerOptions) {
     this.#port = port;
-    this.#server = createServer((request, response) => {
+    this.#server = nodeHttp.createServer((request, response) => {
       const status = statusOf(request.url ?? '', isReady);
       response.writeHead(status, { 'content-type': 'text/plain' });
       response.end(status === 200 ? 'ok\n' : 'no\n');

@@ -4,9 +4,9 @@
  */
 import type { RequestOptions } from 'node:https';
 import type { Clock } from '@tonearm/runtime/foundation';
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import type { KubeServer } from './kube-server.ts';
 import type { KubeTransport, TransportRequest, TransportResponse } from './kube-transport.ts';
+import { Agent, type Dispatcher, openProxyAgent, request } from './undici.ts';
 
 interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
@@ -92,7 +92,7 @@ export class UndiciKubeTransport implements KubeTransport {
 
   #buildDispatcher(tls: Readonly<Record<string, unknown>>): Dispatcher {
     const proxy = this.#server.proxyUrl;
-    if (proxy !== undefined) return new ProxyAgent({ uri: proxy, requestTls: tls });
+    if (proxy !== undefined) return openProxyAgent({ uri: proxy, requestTls: tls });
     return new Agent({ connect: { ...tls, keepAlive: true, timeout: CONNECT_TIMEOUT_MS } });
   }
 }

@@ -2,8 +2,9 @@
  * The one HTTP server of an instance. Fastify refuses routes after it listens, so complete applications are swapped:
  * a new one takes all further requests, the old one is closed when its last request has been answered.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { nodeHttp } from '../foundation/node-http.ts';
 
 interface Served {
   readonly app: FastifyInstance;
@@ -16,7 +17,7 @@ export class HttpListener {
   #served: Served | undefined;
 
   constructor() {
-    this.#server = createServer((request, response) => this.#dispatch(request, response));
+    this.#server = nodeHttp.createServer((request, response) => this.#dispatch(request, response));
     this.#server.keepAliveTimeout = 65_000;
   }
 

@@ -1,8 +1,8 @@
 /** Calls to other instances over HTTP: `POST /internal/<method>` with MessagePack both ways. */
 import { Packr } from 'msgpackr';
-import { Agent, errors, request } from 'undici';
 import { ClusterError, isErrorCode } from '../core/errors.ts';
 import { type PeerCallOptions, PeerError, type Peers } from '../ports/peers.ts';
+import { Agent, request } from './undici.ts';
 
 export const INTERNAL_CONTENT_TYPE = 'application/msgpack';
 
@@ -104,7 +104,6 @@ function asPeerError(error: unknown, what: string): PeerError {
 }
 
 function codeOf(error: unknown): string {
-  if (error instanceof errors.UndiciError) return error.code;
   if (error instanceof Error && 'code' in error && typeof error.code === 'string')
     return error.code;
   return error instanceof Error ? error.name : 'unknown error';

@@ -2,7 +2,6 @@
  * The state provider on a stateboard. A transaction is sent once: only a connection that was refused proves that
  * nothing happened. A watch that is silent for three heartbeats is lost.
  */
-import { Agent, type Dispatcher, request } from 'undici';
 import type { z } from 'zod';
 import {
   type ProviderCallOptions,
@@ -21,6 +20,7 @@ import {
   WATCH_HEARTBEAT_MS,
   watchLineSchema,
 } from '../stateboard/messages.ts';
+import { Agent, type Dispatcher, request } from './undici.ts';
 
 export interface StateboardStateProviderOptions {
   /** `host:port`. */

@@ -7,5 +7,6 @@ export {
   type LoggerOptions,
   silentLogger,
 } from './logger.ts';
+export { nodeHttp } from './node-http.ts';
 export { type Random, systemRandom } from './random.ts';
 export { TaskRegistry } from './task-registry.ts';

@@ -145,4 +145,40 @@ describe('buildHttpApp', () => {
     assert.equal(bug.statusCode, 500);
     assert.ok(!bug.body.includes('secret detail'));
   });
+
+  it('checks what a route of a role asks for in schemas, with header names in any case', async () => {
+    const app = await buildHttpApp({
+      ...{ logger: silentLogger, isAuthorized: () => true, guarded: [], open: [] },
+      application: [
+        async (scope) => {
+          const body = { type: 'object', required: ['a'], properties: { a: { type: 'integer' } } };
+          const response = { 200: { type: 'object', properties: { a: { type: 'integer' } } } };
+          scope.post('/checked', { schema: { body, response } }, async () => ({ a: 1, b: 2 }));
+        },
+        async (scope) => {
+          const names = { type: 'object', required: ['X-Name'] };
+          scope.get('/named', { schema: { headers: names } }, async () => 'named');
+        },
+      ],
+    });
+    const post = (payload: object) => app.inject({ method: 'POST', url: '/checked', payload });
+    const get = (sent: Record<string, string>) => app.inject({ url: '/named', headers: sent });
+    assert.deepEqual((await post({ a: 5 })).json(), { a: 1 });
+    assert.deepEqual([(await post({ a: 'x' })).statusCode, (await get({})).statusCode], [400, 400]);
+    assert.equal((await get({ 'X-NAME': 'jane' })).body, 'named');
+  });
+
+  it('checks bodies by schemas of routes without any schema for headers', async () => {
+    const app = await buildHttpApp({
+      ...{ logger: silentLogger, isAuthorized: () => true, guarded: [], open: [] },
+      application: [
+        async (scope) => {
+          const querystring = { type: 'object', properties: { n: { type: 'integer' } } };
+          scope.get('/n', { schema: { querystring } }, async (request) => request.query);
+        },
+      ],
+    });
+    assert.deepEqual((await app.inject('/n?n=5')).json(), { n: 5 });
+    assert.equal((await app.inject('/n?n=x')).statusCode, 400);
+  });
 });

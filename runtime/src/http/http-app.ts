@@ -1,8 +1,14 @@
 /** Builds the HTTP application of an instance, without listening: system routes and those of the roles. */
-import fastify, { type FastifyError, type FastifyInstance, type FastifyPluginAsync } from 'fastify';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyServerOptions,
+} from 'fastify';
 import { ClusterError } from '../core/errors.ts';
 import type { Logger } from '../foundation/logger.ts';
 import { PeerError } from '../ports/peers.ts';
+import { lazyCompilers } from './lazy-compilers.ts';
 
 export interface HttpAppOptions {
   readonly logger: Logger;
@@ -21,7 +27,38 @@ export interface HttpAppOptions {
 export const ADMIN_BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInstance> {
-  const app = fastify({ logger: false, routerOptions: { ignoreTrailingSlash: true } });
+  const { app, checksHeaders } = await assemble(options, lazyCompilers());
+  if (!checksHeaders) return app;
+  // Only with compilers of its own choice Fastify ignores the case of header names in schemas.
+  await app.close();
+  return (await assemble(options, {})).app;
+}
+
+async function assemble(
+  options: HttpAppOptions,
+  compilers: FastifyServerOptions,
+): Promise<{ readonly app: FastifyInstance; readonly checksHeaders: boolean }> {
+  const routerOptions = { ignoreTrailingSlash: true };
+  const app = fastify({ logger: false, routerOptions, ...compilers });
+  let checksHeaders = false;
+  app.addHook('onRoute', ({ schema }) => {
+    checksHeaders ||= schema?.headers !== undefined;
+  });
+  answerErrors(app, options);
+  for (const plugin of options.open) await app.register(plugin);
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => {
+      if (!options.isAuthorized(request.headers.authorization))
+        throw new ClusterError('UNAUTHORIZED');
+    });
+    for (const plugin of options.guarded) await scope.register(plugin);
+  });
+  for (const plugin of options.application) await app.register(plugin);
+  await app.ready();
+  return { app, checksHeaders };
+}
+
+function answerErrors(app: FastifyInstance, options: HttpAppOptions): void {
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     const answer = asClusterError(error);
     if (answer.status >= 500 && answer.code === 'INTERNAL') {
@@ -36,17 +73,6 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     const error = judgeMissing(`${request.method} ${request.url}`, options.missing?.() ?? '');
     await reply.code(error.status).send(renderError(error));
   });
-  for (const plugin of options.open) await app.register(plugin);
-  await app.register(async (scope) => {
-    scope.addHook('onRequest', async (request) => {
-      if (!options.isAuthorized(request.headers.authorization))
-        throw new ClusterError('UNAUTHORIZED');
-    });
-    for (const plugin of options.guarded) await scope.register(plugin);
-  });
-  for (const plugin of options.application) await app.register(plugin);
-  await app.ready();
-  return app;
 }
 
 /** 404 would tell a client that what it asks for does not exist. */

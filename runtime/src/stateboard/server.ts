@@ -3,10 +3,11 @@
  * JSON for each batch of changes.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
 import type { Logger } from '../foundation/logger.ts';
+import { nodeHttp } from '../foundation/node-http.ts';
 import {
   getRequestSchema,
   listRequestSchema,
@@ -44,7 +45,9 @@ export class StateboardServer {
     this.#store = options.store;
     this.#password = options.password;
     this.#logger = options.logger;
-    this.#server = createServer((request, response) => void this.#handle(request, response));
+    this.#server = nodeHttp.createServer(
+      (request, response) => void this.#handle(request, response),
+    );
     this.#server.keepAliveTimeout = 30_000;
   }
 

@@ -1,5 +1,6 @@
 /** The HTTP side: who may ask, and which part answers. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { nodeHttp } from '@tonearm/runtime/foundation';
 import { admitRequest } from './admit-request.ts';
 import { methodNotAllowed, pathNotFound } from './api-error.ts';
 import { buildApiVersions, buildGroup, buildGroupList, buildResourceList } from './discovery.ts';
@@ -20,7 +21,7 @@ export interface ApiServerOptions {
 }
 
 export function createApiServer(options: ApiServerOptions): Server {
-  return createServer((incoming, response) => {
+  return nodeHttp.createServer((incoming, response) => {
     answer(incoming, response, options).catch((error: unknown) => {
       sendError(response, error);
     });

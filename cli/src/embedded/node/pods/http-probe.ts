@@ -1,5 +1,5 @@
 /** Asks a container over HTTP how it is; any answer below 400 is good, as for the kubelet. */
-import { request } from 'node:http';
+import { nodeHttp } from '@tonearm/runtime/foundation';
 
 export interface ProbeAnswer {
   readonly isOk: boolean;
@@ -14,7 +14,7 @@ export interface ProbeTarget {
 
 export function probeHttp(target: ProbeTarget, signal: AbortSignal): Promise<ProbeAnswer> {
   return new Promise((resolve) => {
-    const question = request({
+    const question = nodeHttp.request({
       host: '127.0.0.1',
       port: target.port,
       path: target.path,
