@@ -87,6 +87,50 @@ describe('the size of a cluster on Kubernetes', () => {
     await writer.goesOn(kubernetes);
   });
 
+  it('grows by replica sets without buckets, and loses them again', async () => {
+    const templates = (await employees.cluster())!.spec.replicaSets;
+    const counted = (count: number): object => ({
+      replicaSets: templates.map((each) => (each.name === 'storage' ? { ...each, count } : each)),
+    });
+    await employees.patch(counted(3));
+    await kubernetes.waitUntil(
+      'a third storage replica set',
+      async () => (await membersOf('employees-storage-3')).length === 2,
+    );
+    await employees.settled();
+    await employees.patch(counted(2));
+    await kubernetes.waitUntil('it to be gone', async () =>
+      (await employees.replicaSets()).every(
+        ({ metadata }) => metadata.name !== 'employees-storage-3',
+      ),
+    );
+    await employees.settled();
+  });
+
+  it('does not lose a replica set that owns buckets, and says why', async () => {
+    const before = await employees.configVersions();
+    const templates = (await employees.cluster())!.spec.replicaSets;
+    await employees.patch({
+      replicaSets: templates.map((each) =>
+        each.name === 'storage' ? { ...each, count: 1 } : each,
+      ),
+    });
+    await kubernetes.waitUntil('the refusal', async () => {
+      const conditions = (await employees.cluster())?.status?.conditions ?? [];
+      return conditions.some(
+        ({ type, status, reason, message }) =>
+          type === 'SpecValid' &&
+          status === 'False' &&
+          reason === 'OwnsBuckets' &&
+          message.includes('employees-storage-2'),
+      );
+    });
+    assert.deepEqual(await employees.configVersions(), before);
+    await writer.goesOn(kubernetes);
+    await employees.apply();
+    await employees.settled();
+  });
+
   it('has lost no acknowledged write by all of that', async () => {
     await writer.stop();
     assert.deepEqual(await writer.lost(kubernetes), []);

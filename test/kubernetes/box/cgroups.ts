@@ -27,6 +27,7 @@ export function makeNodeCgroups(name: string): void {
   const parts = name.split('/');
   if (existsSync(unified)) {
     makeUnified(parts);
+    raiseShare(path.join(root, parts[0]!), 'cpu.weight');
     return;
   }
   for (const hierarchy of hierarchies) {
@@ -37,7 +38,18 @@ export function makeNodeCgroups(name: string): void {
       mkdirSync(folder, { recursive: true });
       if (hierarchy === 'cpuset') inheritProcessors(folder);
     }
+    if (hierarchy === 'cpu') raiseShare(path.join(top, parts[0]!), 'cpu.shares');
   }
+}
+
+/**
+ * All pods together would weigh as much as one process of the control plane beside them, and starve.
+ * Both files begin with what one process weighs.
+ */
+function raiseShare(folder: string, file: 'cpu.shares' | 'cpu.weight'): void {
+  const share = Number(readFileSync(path.join(folder, file), 'utf8'));
+  const unit = file === 'cpu.shares' ? 1024 : 100;
+  if (share === unit) writeFileSync(path.join(folder, file), String(share * 16));
 }
 
 /** Ends what still runs below `name` and removes it, as far as it exists. */
