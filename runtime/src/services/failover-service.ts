@@ -21,6 +21,7 @@ import type { InternalHandler, InternalHandlers, Peers } from '../ports/peers.ts
 import type { StateProvider } from '../ports/state-provider.ts';
 import { DisabledLeadership } from './disabled-leadership.ts';
 import { Exclusive } from './exclusive.ts';
+import type { SeatReport } from './handover-protocol.ts';
 import { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
 import type { HeldLease } from './lease-keeper.ts';
@@ -52,6 +53,7 @@ interface Running {
 }
 
 const promiseRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema, term: z.int().min(1) });
+const reportRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema });
 const handoverRequestSchema = z.strictObject({
   replicaSetUuid: uuidSchema,
   to: uuidSchema.optional(),
@@ -130,6 +132,7 @@ export class FailoverService implements LeadershipPort {
   handlers(): InternalHandlers {
     return new Map<string, InternalHandler>([
       ['leadership.promise', (body) => this.#promise(body)],
+      ['leadership.report', (body) => this.#report(body)],
       ['leadership.handover', (body) => this.#handover(body)],
     ]);
   }
@@ -193,6 +196,14 @@ export class FailoverService implements LeadershipPort {
         ? {}
         : { lastInSync: { term: last.term, leader: last.leader, inSync: last.inSync } }),
     };
+  }
+
+  async #report(body: unknown): Promise<SeatReport> {
+    const { replicaSetUuid } = parseBody(body, reportRequestSchema);
+    this.#assertOwn(replicaSetUuid);
+    const { position, promisedTerm, logIncarnation } = this.#options.storage.report();
+    const seat = { uuid: this.#options.identity.uuid, incarnation: logIncarnation };
+    return { seat, position, promisedTerm };
   }
 
   async #handover(body: unknown): Promise<KnownLeader> {

@@ -15,6 +15,7 @@ import {
   type Lease,
   providerKeys,
   type Seat,
+  seatSchema,
 } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import { addressOf, leaderOrder } from '../core/failover/leader-order.ts';
@@ -59,10 +60,13 @@ interface Successor {
   readonly promisedTerm: number;
 }
 
-const statusSchema = z.object({
-  uuid: z.string(),
-  replicaSet: z.object({ position: positionSchema, promisedTerm: z.int() }).nullable(),
+/** What an instance answers to `leadership.report`: how far its log is, and which seat that log may have. */
+const seatReportSchema = z.object({
+  seat: seatSchema,
+  position: positionSchema,
+  promisedTerm: z.int(),
 });
+export type SeatReport = z.infer<typeof seatReportSchema>;
 
 const POLL_MS = 20;
 
@@ -108,9 +112,10 @@ export class HandoverProtocol {
       const seat = seats.find((other) => other.uuid === uuid);
       const address = addressOf(topology, uuid);
       if (seat === undefined || address === undefined) continue;
-      const status = await this.#status(address, uuid, request.signal);
-      if (status === undefined) continue;
-      return { seat, address, promisedTerm: status.promisedTerm };
+      const report = await this.#report(address, request.signal);
+      // One that has lost its seat would not begin the term, however far its log is.
+      if (report === undefined || !sameSeat(report.seat, seat)) continue;
+      return { seat, address, promisedTerm: report.promisedTerm };
     }
     const wanted = request.target === undefined ? 'No instance' : `Instance ${request.target}`;
     throw new ClusterError('STATE_FORBIDS', {
@@ -126,12 +131,13 @@ export class HandoverProtocol {
     const { clock, ttlMs } = this.#options;
     const endMs = clock.monotonicMs() + 1.5 * ttlMs;
     while (clock.monotonicMs() < endMs && !signal.aborted) {
-      const status = await this.#status(successor.address, successor.seat.uuid, signal);
-      if (status !== undefined && comparePositions(status.position, position) >= 0) return;
+      const report = await this.#report(successor.address, signal);
+      if (report !== undefined && !sameSeat(report.seat, successor.seat)) break;
+      if (report !== undefined && comparePositions(report.position, position) >= 0) return;
       await clock.sleep(POLL_MS, signal).catch(() => undefined);
     }
     throw new ClusterError('STATE_FORBIDS', {
-      message: `Instance ${successor.seat.uuid} did not reach the leader's position in time; leadership stays.`,
+      message: `Instance ${successor.seat.uuid} did not reach the leader's position in time, or lost its seat; leadership stays.`,
     });
   }
 
@@ -236,16 +242,12 @@ export class HandoverProtocol {
     });
   }
 
-  async #status(
-    address: string,
-    uuid: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly position: Position; readonly promisedTerm: number } | undefined> {
-    const { peers, ttlMs } = this.#options;
+  async #report(address: string, signal: AbortSignal): Promise<SeatReport | undefined> {
+    const { peers, ttlMs, replicaSetUuid } = this.#options;
     try {
       const options = { timeoutMs: ttlMs / 4, signal };
-      const answer = statusSchema.parse(await peers.call(address, 'status', {}, options));
-      return answer.uuid === uuid ? (answer.replicaSet ?? undefined) : undefined;
+      const answer = await peers.call(address, 'leadership.report', { replicaSetUuid }, options);
+      return seatReportSchema.parse(answer);
     } catch {
       return undefined;
     }

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { topologySchema } from '../contract/cluster-config.ts';
+import { type Appointment, type Lease, providerKeys } from '../contract/provider-records.ts';
+import { silentLogger } from '../foundation/logger.ts';
+import { SeededRandom } from '../testing/seeded-random.ts';
+import { SimulatedClock } from '../testing/simulated-clock.ts';
+import { SimulatedDisk } from '../testing/simulated-disk.ts';
+import { SimulatedNetwork } from '../testing/simulated-peers.ts';
+import { SimulatedStateProvider } from '../testing/simulated-state-provider.ts';
+import { SimulatedStore } from '../testing/simulated-store.ts';
+import { FailoverService } from './failover-service.ts';
+import type { StorageReport } from './replica-set-storage.ts';
+
+const CLUSTER = '00000000-0000-4000-8000-00000000000c';
+const SET = '00000000-0000-4000-8000-0000000000aa';
+const [A, B] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+
+const topology = topologySchema.parse({
+  servers: Object.fromEntries(
+    [A, B].map((uuid) => [
+      uuid,
+      { uri: 'host:1', http_uri: `${uuid}:1`, alias: uuid, replicaset_uuid: SET },
+    ]),
+  ) as unknown,
+  replicasets: { [SET]: { alias: 'set', roles: [], failover_priority: [A, B] } },
+  failover: {
+    mode: 'stateful',
+    fencing_ttl: 1,
+    state_provider: { kind: 'stateboard', uri: 'board:1', prefix: '/' },
+  },
+});
+
+const appointed: Appointment = {
+  ...{ v: 1, term: 1, leader: A, reason: 'given' },
+  inSync: [A, B].map((uuid) => ({ uuid, incarnation: 1 })),
+};
+const lease: Lease = {
+  ...{ v: 1, term: 1, holder: A, incarnation: 0, nonce: 'n', released: false },
+};
+
+/** Two instances with equal logs, of which A leads; B's log has the incarnation that is given. */
+async function givenLeader(logIncarnationOfB: number) {
+  const clock = new SimulatedClock();
+  const random = new SeededRandom(1);
+  const store = new SimulatedStore();
+  store.transact({
+    compare: [],
+    writes: [
+      { kind: 'put', key: providerKeys.leader(SET), value: JSON.stringify(appointed) },
+      { kind: 'put', key: providerKeys.lease(SET), value: JSON.stringify(lease) },
+    ],
+  });
+  const network = new SimulatedNetwork({ clock, random });
+  const start = async (uuid: string, logIncarnation: number): Promise<FailoverService> => {
+    const report: StorageReport = {
+      ...{ position: { term: 1, sequence: 7 }, promisedTerm: 1, logIncarnation },
+    };
+    const failover = new FailoverService({
+      ...{ clock, random, logger: silentLogger, peers: network.peersFor(uuid) },
+      identity: {
+        ...{ v: 1, uuid, clusterUuid: CLUSTER, bootId: 'boot', incarnation: 1, logIncarnation },
+      },
+      disk: new SimulatedDisk({ clock, random }).mount(),
+      storage: {
+        report: () => report,
+        seenTerm: () => report.promisedTerm,
+        promise: async () => report,
+        freeze: async () => report.position,
+        thaw: () => undefined,
+      },
+      openProvider: () => new SimulatedStateProvider({ store, clock, random }),
+      onHeld: () => undefined,
+      onFatal: (_name, error) => assert.fail(String(error)),
+    });
+    await failover.open();
+    await failover.configure(topology);
+    network.listen(`${uuid}:1`, failover.handlers());
+    return failover;
+  };
+  const first = start(A, 1);
+  const second = start(B, logIncarnationOfB);
+  await clock.advance(100);
+  const [leader] = await Promise.all([first, second]);
+  assert.equal(leader.current().kind, 'leader');
+  return { clock, leader };
+}
+
+describe('a planned handover', () => {
+  it('moves leadership to an instance that has its seat and all rows', async () => {
+    const { clock, leader } = await givenLeader(1);
+    const outcome = leader.handover(undefined, 'asked for');
+    await clock.advance(100);
+    assert.deepEqual(await outcome, { uuid: B, term: 2 });
+  });
+
+  it('is refused to an instance that has lost its seat, as that one would not begin', async () => {
+    const { clock, leader } = await givenLeader(2);
+    const outcome = assert.rejects(leader.handover(B, 'asked for'), { code: 'STATE_FORBIDS' });
+    await clock.advance(100);
+    await outcome;
+    assert.equal(leader.current().kind, 'leader');
+  });
+});
