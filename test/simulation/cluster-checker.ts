@@ -78,6 +78,10 @@ export class ReplicaSetChecker {
     const other = this.#leaders.get(term);
     if (other !== undefined && other !== machine.uuid) violate(`term ${term} has two leaders`);
     this.#leaders.set(term, machine.uuid);
+    const { term: appointed, inSync = [] } = this.#appointment ?? {};
+    if (appointed === term && !inSync.some((seat) => sameSeat(seat, machine.seat))) {
+      violate(`${machine.uuid.slice(-2)} leads term ${term} without its seat`);
+    }
     this.#requireAll(machine, `the leader of term ${term}`);
     this.#compareLogs();
   }
@@ -169,7 +173,11 @@ export class ReplicaSetChecker {
       return;
     }
     // Whoever leads when all were asked has everything, as every log is compared: that is checked of its rows.
-    if (hadForgotten || left.some(({ uuid }) => uuid === next.leader)) return;
+    // The seat that was appointed counts: if it was lost since its instance was asked, that one will not begin.
+    const wasInSync = before.inSync.some(
+      (seat) => seat.uuid === next.leader && next.inSync.some((other) => sameSeat(seat, other)),
+    );
+    if (hadForgotten || wasInSync) return;
     violate(`${next.leader.slice(-2)} was appointed, in sync were ${seatNames(left)}`);
   }
 
@@ -179,17 +187,16 @@ export class ReplicaSetChecker {
 
   #allSeatsLost(former: readonly Machine[], next: Appointment): void {
     const { violate, count, note } = this.#options;
-    const leader = this.machines.find(({ uuid }) => uuid === next.leader);
-    if (leader === undefined) return;
-    if (!former.includes(leader))
+    if (!former.some(({ uuid }) => uuid === next.leader)) {
       violate(`${next.leader.slice(-2)} leads without ever having had a seat`);
-    const log = logOf(leader.disk);
-    const longer = former.find(({ disk }) => comparePositions(endOf(logOf(disk)), endOf(log)) > 0);
-    // One that has rebooted since it was asked has lost its seat again, and will not begin.
-    const isSeated = next.inSync.some((seat) => sameSeat(seat, leader.seat));
-    if (longer !== undefined && isSeated) {
-      violate(`${longer.uuid.slice(-2)} has a longer log than the leader`);
     }
+    // One that has rebooted since it was asked has lost its seat again, and will not begin: nothing is decided yet.
+    const seated = next.inSync.flatMap((seat) => this.#holding(seat) ?? []);
+    const heir = seated.find(({ uuid }) => uuid === next.leader) ?? seated[0];
+    if (heir === undefined) return;
+    const log = logOf(heir.disk);
+    const longer = former.find(({ disk }) => comparePositions(endOf(logOf(disk)), endOf(log)) > 0);
+    if (longer !== undefined) violate(`${longer.uuid.slice(-2)} has a longer log than the leader`);
     const ids = idsIn(log);
     const lost = [...this.#acknowledged].filter((id) => !ids.has(id));
     for (const id of lost) this.#acknowledged.delete(id);
