@@ -70,6 +70,15 @@ async function runForHours(chosen: readonly Scenario[], hours: number): Promise<
   return isRight;
 }
 
+/** In batches, so that a run that is stopped has told how far it came. */
+async function runRange(scenario: Scenario, from: number, count: number): Promise<boolean> {
+  let isRight = true;
+  for (let next = from; next < from + count; next += BATCH) {
+    isRight = (await runBatch(scenario, next, Math.min(BATCH, from + count - next))) && isRight;
+  }
+  return isRight;
+}
+
 async function main(): Promise<boolean> {
   const chosen = chooseScenarios(values.scenario);
   if (values.hours !== undefined) return runForHours(chosen, readNumber('hours', values.hours));
@@ -77,7 +86,7 @@ async function main(): Promise<boolean> {
   for (const scenario of chosen) {
     const isScenarioRight =
       values.seed === undefined
-        ? await runBatch(scenario, readNumber('from', values.from), readNumber('runs', values.runs))
+        ? await runRange(scenario, readNumber('from', values.from), readNumber('runs', values.runs))
         : await replay(scenario, readNumber('seed', values.seed));
     isRight = isScenarioRight && isRight;
   }
