@@ -87,10 +87,13 @@ class Operator {
     this.#random = random;
     this.#transport = new UndiciKubeTransport(server, clock);
     this.#queue = new WorkQueue(clock);
+    const { podName, podUid } = settings;
+    const pod = podUid === undefined ? undefined : `${podName}_${podUid}_`;
     this.#elector = new LeaderElector({
       kube: this.#client(ELECTOR_LIMITS),
       lease: { namespace: settings.namespace, name: settings.leaseName },
-      identity: `${settings.podName}_${random.uuid()}`,
+      identity: `${pod ?? `${podName}_`}${random.uuid()}`,
+      pod,
       clock,
       random,
       logger,

@@ -22,6 +22,8 @@ const settingsSchema = z.strictObject({
   /** Where the operator itself lives: its lease and its keys. */
   namespace: name.default('default'),
   podName: z.string().min(1).max(253).default('tonearm-operator'),
+  /** Left out where this is no pod: then another process may have the same name at the same time. */
+  podUid: z.uuid().optional(),
   /** Left out: KUBECONFIG, else the service account of the pod. */
   kubeconfig: z.string().min(1).optional(),
   leaderElection: z.stringbool().default(true),

@@ -38,6 +38,31 @@ describe('LeaderElector', () => {
     await world.stop([two]);
   });
 
+  it('need not wait for an earlier process of its own pod', async () => {
+    const world = new World();
+    const killed = world.start('pod-a_1');
+    await world.clock.advance(7000);
+    world.unreachableFor.add('pod-a_1');
+    const [next, other] = [world.start('pod-a_2', { pod: 'pod-a_' }), world.start('pod-b_1')];
+    await world.clock.advance(100);
+    assert.deepEqual([next.elector.isLeading(), other.elector.isLeading()], [true, false]);
+    assert.equal(world.transitions(), 1);
+    await world.stop([killed, next, other]);
+  });
+
+  it('waits for the processes of other pods, also of one whose name begins like its own', async () => {
+    const world = new World();
+    const killed = world.start('pod-ab_1');
+    await world.clock.advance(7000);
+    world.unreachableFor.add('pod-ab_1');
+    const next = world.start('pod-a_2', { pod: 'pod-a_' });
+    await world.clock.advance(10_000);
+    assert.equal(next.elector.isLeading(), false);
+    await world.clock.advance(10_000);
+    assert.equal(next.elector.isLeading(), true);
+    await world.stop([killed, next]);
+  });
+
   it('stops leading before another may begin, when the API server is away for it alone', async () => {
     const world = new World();
     const one = world.start('one');
@@ -88,7 +113,7 @@ describe('LeaderElector', () => {
   it('is not leading after a freeze, even before any timer has run', async () => {
     const world = new World();
     const frozen = new FreezableClock(world.clock);
-    const one = world.start('one', frozen);
+    const one = world.start('one', { clock: frozen });
     await world.clock.advance(1000);
     assert.equal(one.elector.isLeading(), true);
     frozen.skippedMs = 20_000;
@@ -141,13 +166,17 @@ class World {
   loseAnswers = 0;
   #version = 0;
 
-  start(identity: string, clock: Clock = this.clock): Candidate {
+  start(
+    identity: string,
+    { pod, clock = this.clock }: { readonly pod?: string; readonly clock?: Clock } = {},
+  ): Candidate {
     const transport = new ScriptedTransport((request) => this.#answer(identity, request));
     const limiter = new RequestLimiter(this.clock, { perSecond: 1000, burst: 1000 });
     const elector = new LeaderElector({
       kube: new KubeClient({ transport, limiter }),
       lease: { namespace: 'system', name: 'operator' },
       identity,
+      pod,
       clock,
       random: new SeededRandom(identity.length),
       logger: silentLogger,

@@ -17,6 +17,11 @@ export interface LeaderElectorOptions {
   readonly lease: { readonly namespace: string; readonly name: string };
   /** Never the same for two processes, nor for two lives of one. */
   readonly identity: string;
+  /**
+   * What identities begin with whose processes follow one another: those of one pod. A process that holds the lease by
+   * such an identity has ended, so nobody waits for it. Left out where two processes may run at once.
+   */
+  readonly pod?: string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -149,7 +154,9 @@ export class LeaderElector {
 
   #mayTake(found: Lease): boolean {
     const holder = found.spec.holderIdentity ?? '';
-    if (holder === '' || holder === this.#options.identity) return true;
+    const { identity, pod } = this.#options;
+    if (holder === '' || holder === identity) return true;
+    if (pod !== undefined && holder.startsWith(pod)) return true;
     const durationMs = (found.spec.leaseDurationSeconds ?? DURATION_MS / 1000) * 1000;
     return this.#options.clock.monotonicMs() > this.#firstSeenMs() + durationMs;
   }
