@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ClusterError } from '../core/errors.ts';
+import { crc32 } from '../core/storage/crc32.ts';
 import type { Batch } from '../core/storage/log-format.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
@@ -52,6 +53,15 @@ async function filled(count: number, mode: LogMode = 'fsync'): Promise<Simulated
   const { log } = await openLog(disk, { mode });
   for (const batch of batches(count)) await log.append([batch]);
   return disk;
+}
+
+/** As a release with another format writes it: the header is ours but for the version. */
+function plantVersion(disk: SimulatedDisk, file: string, version: number): void {
+  const bytes = disk.peek(file)!.slice();
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, version);
+  view.setUint32(24, crc32(bytes.subarray(0, 24)));
+  disk.plant(file, bytes);
 }
 
 function copyOf(disk: SimulatedDisk): SimulatedDisk {
@@ -116,6 +126,39 @@ describe('the log of a replica set', () => {
     const view = disk.mount();
     await view.remove(`log/${names[1]!}`);
     await assert.rejects(openLog(disk, { sameBoot: false }), ClusterError);
+  });
+
+  for (const [which, index] of [
+    ['first', 0],
+    ['last', -1],
+  ] as const) {
+    it(`refuses a log whose ${which} segment is of a later version, and leaves it`, async () => {
+      const disk = await filled(12);
+      const name = disk.names('log').at(index)!;
+      plantVersion(disk, `log/${name}`, 2);
+      // Without what is behind the header, too: another format has its own batches.
+      disk.plant(`log/${name}`, disk.peek(`log/${name}`)!.slice(0, 40));
+      const before = copyOf(disk);
+      await assert.rejects(openLog(disk, { sameBoot: false }), (error) => {
+        assert.ok(error instanceof ClusterError);
+        assert.equal(error.code, 'STORAGE_FAILED');
+        assert.match(error.message, new RegExp(`log/${name} .* version 2, .* later release`));
+        return true;
+      });
+      assert.deepEqual(disk.names('log'), before.names('log'));
+      assert.deepEqual(disk.peek(`log/${name}`), before.peek(`log/${name}`));
+    });
+  }
+
+  it('refuses a segment of a later version behind a torn one, and leaves both', async () => {
+    const disk = await filled(12, 'write');
+    const [torn, later, ...rest] = disk.names('log').map((name) => `log/${name}`);
+    disk.plant(torn!, disk.peek(torn!)!.slice(0, -1));
+    plantVersion(disk, later!, 2);
+    disk.plant(later!, disk.peek(later!)!.slice(0, 40));
+    for (const file of rest) await disk.mount().remove(file);
+    await assert.rejects(openLog(disk, { mode: 'write' }), /version 2/);
+    assert.deepEqual(disk.names('log').length, 2);
   });
 
   it('cuts at a hole that a crash of the machine may leave, if nothing was synced', async () => {

@@ -3,7 +3,8 @@
  *
  * What is appended is what is replicated. After every start and every cut a new segment is begun, so that no byte
  * that was once written is written again. A broken end is cut only where nothing that was promised to last can be
- * behind it; anything else refuses to start, naming the file, rather than serve a log with a hole.
+ * behind it; anything else refuses to start, naming the file, rather than serve a log with a hole. A segment of a
+ * later release is left as it is, too: what this one cannot read may all be good.
  */
 
 import type { Position } from '../contract/instance-status.ts';
@@ -18,6 +19,7 @@ import {
   lastSequence,
   readSegment,
   type SegmentFault,
+  VERSION,
 } from '../core/storage/log-format.ts';
 import { assert } from '../foundation/assert.ts';
 import type { Disk } from '../ports/disk.ts';
@@ -200,9 +202,11 @@ export class ReplicaLog {
     { sameBoot, later }: { readonly sameBoot: boolean; readonly later: readonly string[] },
   ): Promise<void> {
     let { validBehind, syncedBehind } = fault;
+    refuseOtherVersion(path, fault);
     for (const other of later) {
       const bytes = (await this.#options.disk.read(other)) ?? new Uint8Array();
       const found = faultAt(bytes, 0, '');
+      refuseOtherVersion(other, found);
       validBehind += found.validBehind;
       syncedBehind = Math.max(syncedBehind, found.syncedBehind);
     }
@@ -228,6 +232,17 @@ export class ReplicaLog {
     else await disk.truncate(path, size);
     return removed;
   }
+}
+
+function refuseOtherVersion(path: string, { otherVersion }: SegmentFault): void {
+  if (otherVersion === undefined) return;
+  throw new ClusterError('STORAGE_FAILED', {
+    message:
+      `The log cannot be read: ${path} has format version ${otherVersion}, this release reads ` +
+      `version ${VERSION}. It was written by a later release; start that release. The file was ` +
+      'not changed.',
+    details: { path, version: otherVersion },
+  });
 }
 
 /** What goes to others: without what is known of its place in a file. */

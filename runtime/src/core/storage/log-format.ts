@@ -3,7 +3,8 @@
  *
  * Every batch carries the checksum of the one before it, so none can be missing, moved or exchanged unnoticed. It is
  * in the batch as well as in its own checksum, so that a batch behind a broken one can still be recognised: only
- * with that can a torn end (nothing valid follows) be told from damage (something valid does).
+ * with that can a torn end (nothing valid follows) be told from damage (something valid does). Of a segment of another
+ * version nothing can be told but that: its header is ours in every version, and it is never taken for a torn end.
  *
  * Version 1, big endian.
  * Header: magic 8, version 4, first sequence 8, checksum of the batch before 4, checksum of these 4.
@@ -40,6 +41,8 @@ export interface Expected {
 export interface SegmentFault {
   readonly offset: number;
   readonly reason: string;
+  /** The whole header names this version, which is not the one that is read here. */
+  readonly otherVersion: number | undefined;
   /** Valid batches behind the fault. */
   readonly validBehind: number;
   /** The highest synced sequence that one of them carries. */
@@ -54,7 +57,7 @@ export interface SegmentContent {
 }
 
 const SEGMENT_MAGIC = new TextEncoder().encode('TNRM-LOG');
-const VERSION = 1;
+export const VERSION = 1;
 const HEADER = 28;
 const BATCH_MAGIC = 0xd57a_1b0c;
 const FRAME = 48;
@@ -124,7 +127,8 @@ export function readSegment(bytes: Uint8Array, expected: Expected): SegmentConte
 export function faultAt(bytes: Uint8Array, offset: number, reason: string): SegmentFault {
   const behind = validBatches(bytes, offset);
   const syncedBehind = Math.max(0, ...behind.map((batch) => batch.syncedSequence));
-  return { offset, reason, validBehind: behind.length, syncedBehind };
+  const otherVersion = otherVersionOf(bytes);
+  return { offset, reason, otherVersion, validBehind: behind.length, syncedBehind };
 }
 
 /** Every whole batch from `offset` on, whatever is before it. */
@@ -141,15 +145,27 @@ export function validBatches(bytes: Uint8Array, offset = 0): readonly FoundBatch
 
 function headerFault(bytes: Uint8Array, expected: Expected): string | undefined {
   if (bytes.length < HEADER) return 'the header is not whole';
+  if (!hasMagic(bytes)) return 'this is no segment';
+  if (!isHeaderWhole(bytes)) return 'the header is damaged';
   const view = viewOf(bytes);
-  if (SEGMENT_MAGIC.some((byte, index) => bytes[index] !== byte)) return 'this is no segment';
-  if (view.getUint32(24) !== crc32(bytes.subarray(0, 24))) return 'the header is damaged';
-  if (view.getUint32(8) !== VERSION) {
-    return `its version is ${view.getUint32(8)}, this program reads ${VERSION}`;
-  }
+  if (view.getUint32(8) !== VERSION) return `its version is ${view.getUint32(8)}`;
   const sequence = Number(view.getBigUint64(12));
   if (sequence === expected.sequence && view.getUint32(20) === expected.checksum) return undefined;
   return `it continues behind row ${sequence - 1}, the log before it ends with ${expected.sequence - 1}`;
+}
+
+function otherVersionOf(bytes: Uint8Array): number | undefined {
+  if (bytes.length < HEADER || !hasMagic(bytes) || !isHeaderWhole(bytes)) return undefined;
+  const version = viewOf(bytes).getUint32(8);
+  return version === VERSION ? undefined : version;
+}
+
+function hasMagic(bytes: Uint8Array): boolean {
+  return SEGMENT_MAGIC.every((byte, index) => bytes[index] === byte);
+}
+
+function isHeaderWhole(bytes: Uint8Array): boolean {
+  return viewOf(bytes).getUint32(24) === crc32(bytes.subarray(0, 24));
 }
 
 function batchAt(bytes: Uint8Array, offset: number): FoundBatch | undefined {
