@@ -254,7 +254,8 @@ export class ReplicaStore {
     const rows: Row[] = [];
     let taken = 0;
     while (taken < this.#pending.length && rows.length < this.#options.limits.batchRows) {
-      rows.push(...(this.#pending[taken++] ?? []));
+      // Not as arguments of one call: a transaction may have more rows than a call can take.
+      for (const row of this.#pending[taken++] ?? []) rows.push(row);
     }
     this.#pending = this.#pending.slice(taken);
     return rows;

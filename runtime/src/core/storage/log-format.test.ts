@@ -38,7 +38,7 @@ function encode(payloads: readonly Uint8Array[], syncedBefore: (index: number) =
     batches.push(batch);
     ends.push(ends.at(-1)! + encoded.bytes.length);
   }
-  return { bytes: Uint8Array.from(parts.flatMap((part) => [...part])), batches, ends };
+  return { bytes: Uint8Array.from(Buffer.concat(parts)), batches, ends };
 }
 
 function found(bytes: Uint8Array): readonly Batch[] {
@@ -95,6 +95,17 @@ describe('a segment of the log', () => {
       assert.deepEqual(found(broken), batches.slice(0, Math.max(0, hit - 1)));
       assert.equal(content.fault?.validBehind, batches.length - hit);
     }
+  });
+
+  it('says what is behind a fault when that is very much', () => {
+    const { bytes, batches } = encode(
+      Array.from({ length: 150_000 }, () => new Uint8Array()),
+      (index) => index,
+    );
+    bytes[0]! ^= 1;
+    const { fault } = readSegment(bytes, START);
+    const last = batches.length - 1;
+    assert.deepEqual([fault?.validBehind, fault?.syncedBehind], [batches.length, last]);
   });
 
   it('refuses a batch that was taken out, exchanged or comes from another log', () => {

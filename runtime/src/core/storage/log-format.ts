@@ -126,7 +126,7 @@ export function readSegment(bytes: Uint8Array, expected: Expected): SegmentConte
 
 export function faultAt(bytes: Uint8Array, offset: number, reason: string): SegmentFault {
   const behind = validBatches(bytes, offset);
-  const syncedBehind = Math.max(0, ...behind.map((batch) => batch.syncedSequence));
+  const syncedBehind = behind.reduce((max, batch) => Math.max(max, batch.syncedSequence), 0);
   const otherVersion = otherVersionOf(bytes);
   return { offset, reason, otherVersion, validBehind: behind.length, syncedBehind };
 }
