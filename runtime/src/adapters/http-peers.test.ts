@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { ClusterError } from '../core/errors.ts';
+import { isNotExecuted } from '../core/routing/execution-proof.ts';
 import { silentLogger } from '../foundation/logger.ts';
 import { buildHttpApp } from '../http/http-app.ts';
 import { internalRoutes } from '../http/internal-routes.ts';
@@ -81,7 +82,8 @@ describe('HttpPeers', () => {
     });
     await assert.rejects(
       call('unheard', {}),
-      (error) => error instanceof ClusterError && error.code === 'NOT_FOUND',
+      (error) =>
+        error instanceof ClusterError && error.code === 'NOT_FOUND' && isNotExecuted(error),
     );
   });
 

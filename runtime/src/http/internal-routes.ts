@@ -39,6 +39,8 @@ export function internalRoutes(options: InternalRoutesOptions): FastifyPluginAsy
       if (handler === undefined) {
         throw new ClusterError('NOT_FOUND', {
           message: `This instance has no internal method "${method}".`,
+          // It may have one soon: what serves calls for buckets comes when the instance has joined.
+          details: { executed: false },
         });
       }
       return { ok: true, value: (await handler(codec.decode(body))) ?? null };

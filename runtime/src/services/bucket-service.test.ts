@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { BucketRange } from '../contract/cluster-config.ts';
 import { ClusterError } from '../core/errors.ts';
 import { silentLogger } from '../foundation/logger.ts';
+import { PeerError } from '../ports/peers.ts';
 import { defineRole } from '../role/define-role.ts';
 import type { RoleContext } from '../role/role-context.ts';
 import { EngineStorage } from '../testing/engine-storage.ts';
@@ -122,6 +123,51 @@ describe('BucketService', () => {
       await before(fixture);
       await assert.rejects(fixture.call(call), refused(code));
       assert.deepEqual(fixture.executed, []);
+    });
+  }
+
+  /** Code of the answer, and what it says of having been executed. */
+  async function answer(calling: Promise<unknown>): Promise<readonly unknown[]> {
+    const error: unknown = await calling.then(
+      () => assert.fail('it was answered'),
+      (reason: unknown) => reason,
+    );
+    assert.ok(error instanceof ClusterError);
+    return [error.code, error.details];
+  }
+
+  it('proves that nothing was executed only when the function was not entered', async () => {
+    const fixture = await new Fixture().start();
+    const proof = { executed: false };
+    assert.deepEqual(await answer(fixture.call({ bucketId: 3 })), ['WRONG_BUCKET', proof]);
+    const unknown = fixture.call({ role: 'other' });
+    assert.deepEqual(await answer(unknown), ['ROLE_UNKNOWN', proof]);
+    // Nothing changes that: asking again would be in vain.
+    assert.deepEqual(await answer(fixture.call({ fn: 'x' })), ['ROLE_FUNCTION_UNKNOWN', undefined]);
+    fixture.during = () => {
+      throw new ClusterError('ROLE_UNKNOWN', { details: { executed: false, name: 't.mail' } });
+    };
+    assert.deepEqual(await answer(fixture.call()), ['ROLE_UNKNOWN', { name: 't.mail' }]);
+    assert.equal(fixture.executed.length, 1);
+  });
+
+  for (const thrown of [
+    new ClusterError('NOT_LEADER'),
+    new ClusterError('WRONG_BUCKET'),
+    new ClusterError('PEER_UNREACHABLE'),
+    new PeerError('not-sent', 'mail is not there'),
+  ]) {
+    const what = thrown instanceof ClusterError ? thrown.code : thrown.name;
+    it(`does not pass on ${what} of another instance as if it had executed nothing itself`, async () => {
+      const fixture = await new Fixture().start();
+      fixture.during = () => {
+        throw thrown;
+      };
+      await assert.rejects(
+        fixture.call(),
+        (error) => refused('OUTCOME_UNKNOWN')(error) && String(error).includes(thrown.message),
+      );
+      await assert.rejects(fixture.call({ mode: 'read' }), thrown);
     });
   }
 

@@ -3,12 +3,13 @@
  *
  * The first assignment stands in the cluster config. The leader writes its own range once; doing it again changes
  * nothing, so it may be asked at every apply. A call for a bucket that is not here is refused before the role's
- * function is entered, so the router may send it elsewhere.
+ * function is entered, and the answer proves it, so the router may send it elsewhere.
  */
 import { z } from 'zod';
 import type { BucketRange } from '../contract/cluster-config.ts';
 import { ClusterError } from '../core/errors.ts';
-import type { InternalHandler } from '../ports/peers.ts';
+import { outcomeUnknown, thrownBefore, thrownWithin } from '../core/routing/execution-proof.ts';
+import { type InternalHandler, PeerError } from '../ports/peers.ts';
 import type { RoleHost } from './role-host.ts';
 import { createSpace, type SpaceStorage } from './space-access.ts';
 
@@ -39,10 +40,14 @@ export class BucketService {
 
   readonly call: InternalHandler = async (body) => {
     const call = callSchema.parse(body);
-    this.#requireLeader(call.replicaSetUuid);
-    if (call.bucketId !== 0) await this.#requireBucket(call.bucketId);
-    const { call: fn, context } = this.#options.roles().rpcFunction(call.role, call.fn);
-    const result = await Promise.resolve(fn(context, ...(call.args as never[])));
+    const { call: fn, context } = await this.#enter(call);
+    let result: unknown;
+    try {
+      result = await fn(context, ...(call.args as never[]));
+    } catch (error) {
+      if (error instanceof PeerError && call.mode === 'write') throw outcomeUnknown(error);
+      throw thrownWithin(error, call.mode);
+    }
     // A leader that has lost its lease meanwhile may have read what another leader has since changed.
     if (call.mode === 'read') this.#requireLeader(call.replicaSetUuid);
     return result;
@@ -79,6 +84,17 @@ export class BucketService {
       (reader) => (reader.space(BUCKET_SPACE) === undefined ? 0 : reader.count(BUCKET_SPACE)),
       { consistency: 'local' },
     );
+  }
+
+  /** The function, if this instance may run it now. */
+  async #enter(call: z.infer<typeof callSchema>): Promise<ReturnType<RoleHost['rpcFunction']>> {
+    try {
+      this.#requireLeader(call.replicaSetUuid);
+      if (call.bucketId !== 0) await this.#requireBucket(call.bucketId);
+      return this.#options.roles().rpcFunction(call.role, call.fn);
+    } catch (error) {
+      throw thrownBefore(error);
+    }
   }
 
   #requireLeader(replicaSetUuid: string): void {

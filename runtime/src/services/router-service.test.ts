@@ -82,6 +82,10 @@ function routerWith(
 }
 
 const refusal = (code: ErrorCode): Answer => ({ error: new ClusterError(code) });
+/** As an instance refuses what it has not begun. */
+const notEntered = (code: ErrorCode): Answer => ({
+  error: new ClusterError(code, { details: { executed: false } }),
+});
 const network = (kind: 'not-sent' | 'unknown'): Answer => ({
   error: new PeerError(kind, 'broken'),
 });
@@ -99,7 +103,7 @@ describe('RouterService', () => {
 
   it('follows the leader when nothing was executed', async () => {
     const { call, asked } = routerWith(
-      [refusal('NOT_LEADER'), network('not-sent'), { value: 1 }],
+      [notEntered('NOT_LEADER'), network('not-sent'), { value: 1 }],
       [LEADER_A, OTHER_A],
     );
     assert.equal(await call(), 1);
@@ -110,6 +114,27 @@ describe('RouterService', () => {
     const { call, asked } = routerWith([network('unknown'), { value: 1 }]);
     await assert.rejects(call(), failsWith('OUTCOME_UNKNOWN'));
     assert.equal(asked.length, 1);
+  });
+
+  const fromWithin: readonly ErrorCode[] = [
+    'ROLE_UNKNOWN',
+    'NOT_LEADER',
+    'WRONG_BUCKET',
+    'STATE_FORBIDS',
+    'NO_LEADER',
+  ];
+  for (const code of fromWithin) {
+    it(`never sends a write again that the function itself answered with ${code}`, async () => {
+      const { call, asked } = routerWith([refusal(code), { value: 1 }]);
+      await assert.rejects(call(), failsWith(code));
+      assert.equal(asked.length, 1);
+    });
+  }
+
+  it('sends a write again to an instance that is not yet there for calls', async () => {
+    const { call, asked } = routerWith([notEntered('NOT_FOUND'), { value: 1 }]);
+    assert.equal(await call(), 1);
+    assert.equal(asked.length, 2);
   });
 
   it('sends a read again whatever broke', async () => {

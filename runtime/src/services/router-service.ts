@@ -2,10 +2,11 @@
  * Sends a call to the replica set that owns its bucket, and waits through a change of leader.
  *
  * A writing call is sent again only after an answer which proves that nothing was executed: the connection was
- * refused, or the instance said that it does not lead or does not own the bucket. Anything else is OUTCOME_UNKNOWN.
+ * refused, or the instance said that it did not enter the function. Without an answer it is OUTCOME_UNKNOWN.
  */
 import type { Topology, VshardGroups } from '../contract/cluster-config.ts';
-import { ClusterError, type ErrorCode } from '../core/errors.ts';
+import { ClusterError } from '../core/errors.ts';
+import { isNotExecuted, outcomeUnknown } from '../core/routing/execution-proof.ts';
 import {
   addressOf,
   buildRouteTable,
@@ -38,14 +39,6 @@ export interface BucketCall {
 /** A leader is found again within a few probes of the coordinator; asking more often only adds load. */
 const RETRY_DELAY_MS = 25;
 const RETRY_DELAY_MS_MAX = 250;
-
-/** Answers of `bucket.call` given before the role's function was entered. */
-const NOT_EXECUTED: ReadonlySet<ErrorCode> = new Set([
-  'NOT_LEADER',
-  'WRONG_BUCKET',
-  'ROLE_UNKNOWN',
-  'STATE_FORBIDS',
-]);
 
 export class RouterService {
   readonly #options: RouterOptions;
@@ -137,17 +130,10 @@ function judge(error: unknown, call: BucketCall): Attempt {
   if (error instanceof PeerError) {
     if (error.kind === 'not-sent' || call.mode === 'read')
       return { kind: 'again', reason: error.message };
-    return {
-      kind: 'failed',
-      error: new ClusterError('OUTCOME_UNKNOWN', {
-        message: `The write may or may not have happened: ${error.message}. Read before you write again.`,
-        cause: error,
-      }),
-    };
+    return { kind: 'failed', error: outcomeUnknown(error) };
   }
   if (!(error instanceof ClusterError)) return { kind: 'failed', error: error as Error };
-  const isRepeatable =
-    NOT_EXECUTED.has(error.code) || (call.mode === 'read' && error.status === 503);
+  const isRepeatable = isNotExecuted(error) || (call.mode === 'read' && error.status === 503);
   return isRepeatable ? { kind: 'again', reason: error.message } : { kind: 'failed', error };
 }
 
