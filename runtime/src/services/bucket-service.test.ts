@@ -8,7 +8,7 @@ import { defineRole } from '../role/define-role.ts';
 import type { RoleContext } from '../role/role-context.ts';
 import { EngineStorage } from '../testing/engine-storage.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
-import { BucketService } from './bucket-service.ts';
+import { BUCKETS_PER_TRANSACTION, BucketService } from './bucket-service.ts';
 import { RoleHost } from './role-host.ts';
 
 const SET = '00000000-0000-4000-8000-00000000000a';
@@ -77,6 +77,30 @@ describe('BucketService', () => {
     await fixture.buckets.createAssigned([{ replicaset_uuid: SET, first: 1, last: 1 }]);
     await fixture.start();
     assert.equal(await fixture.buckets.count(), 4);
+  });
+
+  it('writes a bounded number of rows at once, and goes on where it was interrupted', async () => {
+    const { buckets, storage } = new Fixture();
+    const ranges: readonly BucketRange[] = [
+      { replicaset_uuid: SET, first: 1, last: 12_345 },
+      { replicaset_uuid: OTHER, first: 12_346, last: 20_000 },
+      { replicaset_uuid: SET, first: 20_001, last: 20_003 },
+    ];
+    const write = storage.write.bind(storage);
+    storage.write = async (work) => {
+      // The space and two parts of the first range: the leadership is lost before the third.
+      if (storage.writes === 3) throw new ClusterError('NO_LEADER');
+      return write(work);
+    };
+    await assert.rejects(buckets.createAssigned(ranges), refused('NO_LEADER'));
+    assert.equal(await buckets.count(), 2 * BUCKETS_PER_TRANSACTION);
+    storage.write = write;
+    await buckets.createAssigned(ranges);
+    assert.deepEqual([await buckets.count(), storage.writes], [12_348, 5]);
+    const ids = await storage.read((reader) =>
+      reader.select('_bucket', [], { limit: 20_000 }).map(([id]) => id),
+    );
+    assert.deepEqual([ids[0], ids[12_344], ids[12_345], ids.at(-1)], [1, 12_345, 20_001, 20_003]);
   });
 
   it('counts none before there is a space for them', async () => {

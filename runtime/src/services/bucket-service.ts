@@ -1,9 +1,10 @@
 /**
  * The buckets of this replica set: rows of the space `_bucket`, and the calls that come for them.
  *
- * The first assignment stands in the cluster config. The leader writes its own range once; doing it again changes
- * nothing, so it may be asked at every apply. A call for a bucket that is not here is refused before the role's
- * function is entered, and the answer proves it, so the router may send it elsewhere.
+ * The first assignment stands in the cluster config. The leader writes its own ranges, part by part; doing it again
+ * writes what is missing and nothing else, so it may be asked at every apply and be interrupted anywhere. A call for a
+ * bucket that is not here is refused before the role's function is entered, and the answer proves it, so the router
+ * may send it elsewhere.
  */
 import { z } from 'zod';
 import type { BucketRange } from '../contract/cluster-config.ts';
@@ -14,6 +15,9 @@ import type { RoleHost } from './role-host.ts';
 import { createSpace, type SpaceStorage } from './space-access.ts';
 
 const BUCKET_SPACE = '_bucket';
+
+/** A transaction is one record of the log and one message to a follower, whatever the number of buckets is. */
+export const BUCKETS_PER_TRANSACTION = 5000;
 
 export interface BucketServiceOptions {
   readonly storage: SpaceStorage & { readonly isWritable: boolean };
@@ -67,15 +71,12 @@ export class BucketService {
       ],
       indexes: [{ name: 'pk', parts: ['id'] }],
     });
-    const missing = await storage.read((reader) =>
-      own
-        .flatMap((range) => bucketIds(range))
-        .filter((id) => reader.get(BUCKET_SPACE, [id]) === undefined),
-    );
-    if (missing.length === 0) return;
-    await storage.write((transaction) => {
-      for (const id of missing) transaction.replace(BUCKET_SPACE, [id, 'active']);
-    });
+    for (const range of own) {
+      for (let first = range.first; first <= range.last; first += BUCKETS_PER_TRANSACTION) {
+        const last = Math.min(first + BUCKETS_PER_TRANSACTION - 1, range.last);
+        await this.#createMissing(first, last);
+      }
+    }
   }
 
   /** How many buckets are here, as far as this instance knows now. */
@@ -84,6 +85,19 @@ export class BucketService {
       (reader) => (reader.space(BUCKET_SPACE) === undefined ? 0 : reader.count(BUCKET_SPACE)),
       { consistency: 'local' },
     );
+  }
+
+  /** All that are missing from `first` to `last`, or none: what an earlier attempt has made stays as it is. */
+  async #createMissing(first: number, last: number): Promise<void> {
+    const { storage } = this.#options;
+    const ids = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    const missing = await storage.read((reader) =>
+      ids.filter((id) => reader.get(BUCKET_SPACE, [id]) === undefined),
+    );
+    if (missing.length === 0) return;
+    await storage.write((transaction) => {
+      for (const id of missing) transaction.replace(BUCKET_SPACE, [id, 'active']);
+    });
   }
 
   /** The function, if this instance may run it now. */
@@ -128,8 +142,4 @@ export class BucketService {
       });
     }
   }
-}
-
-function bucketIds(range: BucketRange): readonly number[] {
-  return Array.from({ length: range.last - range.first + 1 }, (_, index) => range.first + index);
 }
