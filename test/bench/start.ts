@@ -41,7 +41,9 @@ async function measure(name: string, cache: string): Promise<Measured> {
 function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
-  const [low = Number.NaN, high = low] = sorted.slice(sorted.length % 2 === 1 ? middle : middle - 1);
+  const [low = Number.NaN, high = low] = sorted.slice(
+    sorted.length % 2 === 1 ? middle : middle - 1,
+  );
   return sorted.length % 2 === 1 ? low : (low + high) / 2;
 }
 
