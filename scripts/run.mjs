@@ -13,6 +13,12 @@ const root = path.resolve(
   import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
   '..',
 );
+const flags = [
+  '--conditions=source',
+  '--no-warnings=ExperimentalWarning',
+  // Loading modules makes garbage: with a larger nursery a start spends a tenth less on collecting it.
+  '--min-semi-space-size=8',
+];
 const [entry, ...rest] = process.argv.slice(2);
 if (entry === undefined) {
   process.stderr.write('usage: node scripts/run.mjs FILE [arguments]\n');
@@ -43,6 +49,10 @@ function installWhenStale() {
     );
     process.exit(1);
   }
+  // A start that finds nothing compiled is slower, and right: how this ends does not matter.
+  spawnSync(projectNode(), [...flags, path.join(root, 'scripts', 'compile-ahead.mjs')], {
+    stdio: 'ignore',
+  });
   mkdirSync(path.dirname(stamp), { recursive: true });
   writeFileSync(stamp, wanted);
 }
@@ -55,18 +65,14 @@ function projectNode() {
 installWhenStale();
 
 const bin = path.join(root, 'node_modules', '.bin');
-const child = spawn(
-  projectNode(),
-  ['--conditions=source', '--no-warnings=ExperimentalWarning', path.resolve(root, entry), ...rest],
-  {
-    stdio: 'inherit',
-    env: {
-      ...process.env,
-      PATH: `${path.dirname(projectNode())}${path.delimiter}${bin}${path.delimiter}${process.env.PATH ?? ''}`,
-      UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? '16',
-    },
+const child = spawn(projectNode(), [...flags, path.resolve(root, entry), ...rest], {
+  stdio: 'inherit',
+  env: {
+    ...process.env,
+    PATH: `${path.dirname(projectNode())}${path.delimiter}${bin}${path.delimiter}${process.env.PATH ?? ''}`,
+    UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? '16',
   },
-);
+});
 
 // A terminal sends Ctrl-C to the whole group: the child decides when to end, this process only waits.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

@@ -67,7 +67,10 @@ export function runtimeFile(name: string): string {
   return path.join(path.dirname(foundation), '..', `${name}${extension}`);
 }
 
-/** The flags of this process that decide which files are loaded: they hold for its children too. */
+/**
+ * The flags of this process that decide which files are loaded, and how: they hold for its children too. Children with
+ * other flags could not use what this process has compiled.
+ */
 export function conditions(): string[] {
-  return process.execArgv.filter((flag) => /^(--conditions=|-C=|--no-warnings)/.test(flag));
+  return process.execArgv.filter((flag) => /^(--conditions=|-C=|--no-warnings|--min-semi-space-size=)/.test(flag));
 }
