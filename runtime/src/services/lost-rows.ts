@@ -4,7 +4,13 @@
  * None of them was acknowledged. They are stored before they are cut, so that a crash between the two keeps them.
  */
 import type { Issue } from '../contract/instance-status.ts';
-import { type Batch, encodeBatch, encodeHeader, validBatches } from '../core/storage/log-format.ts';
+import {
+  type Batch,
+  encodeBatch,
+  encodeHeader,
+  joined,
+  validBatches,
+} from '../core/storage/log-format.ts';
 import type { RowCodec } from '../core/storage/rows.ts';
 import type { Disk } from '../ports/disk.ts';
 
@@ -70,5 +76,5 @@ function encoded(batches: readonly Batch[]): Uint8Array {
     ({ checksum } = result);
     parts.push(result.bytes);
   }
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
+  return joined(parts);
 }

@@ -16,6 +16,7 @@ import {
   encodeHeader,
   type FoundBatch,
   faultAt,
+  joined,
   lastSequence,
   readSegment,
   type SegmentFault,
@@ -248,16 +249,6 @@ function refuseOtherVersion(path: string, { otherVersion }: SegmentFault): void 
 /** What goes to others: without what is known of its place in a file. */
 function plain({ term, firstSequence, rowCount, payload }: Batch): Batch {
   return { term, firstSequence, rowCount, payload };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }
 
 /** Index of the first batch with a row behind `sequence`. */

@@ -101,6 +101,17 @@ export function encodeBatch(
   return { bytes, checksum };
 }
 
+/** Encoded parts as one piece. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
 /** The batches that continue the log from `expected`, up to the first thing that is wrong. */
 export function readSegment(bytes: Uint8Array, expected: Expected): SegmentContent {
   const wrongHeader = headerFault(bytes, expected);
