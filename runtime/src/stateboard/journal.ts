@@ -2,7 +2,8 @@
  * The stateboard's disk: a journal of transactions, each on disk before it is answered, and now and then a whole state.
  *
  * `state.json` is replaced atomically; only then is the journal emptied. A crash in between leaves entries that the
- * state already holds: their revisions say so. A torn last line was never answered, and is cut off.
+ * state already holds: their revisions say so. A torn last line was never answered, and is cut off. A broken line that
+ * a whole one follows was answered: to go on without it would take back what others rely on, so it refuses to start.
  */
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
@@ -24,6 +25,11 @@ export interface JournalState {
 
 /** The journal is folded into the state when it has grown beyond this and beyond twice the state. */
 const COMPACT_AT_BYTES = 1_000_000;
+
+const CHECKSUM_LENGTH = 8;
+const LINE_END = '\n'.charCodeAt(0);
+/** How every body begins, with the space before it; no text within a body has it, for there quotes are escaped. */
+const BODY_BEGIN = ' {"r":';
 
 export class Journal {
   readonly #folder: string;
@@ -49,9 +55,14 @@ export class Journal {
     const entries = new Map(state.entries.map((entry) => [entry.key, entry] as const));
     let revision = state.revision;
 
-    const file = await open(path.join(folder, 'journal'), 'a+');
+    const journalPath = path.join(folder, 'journal');
+    const file = await open(journalPath, 'a+');
     const bytes = await file.readFile();
     const { lines, validBytes } = parseJournal(bytes);
+    if (hasWholeLine(bytes, validBytes)) {
+      await file.close();
+      throw damaged(journalPath, validBytes);
+    }
     for (const line of lines) {
       if (line.r <= revision) continue;
       applyWrites(entries, line.r, line.w);
@@ -129,14 +140,39 @@ function parseJournal(bytes: Buffer): { lines: JournalLine[]; validBytes: number
   const lines: JournalLine[] = [];
   let validBytes = 0;
   for (;;) {
-    const end = bytes.indexOf(10, validBytes);
-    if (end < 0) break;
-    const body = bytes.subarray(validBytes + 9, end);
-    if (bytes.toString('latin1', validBytes, validBytes + 8) !== checksum(body)) break;
+    const body = bodyAt(bytes, validBytes);
+    if (body === undefined) break;
     lines.push(JSON.parse(body.toString()) as JournalLine);
-    validBytes = end + 1;
+    validBytes += CHECKSUM_LENGTH + 1 + body.length + 1;
   }
   return { lines, validBytes };
+}
+
+/** Of the whole line that begins there, if one does. */
+function bodyAt(bytes: Buffer, start: number): Buffer | undefined {
+  const end = bytes.indexOf(LINE_END, start);
+  if (end < 0) return undefined;
+  const body = bytes.subarray(start + CHECKSUM_LENGTH + 1, end);
+  const stored = bytes.toString('latin1', start, start + CHECKSUM_LENGTH);
+  return stored === checksum(body) ? body : undefined;
+}
+
+/** Anywhere behind `from`: the damage may have taken the end of the line before it. */
+function hasWholeLine(bytes: Buffer, from: number): boolean {
+  let at = bytes.indexOf(BODY_BEGIN, from + CHECKSUM_LENGTH);
+  while (at >= 0) {
+    if (bodyAt(bytes, at - CHECKSUM_LENGTH) !== undefined) return true;
+    at = bytes.indexOf(BODY_BEGIN, at + 1);
+  }
+  return false;
+}
+
+function damaged(file: string, offset: number): Error {
+  return new Error(
+    `${file} is damaged at byte ${offset}, and transactions that were answered follow. ` +
+      'Bring back the file from a copy, or start with an empty folder: the clusters then put ' +
+      'their records back.',
+  );
 }
 
 function checksum(bytes: Buffer): string {

@@ -80,6 +80,47 @@ describe('StateboardStore', () => {
     await third.close();
   });
 
+  /** Of four transactions; each entry is a line. */
+  async function journalOfFour(workdir: string): Promise<{ file: string; lines: string[] }> {
+    const store = await StateboardStore.open({ workdir, wallTimeMs });
+    // Values that look like lines themselves are none.
+    for (const key of ['/a', '/b', '/c', '/d']) await store.transact(put(key, '{"r":1,"w":[]}'));
+    await store.close();
+    const file = path.join(workdir, 'journal');
+    return { file, lines: readFileSync(file, 'utf8').split(/(?<=\n)/) };
+  }
+
+  it('refuses a journal that is damaged before a transaction, naming the place', async () => {
+    const workdir = folder();
+    const { file, lines } = await journalOfFour(workdir);
+    for (const damaged of [1, 2]) {
+      const offset = lines.slice(0, damaged).join('').length;
+      for (const place of [3, 15, lines[damaged]!.length - 1]) {
+        const bytes = Buffer.from(lines.join(''));
+        bytes[offset + place]! ^= 1;
+        writeFileSync(file, bytes);
+        await assert.rejects(StateboardStore.open({ workdir, wallTimeMs }), (error: Error) =>
+          error.message.includes(`${file} is damaged at byte ${offset}`),
+        );
+        assert.deepEqual(readFileSync(file), bytes);
+      }
+    }
+  });
+
+  it('cuts off a whole last line that is damaged, with nothing behind it', async () => {
+    const workdir = folder();
+    const { file, lines } = await journalOfFour(workdir);
+    const bytes = Buffer.from(lines.join(''));
+    bytes[bytes.length - 5]! ^= 1;
+    writeFileSync(file, bytes);
+    const store = await StateboardStore.open({ workdir, wallTimeMs });
+    assert.deepEqual(
+      store.list('/').entries.map(({ key }) => key),
+      ['/a', '/b', '/c'],
+    );
+    await store.close();
+  });
+
   it('never gives a revision of a store that was lost again', async () => {
     const first = await StateboardStore.open({ workdir: folder(), wallTimeMs });
     await first.transact(put('/a', '1'));
