@@ -72,5 +72,7 @@ export function runtimeFile(name: string): string {
  * other flags could not use what this process has compiled.
  */
 export function conditions(): string[] {
-  return process.execArgv.filter((flag) => /^(--conditions=|-C=|--no-warnings|--min-semi-space-size=)/.test(flag));
+  return process.execArgv.filter((flag) =>
+    /^(--conditions=|-C=|--no-warnings|--min-semi-space-size=)/.test(flag),
+  );
 }
