@@ -2,6 +2,7 @@
 import type { ClusterConfig } from '../contract/cluster-config.ts';
 import type { ChangeState, Refusal } from '../contract/two-phase.ts';
 import { versionOf } from '../core/config/apply-patch.ts';
+import { findUnkeepable } from '../core/config/config-files.ts';
 import type {
   ParticipantEffect,
   ParticipantEvent,
@@ -160,7 +161,7 @@ export class ConfigParticipant {
     previous: ClusterConfig | undefined,
   ): Promise<Refusal | undefined> {
     try {
-      return await this.#options.validate(next, previous);
+      return refuseUnkeepable(next) ?? (await this.#options.validate(next, previous));
     } catch (error) {
       // A role that throws refuses; the message is for the one who wanted the change.
       const reason = error instanceof Error ? error.message : String(error);
@@ -175,4 +176,17 @@ export class ConfigParticipant {
     assert(decisions !== undefined, 'a change of this authority names its provider');
     return decisions;
   }
+}
+
+/** Before anything is stored: a config that does not come back from the disk would be the end of every instance. */
+function refuseUnkeepable(next: ClusterConfig): Refusal | undefined {
+  const name = findUnkeepable(next);
+  if (name === undefined) return undefined;
+  return {
+    code: 'CONFIG_INVALID',
+    field: `sections.${name}`,
+    message:
+      `Section "${name}" cannot be kept in a file: it holds a text that UTF-8 or YAML cannot ` +
+      'carry, such as half of a character or a byte order mark. Take it out.',
+  };
 }

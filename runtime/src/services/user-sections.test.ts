@@ -28,6 +28,11 @@ describe('renderUserSections', () => {
     });
   });
 
+  it('shows texts of blank lines so that they can be uploaded as they were', () => {
+    const note = { note: { text: ' \n', list: ['\n \n'] } };
+    assert.deepEqual(planReplacement(note, renderUserSections(note)), note);
+  });
+
   it('is an empty map without any', () => {
     assert.equal(renderUserSections({ topology: {} }), '{}\n');
   });

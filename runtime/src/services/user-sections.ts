@@ -1,14 +1,15 @@
 /** User sections of the cluster config as one YAML map, as the ancestor's `/admin/config` gives and takes it. Pure. */
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 import { type Sections, SYSTEM_SECTIONS } from '../contract/cluster-config.ts';
 import { jsonSchema } from '../contract/json.ts';
 import type { ConfigPatch } from '../contract/two-phase.ts';
+import { renderYaml } from '../core/config/config-files.ts';
 import { ClusterError } from '../core/errors.ts';
 
 /** Values by name; a section that holds YAML is shown parsed only (HTTP-05). */
 export function renderUserSections(sections: Sections): string {
   const user = Object.entries(sections).filter(([name]) => !isSystem(name));
-  return user.length === 0 ? '{}\n' : stringify(Object.fromEntries(user));
+  return user.length === 0 ? '{}\n' : renderYaml(Object.fromEntries(user));
 }
 
 /** The change that makes `yaml` the whole of the user sections: what it does not name is removed (HTTP-06). */

@@ -95,6 +95,11 @@ class Story {
     return this.instances.map((instance) => instance.service?.active?.meta.version ?? 0);
   }
 
+  async restartAll(): Promise<void> {
+    for (const instance of this.instances) instance.kill();
+    for (const instance of this.instances) await this.start(instance);
+  }
+
   private async started(): Promise<void> {
     for (const instance of this.instances) await this.start(instance);
   }
@@ -208,6 +213,32 @@ for (const hasProvider of [true, false]) {
     });
   });
 }
+
+describe('ConfigService and what its files can hold', () => {
+  it('starts again with texts of blank lines [CONF-02]', async () => {
+    const story = await Story.bootstrapped();
+    const note = { a: ' \n', b: '\n \n', c: ' \n\n', d: 'one\n  two\n' };
+    await story.patch(0, { note, text: ' \n \n' });
+    await story.restartAll();
+    const { sections } = story.at(1).service?.active ?? assert.fail();
+    assert.deepEqual([sections['note'], sections['text']], [note, ' \n \n']);
+  });
+
+  const unkeepable: readonly (readonly [string, ConfigPatch])[] = [
+    ['half a character', { note: 'a\ud800' }],
+    ['a byte order mark as a key', { note: { '\ufeff': 1 } }],
+  ];
+  for (const [what, patch] of unkeepable) {
+    it(`refuses ${what}, naming the section, and stays as it was [CONF-15]`, async () => {
+      const story = await Story.bootstrapped();
+      const error = await story.refusal(0, patch);
+      assert.deepEqual([error.code, error.field], ['CONFIG_INVALID', 'sections.note']);
+      await story.restartAll();
+      assert.deepEqual(story.versions(), [1, 1, 1, 1, 0]);
+      assert.equal((await story.patch(0, { note: 'a' })).config.version, 2);
+    });
+  }
+});
 
 describe('ConfigService and its state provider', () => {
   it('stores the decision of the first config where the wanted config says', async () => {

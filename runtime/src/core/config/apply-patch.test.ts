@@ -12,7 +12,7 @@ import {
   versionOf,
 } from './apply-patch.ts';
 import { canonicalJson } from './canonical-json.ts';
-import { parseConfigFiles, renderConfigFiles } from './config-files.ts';
+import { findUnkeepable, parseConfigFiles, renderConfigFiles } from './config-files.ts';
 
 const META = {
   changeId: 'a'.repeat(64),
@@ -154,6 +154,41 @@ describe('config files', () => {
         );
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it('come back with texts of blank lines as they were [CONF-02]', () => {
+    const blank = fc.stringMatching(/^[ \n\t\r]{0,6}$/);
+    fc.assert(
+      fc.property(blank, (text) => {
+        const whole = config({ note: { text, texts: [text, { text }], [text]: 1 } });
+        const parsed = parseConfigFiles(renderConfigFiles(whole));
+        assert.deepEqual(parsed, { kind: 'parsed', config: whole });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('show a text of several lines as lines', () => {
+    const text = renderConfigFiles(config({ note: { text: 'one\n  two\n' } })).get('note.yml');
+    assert.equal(text, 'text: |\n  one\n    two\n');
+  });
+
+  const unkeepable: readonly (readonly [string, Json])[] = [
+    ['a text section that is half a character', 'a\ud800'],
+    ['a key that is a byte order mark', { '\ufeff': 1 }],
+  ];
+  for (const [what, value] of unkeepable) {
+    it(`are told beforehand not to keep ${what}, by the section`, () => {
+      const found = findUnkeepable(config({ before: { a: 1 }, bad: value, other: 'text' }));
+      assert.equal(found, 'bad');
+    });
+  }
+
+  it('keep anything else', () => {
+    assert.equal(
+      findUnkeepable(config({ a: { '\u{1f600}': '\u{1f600}' }, b: '\ufeffa' })),
+      undefined,
     );
   });
 

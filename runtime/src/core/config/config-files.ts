@@ -2,7 +2,8 @@
  * A config as a folder of files, and back (CONF-02, CONF-05, CONF-15).
  *
  * `meta.yml` says which config it is; its checksum covers all sections, so a folder that was edited by hand or half
- * copied is found out and named instead of being served.
+ * copied is found out and named instead of being served. What the files would not give back is refused before it is
+ * stored: it would keep every instance from starting again.
  */
 import { stringify } from 'yaml';
 import {
@@ -13,6 +14,7 @@ import {
 } from '../../contract/cluster-config.ts';
 import type { Json } from '../../contract/json.ts';
 import { checksumSections, parseYamlValue } from './apply-patch.ts';
+import { sameJson } from './canonical-json.ts';
 
 /** File name → text. */
 export type ConfigFiles = ReadonlyMap<string, string>;
@@ -29,19 +31,48 @@ interface Corrupt {
 
 export const META_FILE = 'meta.yml';
 const YAML_SUFFIX = '.yml';
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export function renderConfigFiles(config: ClusterConfig): ConfigFiles {
   const files = new Map([[META_FILE, renderYaml(config.meta)]]);
   for (const [name, value] of Object.entries(config.sections)) {
-    if (typeof value === 'string') files.set(name, value);
-    else files.set(`${name}${YAML_SUFFIX}`, renderYaml(value));
+    const { file, text } = renderSection(name, value);
+    files.set(file, text);
   }
   return files;
 }
 
+/** The name of the first section that its file would not give back as it is: with it no config may be stored. */
+export function findUnkeepable(config: ClusterConfig): string | undefined {
+  const unkeepable = Object.entries(config.sections).find(([name, value]) => !isKept(name, value));
+  return unkeepable?.[0];
+}
+
+function isKept(name: string, value: Json): boolean {
+  const { file, text } = renderSection(name, value);
+  if (file === META_FILE) return false;
+  // A file holds UTF-8, which has no half characters.
+  const parsed = parseSection(file, decoder.decode(encoder.encode(text)));
+  return parsed.kind === 'section' && parsed.name === name && sameJson(parsed.value, value);
+}
+
+function renderSection(
+  name: string,
+  value: Json,
+): { readonly file: string; readonly text: string } {
+  if (typeof value === 'string') return { file: name, text: value };
+  return { file: `${name}${YAML_SUFFIX}`, text: renderYaml(value) };
+}
+
 /** The way in which configs are shown to people, too. */
 export function renderYaml(value: Json): string {
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, schema: 'core' });
+  const options = { lineWidth: 0, aliasDuplicateObjects: false, schema: 'core' } as const;
+  const yaml = stringify(value, options);
+  const parsed = parseYamlValue(yaml);
+  if (parsed.kind === 'value' && sameJson(parsed.value, value)) return yaml;
+  // Texts are best read as blocks of lines, but a block does not give blank lines back as they were.
+  return stringify(value, { ...options, blockQuote: false });
 }
 
 export function parseConfigFiles(files: ConfigFiles): ParsedConfigFiles {
