@@ -8,9 +8,16 @@ import {
   uuidSchema,
 } from './cluster-config.ts';
 import { jsonSchema } from './json.ts';
+import { hasMoreLevels, SECTION_LEVELS_MAX, tooManyLevels } from './section-levels.ts';
+
+/** The levels are counted first: the rest of the schema calls itself once for each. */
+const wantedSectionSchema = z
+  .unknown()
+  .refine((value) => !hasMoreLevels(value, SECTION_LEVELS_MAX), tooManyLevels('the section'))
+  .pipe(jsonSchema);
 
 /** A section set to `null` is removed (CONF-09). */
-export const configPatchSchema = z.record(sectionNameSchema, jsonSchema);
+export const configPatchSchema = z.record(sectionNameSchema, wantedSectionSchema);
 export type ConfigPatch = z.infer<typeof configPatchSchema>;
 
 export const participantSchema = z.strictObject({ uuid: uuidSchema, httpUri: hostPortSchema });

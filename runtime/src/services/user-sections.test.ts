@@ -76,6 +76,9 @@ describe('planReplacement', () => {
     ['a list', '- a', 'body', /one YAML map/],
     ['a text', 'hello', 'body', /one YAML map/],
     ['what JSON cannot carry', 'a: .nan', 'body', /JSON cannot carry/],
+    ['a value that holds itself', 'a: &x [*x, *x]', 'a', /more than 64 levels/],
+    ['a map that holds itself', '&x {a: *x}', 'a', /more than 64 levels/],
+    ['too many levels', `a: ${'['.repeat(65)}${']'.repeat(65)}`, 'a', /more than 64 levels/],
     ['a section of the system', 'topology: {}', 'topology', /belongs to the system/],
     ['a section of the system by its file', 'auth.yml: {}', 'auth.yml', /belongs to the system/],
   ];

@@ -2,6 +2,7 @@
 import { parse } from 'yaml';
 import { type Sections, SYSTEM_SECTIONS } from '../contract/cluster-config.ts';
 import { jsonSchema } from '../contract/json.ts';
+import { hasMoreLevels, SECTION_LEVELS_MAX, tooManyLevels } from '../contract/section-levels.ts';
 import type { ConfigPatch } from '../contract/two-phase.ts';
 import { renderYaml } from '../core/config/config-files.ts';
 import { ClusterError } from '../core/errors.ts';
@@ -43,6 +44,11 @@ function parseSections(yaml: string): ConfigPatch {
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw invalid('body', 'the body must be one YAML map of sections');
+  }
+  for (const [name, value] of Object.entries(content)) {
+    if (hasMoreLevels(value, SECTION_LEVELS_MAX)) {
+      throw invalid(name, tooManyLevels(`section "${name}"`));
+    }
   }
   const json = jsonSchema.safeParse(content);
   if (!json.success) throw invalid('body', 'the body holds something that JSON cannot carry');

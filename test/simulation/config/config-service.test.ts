@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Topology, topologySchema } from '../../../runtime/src/contract/cluster-config.ts';
+import type { Json } from '../../../runtime/src/contract/json.ts';
 import { decisionSchema } from '../../../runtime/src/contract/provider-records.ts';
 import type { ConfigPatch } from '../../../runtime/src/contract/two-phase.ts';
 import { SAFE_RULES } from '../../../runtime/src/core/config/participant-state.ts';
@@ -236,6 +237,26 @@ describe('ConfigService and what its files can hold', () => {
       await story.restartAll();
       assert.deepEqual(story.versions(), [1, 1, 1, 1, 0]);
       assert.equal((await story.patch(0, { note: 'a' })).config.version, 2);
+    });
+  }
+});
+
+describe('ConfigService and values of many levels', () => {
+  const levels = (count: number): string => '['.repeat(count) + ']'.repeat(count);
+  const nested = (count: number): Json => JSON.parse(levels(count)) as Json;
+  const tooDeep: readonly (readonly [string, ConfigPatch, string])[] = [
+    ['a value', { note: nested(1100) }, 'note'],
+    ['a value that a parser cannot follow', { note: nested(100_000) }, 'note'],
+    ['YAML', { 'note.yml': `a: ${levels(64)}` }, 'sections.note.yml'],
+    ['YAML that holds itself', { 'note.yml': 'a: &x [*x]' }, 'sections.note.yml'],
+  ];
+  for (const [what, patch, field] of tooDeep) {
+    it(`refuses ${what} with too many, and stays as it was`, async () => {
+      const story = await Story.bootstrapped();
+      const error = await story.refusal(0, patch);
+      assert.equal(error.field, field);
+      assert.match(error.message, /more than 64 levels/);
+      assert.equal((await story.patch(0, { note: nested(64) })).config.version, 2);
     });
   }
 });

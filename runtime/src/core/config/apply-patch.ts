@@ -9,6 +9,7 @@ import { parse as parseYaml } from 'yaml';
 import type { ClusterConfig, ConfigVersion, Sections } from '../../contract/cluster-config.ts';
 import { NO_CONFIG, SYSTEM_SECTIONS, sectionNameSchema } from '../../contract/cluster-config.ts';
 import type { Json } from '../../contract/json.ts';
+import { hasMoreLevels, SECTION_LEVELS_MAX, tooManyLevels } from '../../contract/section-levels.ts';
 import type { Change, ConfigPatch, Refusal } from '../../contract/two-phase.ts';
 import { hashJson } from './canonical-json.ts';
 
@@ -112,7 +113,7 @@ function readSection(
 }
 
 function readYamlSection(name: string, text: string): ReturnType<typeof readSection> {
-  const parsed = parseYamlValue(text);
+  const parsed = parseYamlValue(text, SECTION_LEVELS_MAX);
   if (parsed.kind === 'invalid') {
     return { kind: 'refused', refusal: invalid(name, `is not valid YAML: ${parsed.reason}`) };
   }
@@ -129,9 +130,11 @@ function readYamlSection(name: string, text: string): ReturnType<typeof readSect
 /** YAML of the core schema that JSON can carry. */
 export function parseYamlValue(
   text: string,
+  levelsMax = Number.POSITIVE_INFINITY,
 ): { kind: 'value'; value: Json } | { kind: 'invalid'; reason: string } {
   try {
     const value: unknown = parseYaml(text, { schema: 'core', prettyErrors: true });
+    if (hasMoreLevels(value, levelsMax)) return { kind: 'invalid', reason: tooManyLevels('it') };
     if (isJson(value)) return { kind: 'value', value };
     return { kind: 'invalid', reason: 'it holds something that JSON cannot carry' };
   } catch (error) {
