@@ -1,13 +1,14 @@
 /**
  * Runs the state provider of the local clusters: the stateboard, or an etcd that is installed here. Its address and
- * password stay the same over restarts, because they are part of the cluster config.
+ * password stay the same over restarts, because they are part of the cluster config: at another address its clusters
+ * would not find it, or find the one of another folder.
  */
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DefaultStateProvider } from '@tonearm/operator';
 import { conditions, runtimeFile } from './node/pods/images.ts';
-import type { LocalPorts } from './node/processes/local-ports.ts';
+import { type LocalPorts, PortInUseError } from './node/processes/local-ports.ts';
 import type { ProcessSpec } from './node/processes/process-host.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -22,7 +23,7 @@ export async function planStateboard(
   ports: LocalPorts,
 ): Promise<PlannedProvider> {
   const directory = madeFolder(state.folderOf('stateboard'));
-  const listen = `127.0.0.1:${await ports.claim('stateboard')}`;
+  const listen = `127.0.0.1:${await claimForLife(ports, 'stateboard')}`;
   const passwordFile = path.join(directory, 'password');
   if (!existsSync(passwordFile)) {
     writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
@@ -49,8 +50,8 @@ export async function planEtcd(state: StateDirectory, ports: LocalPorts): Promis
     throw new Error('there is no etcd on the PATH: install one, or use --stateboard');
   }
   const directory = madeFolder(state.folderOf('etcd'));
-  const client = `http://127.0.0.1:${await ports.claim('etcd/client')}`;
-  const peer = `http://127.0.0.1:${await ports.claim('etcd/peer')}`;
+  const client = `http://127.0.0.1:${await claimForLife(ports, 'etcd/client')}`;
+  const peer = `http://127.0.0.1:${await claimForLife(ports, 'etcd/peer')}`;
   const addresses = {
     'data-dir': path.join(directory, 'data'),
     'listen-client-urls': client,
@@ -71,6 +72,19 @@ export async function planEtcd(state: StateDirectory, ports: LocalPorts): Promis
       logFile: path.join(state.logs, 'etcd.log'),
     },
   };
+}
+
+async function claimForLife(ports: LocalPorts, owner: string): Promise<number> {
+  try {
+    return await ports.claimForLife(owner);
+  } catch (error) {
+    if (!(error instanceof PortInUseError)) throw error;
+    const [program] = owner.split('/');
+    throw new Error(
+      `${error.message}, and the ${program} of this state directory needs it, because its clusters know no other address: stop the program that listens there ("lsof -i :${error.port}" names it; it may be "tonearm up" in another folder), or start anew after "tonearm down --purge"`,
+      { cause: error },
+    );
+  }
 }
 
 function findOnPath(program: string): string | undefined {
