@@ -1,8 +1,8 @@
 /**
  * Gathers the edits of a round into one change of the cluster config.
  *
- * A wish that an instance has refused is not repeated until it changes: the same config would be refused again, and
- * each attempt would lock every instance for nothing.
+ * A wish that an instance has refused is not repeated until it changes, or those who judge it: the same config would be
+ * refused again, and each attempt would lock every instance for nothing.
  */
 import { hashJson } from '@tonearm/runtime/config';
 import { closeDraft, openDraft, toJson } from './config-draft.ts';
@@ -35,6 +35,7 @@ export function gatherChange(
     base: toJson(snapshot.config?.meta.checksum ?? ''),
     sections: toJson(sections),
     generation: snapshot.cluster.metadata.generation ?? 0,
+    judges: toJson(judgesOf(snapshot)),
   });
   const last = snapshot.lastChange;
   if (last.kind === 'refused' && last.wish === wish) {
@@ -59,6 +60,12 @@ export function gatherChange(
     message,
   };
   return [act([action], 'ChangingConfig', message), ...explainDelay(snapshot, wish)];
+}
+
+/** New pods may run another application, which may accept what the one before has refused. */
+function judgesOf({ instances, roles = [] }: ClusterSnapshot): unknown {
+  const pods = instances.map(({ podName, createdMs }) => `${podName} ${createdMs}`).toSorted();
+  return [pods, roles.map(({ name, dependencies }) => [name, ...dependencies]).toSorted()];
 }
 
 /** The same wish was tried before, and the outcome tells people what it waits for. */

@@ -1,9 +1,10 @@
 /**
  * Who the cluster and its replica sets are.
  *
- * An identity is what the data carries: once data exists, everything else follows it. So the order is: what the status
- * has recorded, what the cluster config says, what the claims of an earlier object of this name say, and only then the
- * UID of the object itself, which nobody has to remember and no second operator would choose differently.
+ * An identity is what the data carries: once data exists, everything else follows it. So the order is: what the cluster
+ * config says, what the status has recorded, what the claims of an earlier object of this name say, and only then the
+ * UID of the object itself, which nobody has to remember and no second operator would choose differently. The claims of
+ * a replica set that was removed and made again carry the UUID of the first; the config corrects what they have told.
  */
 import type { PersistentVolumeClaim } from '../api/kube-object.ts';
 import { LABELS } from '../api/names.ts';
@@ -47,11 +48,11 @@ export function isIdentified(snapshot: ClusterSnapshot, replicaSet: ReplicaSet):
 
 export function replicaSetUuidOf(snapshot: ClusterSnapshot, replicaSet: ReplicaSet): string {
   const name = replicaSet.metadata.name;
-  const recorded = replicaSet.status?.uuid;
-  if (recorded !== undefined) return recorded;
   const replicaSets = Object.entries(readTopology(snapshot.config).replicasets);
   const configured = replicaSets.find(([, { alias }]) => alias === name);
   if (configured !== undefined) return configured[0];
+  const recorded = replicaSet.status?.uuid;
+  if (recorded !== undefined) return recorded;
   // With a config at hand, a set that is not in it was removed: its claims are those of strangers.
   const claimed = snapshot.config === undefined ? claimedUuid(snapshot, name) : undefined;
   return claimed ?? replicaSet.metadata.uid ?? '';

@@ -29,6 +29,7 @@ import { refuseTakenNames } from './rules/refuse-taken-names.ts';
 import { refuseUnsupported } from './rules/refuse-unsupported.ts';
 import { removeReplicaSets } from './rules/remove-replica-sets.ts';
 import { reportHealth } from './rules/report-health.ts';
+import { reportNoCoordinator } from './rules/report-no-coordinator.ts';
 import { reportOldTemplates } from './rules/report-old-templates.ts';
 import { settleIdentity } from './rules/settle-identity.ts';
 import { skipWhenPaused } from './rules/skip-when-paused.ts';
@@ -43,6 +44,7 @@ import { memberSets } from './wanted-sets.ts';
 const rules: readonly Rule[] = [
   reportHealth,
   reportOldTemplates,
+  reportNoCoordinator,
 
   // What can be done at all.
   settleIdentity,

@@ -4,8 +4,22 @@ import type { KnownRole } from './snapshot.ts';
 /** The role with which a replica set owns buckets. */
 const STORAGE_ROLE = 'vshard-storage';
 
+/** The role of instances that appoint leaders. */
+const COORDINATOR_ROLE = 'failover-coordinator';
+
 /** Does any of the roles, or what it depends on, own buckets? */
 export function storesBuckets(roles: readonly string[], known: readonly KnownRole[]): boolean {
+  return withDependencies(roles, known).has(STORAGE_ROLE);
+}
+
+export function appointsLeaders(roles: readonly string[], known: readonly KnownRole[]): boolean {
+  return withDependencies(roles, known).has(COORDINATOR_ROLE);
+}
+
+function withDependencies(
+  roles: readonly string[],
+  known: readonly KnownRole[],
+): ReadonlySet<string> {
   const seen = new Set<string>();
   const open = [...roles];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
@@ -13,7 +27,7 @@ export function storesBuckets(roles: readonly string[], known: readonly KnownRol
     seen.add(name);
     open.push(...(known.find((role) => role.name === name)?.dependencies ?? []));
   }
-  return seen.has(STORAGE_ROLE);
+  return seen;
 }
 
 /** Nothing while the application's roles are not known. */

@@ -75,6 +75,13 @@ describe('managedSections', () => {
     assert.deepEqual(managedSections(world.snapshot()), ['next']);
   });
 
+  it('forgets no section while nobody tells the config', () => {
+    const world = settledWorld(buildCluster({ config: { old: { a: 1 } } }));
+    world.editSpec((spec) => ({ ...spec, config: { next: { b: 1 } } }));
+    const silent = { ...world.snapshot(), config: undefined };
+    assert.deepEqual(managedSections(silent), ['next', 'old']);
+  });
+
   it('stays as it was while the sources cannot be read: nothing of it may be forgotten', () => {
     const world = settledWorld(buildCluster({ config: { old: { a: 1 } } }));
     world.editSpec((spec) => ({ ...spec, config: undefined }));

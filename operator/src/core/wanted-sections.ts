@@ -55,7 +55,9 @@ export function managedSections(snapshot: ClusterSnapshot): readonly string[] {
   const wanted = wantedSections(snapshot);
   const recorded = snapshot.cluster.status?.managedSections ?? [];
   if (wanted.kind === 'unusable') return recorded;
-  const left = recorded.filter((name) => snapshot.config?.sections[name] !== undefined);
+  const { config } = snapshot;
+  // While nobody tells the config, nothing is known to be gone from it.
+  const left = recorded.filter((name) => !config || config.sections[name] !== undefined);
   return [...new Set([...Object.keys(wanted.sections), ...left])].toSorted();
 }
 

@@ -34,7 +34,9 @@ export type Claim =
 
 export function claimOf(found: KubeObject | undefined, cluster: string, owner?: KubeObject): Claim {
   if (found === undefined) return 'absent';
-  if (!isOurs(found, cluster)) return 'foreign';
+  // Labels may be lost or overwritten; whom an object belongs to is not changed by chance.
+  const isOwned = owner !== undefined && controllerOf(found)?.uid === owner.metadata.uid;
+  if (!isOwned && !isOurs(found, cluster)) return 'foreign';
   if (found.metadata.deletionTimestamp !== undefined) return 'leaving';
   const controller = controllerOf(found);
   if (controller === undefined || owner === undefined) return 'ours';
@@ -65,7 +67,11 @@ export function isTemplated(
   replicaSet: ReplicaSet,
 ): boolean {
   const template = replicaSet.metadata.labels?.[LABELS.template];
-  return template !== undefined && isOurs(replicaSet, cluster.metadata.name);
+  if (template === undefined || !isOurs(replicaSet, cluster.metadata.name)) return false;
+  // A user's copy of one has its labels, and a name of its own.
+  const prefix = templatedReplicaSetName(cluster.metadata.name, template, '');
+  const { name } = replicaSet.metadata;
+  return name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
 }
 
 /** Made for an earlier Cluster of the same name, which takes it along. */

@@ -25,7 +25,12 @@ export interface TemplateWish {
 
 /** The employees of the tutorial: one router and two storage replica sets of two. */
 export const EMPLOYEES: readonly TemplateWish[] = [
-  { name: 'router', count: 1, initialReplicas: 1, roles: ['app.roles.api'] },
+  {
+    name: 'router',
+    count: 1,
+    initialReplicas: 1,
+    roles: ['app.roles.api', 'failover-coordinator'],
+  },
   {
     name: 'storage',
     count: 2,

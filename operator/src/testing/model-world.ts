@@ -28,6 +28,7 @@ import { describeStatus } from './instance-statuses.ts';
 export const ROLES: readonly KnownRole[] = [
   { name: 'app.roles.api', dependencies: ['vshard-router'] },
   { name: 'app.roles.storage', dependencies: ['vshard-storage'] },
+  { name: 'failover-coordinator', dependencies: [] },
   { name: 'vshard-router', dependencies: [] },
   { name: 'vshard-storage', dependencies: [] },
 ];

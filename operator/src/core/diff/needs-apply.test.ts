@@ -42,10 +42,35 @@ describe('needsApply', () => {
       want: true,
     },
     {
-      name: 'an object with a port more',
+      name: 'an object with a port that somebody has added: it would stay whatever is applied',
       found: stored(intent, ({ spec }: Record<string, Record<string, unknown>>) => {
-        (spec?.['ports'] as unknown[]).push({ name: 'extra', port: 1 });
+        (spec?.['ports'] as unknown[]).unshift({ name: 'extra', port: 1 });
       }),
+      want: false,
+    },
+    {
+      name: 'an object with a port of ours that somebody has changed',
+      found: stored(intent, ({ spec }: Record<string, Record<string, unknown>>) => {
+        Object.assign((spec?.['ports'] as object[])[0] ?? {}, { port: 1 });
+      }),
+      want: true,
+    },
+    {
+      name: 'an object without a port of ours',
+      found: stored(intent, ({ spec }: Record<string, Record<string, unknown>>) => {
+        (spec?.['ports'] as unknown[]).pop();
+      }),
+      want: true,
+    },
+    {
+      name: 'a list of one writer that has grown',
+      intent: { ...intent, spec: { command: ['run'] } },
+      found: stored(
+        { ...intent, spec: { command: ['run'] } },
+        ({ spec }: Record<string, Record<string, unknown>>) => {
+          Object.assign(spec ?? {}, { command: ['run', 'more'] });
+        },
+      ),
       want: true,
     },
     {

@@ -64,15 +64,33 @@ function without(
   return Object.fromEntries(Object.entries(fields).filter(([name]) => name !== left));
 }
 
-/** Is everything that is wanted also there? Lists must have the same length: an extra port is a difference. */
-function contains(found: unknown, wanted: unknown): boolean {
+/**
+ * Lists whose entries the server keeps apart by these fields, or, where there are none, by themselves. Entries that
+ * somebody else has added stay there whatever is applied, so they are no difference.
+ */
+const SHARED_LISTS: Readonly<Record<string, readonly string[]>> = {
+  containers: ['name'],
+  initContainers: ['name'],
+  volumes: ['name'],
+  env: ['name'],
+  imagePullSecrets: ['name'],
+  volumeMounts: ['mountPath'],
+  ports: ['containerPort', 'port', 'protocol'],
+  roles: [],
+};
+
+/** Is everything that is wanted also there? Lists that belong to one writer must have the same length. */
+function contains(found: unknown, wanted: unknown, field = ''): boolean {
   if (wanted === undefined) return true;
   // The server drops empty texts.
   if (wanted === '' && found === undefined) return true;
-  if (Array.isArray(wanted)) return containsList(found, wanted);
+  if (Array.isArray(wanted)) {
+    const keys = SHARED_LISTS[field];
+    return keys === undefined ? containsList(found, wanted) : containsEntries(found, wanted, keys);
+  }
   if (isRecord(wanted)) {
     if (!isRecord(found)) return Object.keys(wanted).length === 0;
-    return Object.entries(wanted).every(([key, value]) => contains(found[key], value));
+    return Object.entries(wanted).every(([key, value]) => contains(found[key], value, key));
   }
   return found === wanted || sameQuantity(found, wanted);
 }
@@ -81,6 +99,23 @@ function containsList(found: unknown, wanted: readonly unknown[]): boolean {
   if (!Array.isArray(found)) return wanted.length === 0;
   if (found.length !== wanted.length) return false;
   return wanted.every((value, i) => contains(found[i], value));
+}
+
+/** The order is the server's. */
+function containsEntries(
+  found: unknown,
+  wanted: readonly unknown[],
+  keys: readonly string[],
+): boolean {
+  if (!Array.isArray(found)) return wanted.length === 0;
+  return wanted.every((one) =>
+    found.some((other) => isSameEntry(other, one, keys) && contains(other, one)),
+  );
+}
+
+function isSameEntry(found: unknown, wanted: unknown, keys: readonly string[]): boolean {
+  if (!isRecord(found) || !isRecord(wanted)) return true;
+  return keys.every((key) => wanted[key] === undefined || found[key] === wanted[key]);
 }
 
 /** The server writes quantities in its own way: `1024Mi` comes back as `1Gi`, `1000m` as `1`. */

@@ -28,7 +28,11 @@ export const MEMORY = {
   enforcedReplicas: 'tonearm.dev/enforced-replicas',
 } as const;
 
-export function templatedReplicaSetName(cluster: string, template: string, index: number): string {
+export function templatedReplicaSetName(
+  cluster: string,
+  template: string,
+  index: number | '',
+): string {
   return `${cluster}-${template}-${index}`;
 }
 

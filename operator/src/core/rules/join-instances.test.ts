@@ -83,7 +83,7 @@ describe('joinInstances, new ones', () => {
       name: 'joins nobody to a set with a role that the application does not have',
       snapshot: editSetSpec(scaled, SET, { roles: ['app.roles.storage', 'app.roles.gone'] }),
       want: [
-        `refuse RoleUnknown: ReplicaSet ${SET} asks for role app.roles.gone, which its instances do not have; they have app.roles.api, app.roles.storage, vshard-router, vshard-storage.`,
+        `refuse RoleUnknown: ReplicaSet ${SET} asks for role app.roles.gone, which its instances do not have; they have app.roles.api, app.roles.storage, failover-coordinator, vshard-router, vshard-storage.`,
       ],
     },
   ];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { buildCluster, OPERATOR_FACTS } from '../../testing/cluster-objects.ts';
 import { ModelWorld } from '../../testing/model-world.ts';
+import { settledWorld, tell } from '../../testing/snapshots.ts';
 import type { CookieSecret } from '../snapshot.ts';
 import type { Verdict } from '../verdict.ts';
 import { keepCookie } from './keep-cookie.ts';
@@ -50,7 +51,7 @@ describe('keepCookie', () => {
           kind: 'stop',
           refused: true,
           reason: 'CookieMissing',
-          message: `Secret ${NAME} exists without the key "cookie": add one, or delete the Secret to have it made.`,
+          message: `Secret ${NAME} exists without the key "cookie": add one; a cluster that has rows needs the one that it was made with.`,
         },
       ],
     },
@@ -87,4 +88,17 @@ describe('keepCookie', () => {
       assert.deepEqual(keepCookie(snapshot), want);
     });
   }
+
+  it('makes no other one while instances run with one that is lost, and tells how to go on', () => {
+    const lost = { ...settledWorld().snapshot(), cookie: undefined };
+    const message = `Secret ${NAME} is gone, and instances run with its cookie: restore it; or let a new one be made by kubectl delete pods -l tonearm.dev/cluster=employees,app.kubernetes.io/component=instance, which stops the whole cluster for a moment.`;
+    assert.deepEqual(tell(keepCookie(lost)), [
+      `complain CookieLost: ${message}`,
+      `stop CookieLost: ${message}`,
+    ]);
+    const starting = lost.pods.map((pod) => ({ ...pod, status: { phase: 'Pending' } }));
+    assert.deepEqual(tell(keepCookie({ ...lost, pods: starting })), [
+      `act CreatingCookie: Secret ${NAME} is created.`,
+    ]);
+  });
 });

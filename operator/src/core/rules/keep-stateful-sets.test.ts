@@ -110,6 +110,11 @@ describe('keepStatefulSets', () => {
       want: [],
     },
     {
+      name: 'knows the size of a volume in the way of the server',
+      snapshot: editSetSpec(settled, SET, { volume: { size: '1024Mi' } }),
+      want: [],
+    },
+    {
       name: 'refuses to grow volumes, and keeps them as they are',
       snapshot: editSetSpec(settled, SET, { volume: { size: '2Gi' } }),
       want: [

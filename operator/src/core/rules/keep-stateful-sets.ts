@@ -6,6 +6,7 @@
  * still knows, and never while a change is on its way that may bring one in.
  */
 import type { StatefulSet } from '../../api/kube-object.ts';
+import { parseBytes } from '../../api/quantity.ts';
 import type { ReplicaSet } from '../../api/v1alpha1/replica-set.ts';
 import { needsApply } from '../diff/needs-apply.ts';
 import { clusterUuidOf, isIdentified, replicaSetUuidOf } from '../identity.ts';
@@ -90,7 +91,9 @@ function refuseVolumeChange(
   const template = found?.spec.volumeClaimTemplates?.[0];
   const wanted = replicaSet.spec.volume?.size;
   const present = template?.spec.resources?.requests?.['storage'];
-  if (wanted === undefined || present === undefined || String(present) === wanted) return [];
+  if (wanted === undefined || present === undefined) return [];
+  // The server writes quantities in its own way: 1024Mi comes back as 1Gi.
+  if (parseBytes(String(present)) === parseBytes(wanted)) return [];
   return [
     {
       kind: 'refuse',

@@ -3,12 +3,15 @@
  * Each refusal names the field and what to write instead.
  */
 import { sameJson } from '@tonearm/runtime/config';
+import type { Json, StateProviderConfig } from '@tonearm/runtime/contract';
 import type { Cluster } from '../../api/v1alpha1/cluster.ts';
 import { toJson } from '../config-draft.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
 import { wantedProvider } from '../state-provider.ts';
 import { defaultGroup, readTopology } from '../topology.ts';
 import type { Reason, Verdict } from '../verdict.ts';
+
+const CREDENTIALS: readonly string[] = ['username', 'password'];
 
 export function refuseUnsupported(snapshot: ClusterSnapshot): readonly Verdict[] {
   const refusal =
@@ -42,11 +45,23 @@ function refuseProvider(snapshot: ClusterSnapshot): Reason | undefined {
   if (wanted.kind === 'none' || snapshot.config === undefined) return undefined;
   const present = readTopology(snapshot.config).failover.state_provider;
   if (present === undefined || sameJson(toJson(present), toJson(wanted.config))) return undefined;
+  if (sameJson(withoutCredentials(present), withoutCredentials(wanted.config))) {
+    const secret = snapshot.cluster.spec.failover.stateProvider?.etcd?.credentialsSecretName;
+    return {
+      reason: 'CredentialsChangeUnsupported',
+      message: `The user name and password of the state provider cannot be changed yet: put those back with which the cluster was made${secret === undefined ? '' : `, in Secret ${secret}`}.`,
+    };
+  }
   return {
     reason: 'ProviderChangeUnsupported',
     message:
       'The state provider of a bootstrapped cluster cannot be changed yet: set spec.failover.stateProvider back.',
   };
+}
+
+function withoutCredentials(provider: StateProviderConfig): Json {
+  const known = Object.entries(provider).filter(([field]) => !CREDENTIALS.includes(field));
+  return toJson(Object.fromEntries(known));
 }
 
 /** The memory of leadership would have to move between the provider and the instances, in one change. */

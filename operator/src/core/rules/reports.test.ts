@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ANNOTATIONS } from '../../api/names.ts';
+import { buildCluster } from '../../testing/cluster-objects.ts';
 import {
+  editSet,
   editSetSpec,
   editStatus,
   removePod,
@@ -13,6 +15,7 @@ import {
 import type { ClusterSnapshot } from '../snapshot.ts';
 import { awaitLeavingPods } from './await-leaving-pods.ts';
 import { reportHealth } from './report-health.ts';
+import { reportNoCoordinator } from './report-no-coordinator.ts';
 import { reportOldTemplates } from './report-old-templates.ts';
 import { skipWhenPaused } from './skip-when-paused.ts';
 
@@ -124,6 +127,38 @@ describe('reportOldTemplates', () => {
     assert.deepEqual(tell(reportOldTemplates(revised({ [POD]: 'one', [`${SET}-1`]: 'two' }))), [
       `refuse PodsRunOldTemplate: 1 ${hint} ${POD}.`,
     ]);
+  });
+});
+
+describe('reportNoCoordinator', () => {
+  const ROUTER = 'employees-router-1';
+  const complaint =
+    'complain NoCoordinator: No instance has the role failover-coordinator, so nobody appoints leaders: add it to the roles of a template with at least one replica.';
+
+  it('says nothing while an instance appoints leaders, or nobody needs one who does', () => {
+    assert.deepEqual(reportNoCoordinator(settled), []);
+    const disabled = settledWorld(buildCluster({ failover: { mode: 'Disabled' } })).snapshot();
+    const without = editSetSpec(disabled, ROUTER, { roles: ['app.roles.api'] });
+    assert.deepEqual(reportNoCoordinator(without), []);
+  });
+
+  it('counts a role that brings it along', () => {
+    const roles = [{ name: 'app.roles.api', dependencies: ['failover-coordinator'] }];
+    const brought = editSetSpec({ ...settled, roles }, ROUTER, { roles: ['app.roles.api'] });
+    assert.deepEqual(reportNoCoordinator(brought), []);
+  });
+
+  it('complains when the role, its instances or their set are gone', () => {
+    for (const gone of [
+      editSetSpec(settled, ROUTER, { roles: ['app.roles.api'] }),
+      editSetSpec(settled, ROUTER, { replicas: 0 }),
+      editSet(settled, ROUTER, (set) => ({
+        ...set,
+        metadata: { ...set.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' },
+      })),
+    ]) {
+      assert.deepEqual(tell(reportNoCoordinator(gone)), [complaint]);
+    }
   });
 });
 
