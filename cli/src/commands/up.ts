@@ -8,6 +8,7 @@ import { LocalKubernetes } from '../embedded/local-kubernetes.ts';
 import { imagesOf, type Manifest, readManifests } from '../embedded/manifests.ts';
 import { ApplicationImages } from '../embedded/node/pods/images.ts';
 import { StateDirectory, type StateMemory } from '../embedded/state-directory.ts';
+import { findEtcd } from '../embedded/state-provider-process.ts';
 import { ClusterProgress } from './cluster-progress.ts';
 import { exampleCommands, exampleManifest, isExample } from './example.ts';
 
@@ -116,24 +117,36 @@ function unknownImages(manifests: readonly Manifest[], memory: StateMemory): str
   });
 }
 
-/** The provider stays what it was: leadership is remembered there. */
 function planMemory(
   options: UpOptions,
   manifests: readonly Manifest[],
   known: StateMemory | undefined,
 ): StateMemory {
-  const asked =
-    options.etcd === true ? 'etcd' : options.stateboard === true ? 'stateboard' : undefined;
-  if (asked !== undefined && known !== undefined && known.stateProvider !== asked) {
-    throw new CommandError(
-      `this state began with the ${known.stateProvider}, and its clusters remember their leaders there: leave --${asked} out, or start anew after "tonearm down --purge"`,
-    );
-  }
   return {
     formatVersion: 1,
-    stateProvider: asked ?? known?.stateProvider ?? 'stateboard',
+    stateProvider: chooseProvider(options, known?.stateProvider),
     images: { ...known?.images, ...imagesOf(manifests, options.app) },
   };
+}
+
+type Provider = StateMemory['stateProvider'];
+
+/** It stays what it was, because leadership is remembered there: so one that cannot run is not chosen. */
+function chooseProvider(options: UpOptions, known: Provider | undefined): Provider {
+  const asked =
+    options.etcd === true ? 'etcd' : options.stateboard === true ? 'stateboard' : undefined;
+  if (asked !== undefined && known !== undefined && known !== asked) {
+    throw new CommandError(
+      `this state began with the ${known}, and its clusters remember their leaders there: leave --${asked} out, or start anew after "tonearm down --purge"`,
+    );
+  }
+  const chosen = asked ?? known ?? 'stateboard';
+  if (chosen !== 'etcd' || findEtcd() !== undefined) return chosen;
+  throw new CommandError(
+    known === undefined
+      ? 'there is no etcd on the PATH: install one, or use --stateboard'
+      : 'there is no etcd on the PATH, and the clusters of this state remember their leaders there: install it again, or start anew after "tonearm down --purge"',
+  );
 }
 
 function defaultManifest(): string {

@@ -45,10 +45,8 @@ export async function planStateboard(
 }
 
 export async function planEtcd(state: StateDirectory, ports: LocalPorts): Promise<PlannedProvider> {
-  const command = findOnPath('etcd');
-  if (command === undefined) {
-    throw new Error('there is no etcd on the PATH: install one, or use --stateboard');
-  }
+  const command = findEtcd();
+  if (command === undefined) throw new Error('there is no etcd on the PATH any more');
   const directory = madeFolder(state.folderOf('etcd'));
   const client = `http://127.0.0.1:${await claimForLife(ports, 'etcd/client')}`;
   const peer = `http://127.0.0.1:${await claimForLife(ports, 'etcd/peer')}`;
@@ -87,9 +85,9 @@ async function claimForLife(ports: LocalPorts, owner: string): Promise<number> {
   }
 }
 
-function findOnPath(program: string): string | undefined {
+export function findEtcd(): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(path.delimiter).filter((part) => part !== '');
-  return folders.map((folder) => path.join(folder, program)).find(isExecutable);
+  return folders.map((folder) => path.join(folder, 'etcd')).find(isExecutable);
 }
 
 function isExecutable(file: string): boolean {
