@@ -32,7 +32,10 @@ export interface RoleDefinition<Config = unknown> {
   readonly config?: z.ZodType<Config>;
   /** Once, when the role starts on this instance. A rejection leaves the role out and the instance in `OperationError`. */
   init?(context: RoleContext, options: RoleOptions): Promise<void> | void;
-  /** Throws when `next` is not acceptable; `previous` is undefined on the first load. */
+  /**
+   * Throws when `next` is not acceptable; `previous` is undefined on the first load. Changes wait for the answer: one
+   * that takes some seconds is a refusal.
+   */
   validateConfig?(next: Config, previous: Config | undefined): Promise<void> | void;
   /** After `init`, after every config change, and when leadership has moved. */
   applyConfig?(context: RoleContext, config: Config, options: RoleOptions): Promise<void> | void;

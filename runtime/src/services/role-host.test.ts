@@ -8,10 +8,10 @@ import type { RoleContext } from '../role/role-context.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { RoleHost } from './role-host.ts';
 
-function hostOf(roles: readonly AnyRole[]): RoleHost {
+function hostOf(roles: readonly AnyRole[], clock = new SimulatedClock()): RoleHost {
   return new RoleHost({
     roles,
-    clock: new SimulatedClock(),
+    clock,
     logger: silentLogger,
     // Roles of these tests use nothing of their context but its signal.
     makeContext: (scope) => ({ signal: scope.signal }) as RoleContext,
@@ -129,6 +129,21 @@ describe('RoleHost', () => {
       await host.validate({ sections: { picky: 'bad' }, asked: [] }, undefined),
       undefined,
     );
+  });
+
+  it('waits for the answers of all roles together no longer than a call of a peer', async () => {
+    const clock = new SimulatedClock();
+    const slow = (name: string) => defineRole({ name, validateConfig: () => clock.sleep(1500) });
+    const host = hostOf([slow('one'), slow('two'), slow('three')], clock);
+    const validate = (asked: readonly string[]) => host.validate({ sections: {}, asked }, {});
+    const both = validate(['one', 'two']);
+    await clock.advance(5000);
+    const refusal = await both;
+    assert.deepEqual([refusal?.code, refusal?.field], ['CONFIG_INVALID', 'sections.two']);
+    assert.match(refusal?.message ?? '', /role "two" did not answer in time/);
+    const one = validate(['three']);
+    await clock.advance(5000);
+    assert.equal(await one, undefined);
   });
 
   it('gives functions of running roles only', async () => {

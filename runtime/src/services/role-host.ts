@@ -6,7 +6,6 @@
  */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Sections } from '../contract/cluster-config.ts';
-import type { Json } from '../contract/json.ts';
 import type { Refusal } from '../contract/two-phase.ts';
 import { ClusterError } from '../core/errors.ts';
 import { enabledRoles, orderRoles, type RoleDeclaration } from '../core/roles/order-roles.ts';
@@ -14,6 +13,7 @@ import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { AnyRole, RoleDefinition, RoleFunction } from '../role/define-role.ts';
 import type { RoleContext } from '../role/role-context.ts';
+import { parseSection, validateRole } from './validate-role.ts';
 
 export interface RoleScope {
   readonly role: string;
@@ -35,6 +35,11 @@ export interface RoleGoal {
   readonly asked: readonly string[];
   readonly isLeader: boolean;
 }
+
+/** For all roles together; less than a call to a peer may take, so that whoever wants the change hears the reason. */
+const VALIDATE_MS = 2500;
+/** At a start the config was accepted before, and the process has much else to do. */
+const VALIDATE_FIRST_MS = 30_000;
 
 interface RunningRole {
   readonly context: RoleContext;
@@ -121,15 +126,21 @@ export class RoleHost {
     return { call, context: running.context };
   }
 
-  /** What keeps the wanted sections from being used here; undefined when nothing does. */
+  /**
+   * What keeps the wanted sections from being used here; undefined when nothing does. A role that does not answer
+   * refuses, for until then no other change is looked at.
+   */
   async validate(
     next: { readonly sections: Sections; readonly asked: readonly string[] },
     previous: Sections | undefined,
   ): Promise<Refusal | undefined> {
+    const { clock } = this.#options;
+    const limitMs = previous === undefined ? VALIDATE_FIRST_MS : VALIDATE_MS;
+    const deadlineMs = clock.monotonicMs() + limitMs;
     for (const name of this.enabled(next.asked)) {
       const role = this.#roles.get(name);
       if (role === undefined) continue;
-      const refusal = await validateRole(role, next.sections, previous);
+      const refusal = await validateRole(role, next.sections, previous, { clock, deadlineMs });
       if (refusal !== undefined) return refusal;
     }
     return undefined;
@@ -212,54 +223,6 @@ export class RoleHost {
     const tookMs = Math.round(this.#options.clock.monotonicMs() - startedMs);
     this.#options.logger.debug({ role, callback, tookMs }, 'role callback done');
   }
-}
-
-function sectionOf(role: RoleDefinition, sections: Sections): Json | undefined {
-  return Object.hasOwn(sections, role.name) ? sections[role.name] : undefined;
-}
-
-function parseSection(role: RoleDefinition, sections: Sections): unknown {
-  const section = sectionOf(role, sections);
-  return role.config === undefined ? section : role.config.parse(section);
-}
-
-async function validateRole(
-  role: RoleDefinition,
-  next: Sections,
-  previous: Sections | undefined,
-): Promise<Refusal | undefined> {
-  const refusal = checkSchema(role, next);
-  if (refusal !== undefined) return refusal;
-  try {
-    const before = previous === undefined ? undefined : previousConfig(role, previous);
-    await role.validateConfig?.(parseSection(role, next), before);
-    return undefined;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : `validateConfig threw ${String(error)}`;
-    const field = error instanceof ClusterError ? error.field : undefined;
-    return {
-      code: 'CONFIG_INVALID',
-      field: field ?? `sections.${role.name}`,
-      message: `role "${role.name}" refuses the config: ${reason}`,
-    };
-  }
-}
-
-function checkSchema(role: RoleDefinition, sections: Sections): Refusal | undefined {
-  const issue = role.config?.safeParse(sectionOf(role, sections)).error?.issues[0];
-  if (issue === undefined) return undefined;
-  const path = issue.path.map((part) =>
-    typeof part === 'number' ? `[${part}]` : `.${String(part)}`,
-  );
-  const field = `sections.${role.name}${path.join('')}`;
-  return { code: 'CONFIG_INVALID', field, message: `${field}: ${issue.message}` };
-}
-
-/** What was accepted once may not fit a newer schema: then there is no previous config to compare with. */
-function previousConfig(role: RoleDefinition, previous: Sections): unknown {
-  if (role.config === undefined) return sectionOf(role, previous);
-  const parsed = role.config.safeParse(sectionOf(role, previous));
-  return parsed.success ? parsed.data : undefined;
 }
 
 function asRoleError(role: string, error: unknown): Error {
