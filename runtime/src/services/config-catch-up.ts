@@ -14,10 +14,10 @@ import { enabledParticipants, topologyOf } from '../core/config/read-sections.ts
 import { ClusterError } from '../core/errors.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
-import { ProviderError } from '../ports/state-provider.ts';
 import type { ConfigDecisions } from './config-decisions.ts';
 import type { ConfigParticipant } from './config-participant.ts';
 import type { CallPeer } from './config-resolver.ts';
+import { isProviderTrouble } from './stored-records.ts';
 
 export interface ConfigCatchUpOptions {
   readonly uuid: string;
@@ -70,8 +70,10 @@ export class ConfigCatchUp {
       await this.#compare(active, decisions, signal);
     } catch (error) {
       // A provider that does not answer says nothing; the next look may.
-      if (!(error instanceof ProviderError)) throw error;
+      if (!isProviderTrouble(error)) throw error;
       this.#options.logger.debug({ error }, 'the head of the config could not be read');
+      // One that holds what cannot be read needs somebody's hand, and until then the config stays what it is.
+      if (error instanceof ClusterError) this.#behind = error.message;
     }
   }
 

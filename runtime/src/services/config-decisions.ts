@@ -1,7 +1,8 @@
 /**
  * Reads and writes decisions of changes in the state provider; what is written, `core/config/decisions.ts` decides.
  *
- * An answer that was lost is no answer: the decision is read again until it is certain, or the call fails.
+ * An answer that was lost is no answer: the decision is read again until it is certain, or the call fails. A record that
+ * cannot be read is never taken for an absent one, nor overwritten.
  */
 import type { ClusterConfig, ConfigVersion } from '../contract/cluster-config.ts';
 import {
@@ -17,6 +18,7 @@ import {
   type ProviderTransaction,
   type StateProvider,
 } from '../ports/state-provider.ts';
+import { isProviderTrouble, parseRecord } from './stored-records.ts';
 
 export type DecisionAnswer =
   | {
@@ -84,7 +86,7 @@ export class ConfigDecisions {
   async readHead(): Promise<StoredHead> {
     const entry = await this.#provider.get(providerKeys.configHead, this.#options());
     if (entry === undefined) return { head: undefined, revision: 0 };
-    return { head: configHeadSchema.parse(JSON.parse(entry.value)), revision: entry.revision };
+    return { head: parseRecord(entry, configHeadSchema), revision: entry.revision };
   }
 
   /** Puts back a head that the provider has lost. False when another one did it meanwhile. */
@@ -137,19 +139,16 @@ export class ConfigDecisions {
 
   async #stored(changeId: string): Promise<Decision | undefined> {
     const entry = await this.#provider.get(providerKeys.decision(changeId), this.#options());
-    return entry === undefined ? undefined : decisionSchema.parse(JSON.parse(entry.value));
+    return entry === undefined ? undefined : parseRecord(entry, decisionSchema);
   }
 
   async #guard(asking: () => Promise<DecisionAnswer>): Promise<DecisionAnswer> {
     try {
       return await asking();
     } catch (error) {
-      // Without an answer nothing is concluded: the lock stays.
-      if (!(error instanceof ProviderError)) throw error;
-      return {
-        kind: 'decision-failed',
-        reason: `the state provider does not answer: ${error.message}`,
-      };
+      // Without an answer, or with one that cannot be read, nothing is concluded: the lock stays.
+      if (!isProviderTrouble(error)) throw error;
+      return { kind: 'decision-failed', reason: troubleOf(error) };
     }
   }
 
@@ -162,6 +161,14 @@ function putHead(config: ClusterConfig): ProviderTransaction['writes'][number] {
   const { version, checksum, changeId } = config.meta;
   const head: ConfigHead = { v: 1, config: { version, checksum }, changeId };
   return { kind: 'put', key: providerKeys.configHead, value: JSON.stringify(head) };
+}
+
+function troubleOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'the state provider cannot be used';
+  if (error instanceof ProviderError) {
+    return `the state provider does not answer: ${error.message}`;
+  }
+  return error.message;
 }
 
 function answer(decision: Decision): DecisionAnswer {

@@ -10,6 +10,7 @@ import type { RoleContext } from '../role/role-context.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
+import type { ConfigDecisions } from './config-decisions.ts';
 import { ConfigParticipant } from './config-participant.ts';
 import { ConfigStore } from './config-store.ts';
 import { RoleHost } from './role-host.ts';
@@ -17,14 +18,24 @@ import { RoleHost } from './role-host.ts';
 const SELF = '11111111-1111-4111-a111-111111111111';
 const SET = 'dddddddd-dddd-4ddd-addd-dddddddddddd';
 
-/** One instance that takes part in changes without a state provider; its roles have their say. */
+const PROVIDER = { kind: 'stateboard', uri: 'board:4401', prefix: '/t', password: '' };
+
+interface StoryOptions {
+  readonly roles?: readonly AnyRole[];
+  /** Who keeps the decisions; without it the participants themselves. */
+  readonly decisionsOf?: () => ConfigDecisions;
+}
+
+/** One instance that takes part in changes; its roles have their say. */
 class Story {
   readonly clock = new SimulatedClock();
   readonly participant: ConfigParticipant;
+  readonly #hasProvider: boolean;
   #changes = 0;
 
-  private constructor(roles: readonly AnyRole[]) {
+  private constructor({ roles = [], decisionsOf }: StoryOptions) {
     const { clock } = this;
+    this.#hasProvider = decisionsOf !== undefined;
     const host = new RoleHost({
       roles,
       clock,
@@ -39,14 +50,14 @@ class Story {
       ),
       rules: SAFE_RULES,
       validate: ({ sections }, previous) => host.validate({ sections, asked }, previous?.sections),
-      decisionsOf: () => undefined,
+      decisionsOf: decisionsOf ?? (() => undefined),
       onInstalled: () => undefined,
       onFailure: (error) => assert.fail(String(error)),
     });
   }
 
-  static async start(roles: readonly AnyRole[]): Promise<Story> {
-    const story = new Story(roles);
+  static async start(options: StoryOptions): Promise<Story> {
+    const story = new Story(options);
     await story.#wait(story.participant.load());
     return story;
   }
@@ -55,13 +66,17 @@ class Story {
     const { active } = this.participant.state;
     const server = { uri: 'a:1', http_uri: 'a:2', alias: 'a', replicaset_uuid: SET };
     const replicaSet = { alias: 'set', failover_priority: [SELF] };
-    const topology = { servers: { [SELF]: server }, replicasets: { [SET]: replicaSet } };
+    const topology = {
+      servers: { [SELF]: server },
+      replicasets: { [SET]: replicaSet },
+      failover: this.#hasProvider ? { state_provider: PROVIDER } : {},
+    };
     this.#changes += 1;
     const change = {
       changeId: String(this.#changes).padStart(64, '0'),
       clusterUuid: SELF,
       base: active?.meta ?? NO_CONFIG,
-      authority: 'participants',
+      authority: this.#hasProvider ? 'provider' : 'participants',
       participants: [{ uuid: SELF, httpUri: 'a:2' }],
       author: 'admin',
       message: '',
@@ -94,7 +109,7 @@ describe('ConfigParticipant', () => {
       name: 'app.slow',
       validateConfig: (next) => (next?.hang === true ? new Promise(() => undefined) : undefined),
     });
-    const story = await Story.start([role]);
+    const story = await Story.start({ roles: [role] });
     const hanging = await story.prepare({ 'app.slow': { hang: true } });
     assert.ok(hanging.kind === 'refused');
     assert.deepEqual(
@@ -103,5 +118,18 @@ describe('ConfigParticipant', () => {
     );
     assert.match(hanging.refusal.message, /role "app.slow" did not answer in time/);
     assert.deepEqual(await story.prepare({ 'app.slow': {} }), { kind: 'prepared' });
+  });
+
+  it('is free for the next request when one has failed', async () => {
+    const story = await Story.start({
+      decisionsOf: () => {
+        throw new Error('the password file is missing');
+      },
+    });
+    await assert.rejects(story.prepare({ color: 'red' }), /the password file is missing/);
+    assert.ok(story.participant.state.lock !== undefined);
+    const other = await story.prepare({ color: 'blue' });
+    assert.ok(other.kind === 'refused');
+    assert.equal(other.refusal.code, 'CONFIG_LOCKED');
   });
 });

@@ -92,7 +92,17 @@ export class ConfigParticipant {
       // Only now: whoever is told reads the config back from here.
       if (active !== undefined && active !== before) this.#options.onInstalled(active, before);
       if (effect.kind === 'done') return effect.outcome;
-      event = await this.#perform(effect);
+      event = await this.#performOrForget(effect);
+    }
+  }
+
+  /** A request that failed has come to its end, and what is stored is as before: the next one finds nobody at work. */
+  async #performOrForget(effect: Exclude<ParticipantEffect, { kind: 'done' }>): Promise<Outcome> {
+    try {
+      return await this.#perform(effect);
+    } catch (error) {
+      this.#state = { ...this.state, task: undefined };
+      throw error;
     }
   }
 

@@ -322,6 +322,50 @@ describe('ConfigService and its state provider', () => {
     assert.equal((await story.patch(0, { a: { x: 1 } })).config.version, 2);
   });
 
+  it('says that a head of another program cannot be read, and serves on', async () => {
+    const story = await Story.bootstrapped();
+    const key = `${story.world.providerConfig.prefix}config/head`;
+    const good = story.world.store.get(key)?.value ?? assert.fail();
+    const put = (value: string): unknown =>
+      story.world.store.transact({ compare: [], writes: [{ kind: 'put', key, value }] });
+    for (const bad of ['{"v":2,"new":true}', 'no JSON']) {
+      put(bad);
+      await story.world.clock.advance(20_000);
+      const [issue] = story.at(0).service?.issues() ?? [];
+      assert.equal(issue?.topic, 'config_behind');
+      assert.match(issue.message, /"config\/head" is not one that this version can read/);
+      const error = await story.refusal(0, { a: { x: 1 } });
+      assert.equal(error.code, 'CONFIG_UNDECIDED');
+      assert.deepEqual(story.versions(), [1, 1, 1, 1, 0]);
+      assert.equal(story.world.store.get(key)?.value, bad);
+      await story.restartAll();
+      put(good);
+      await story.world.clock.advance(30_000);
+      assert.deepEqual(story.at(0).service?.issues(), []);
+    }
+    assert.equal((await story.patch(0, { a: { x: 2 } })).config.version, 2);
+  });
+
+  it('keeps the lock while its decision cannot be read, and settles it afterwards', async () => {
+    const story = await Story.bootstrapped();
+    const { store, providerConfig } = story.world;
+    void story.at(0).service?.patch({ a: { x: 1 } }, { author: 'test', message: '' });
+    while (story.at(1).service?.lock === undefined) await story.world.clock.next();
+    story.at(0).kill();
+    const { changeId } = story.at(1).service?.lock?.change ?? assert.fail();
+    const key = `${providerConfig.prefix}config/decision/${changeId}`;
+    store.transact({ compare: [], writes: [{ kind: 'put', key, value: '{"v":2}' }] });
+    await story.world.clock.advance(30_000);
+    const [issue] = story.at(1).service?.issues() ?? [];
+    assert.equal(issue?.topic, 'config_locked');
+    assert.match(issue.message, /is not one that this version can read/);
+    store.transact({ compare: [], writes: [{ kind: 'delete', key }] });
+    await story.start(story.at(0));
+    await story.world.clock.advance(30_000);
+    assert.ok(story.instances.every((instance) => instance.service?.lock === undefined));
+    assert.equal((await story.patch(1, { a: { x: 3 } })).config.version, 2);
+  });
+
   it('lets one of two rival first configs win', async () => {
     const story = await Story.unconfigured();
     const topology = toSection(story.topologyOf(story.instances));
