@@ -4,7 +4,7 @@ import {
   SAFE_RULES,
 } from '../../runtime/src/core/config/participant-state.ts';
 import { type ClusterBug, clusterBugs } from '../simulation/cluster-bugs.ts';
-import { clusterScenario } from '../simulation/cluster-scenario.ts';
+import { clusterFocuses, clusterScenario } from '../simulation/cluster-scenario.ts';
 import { configScenario } from '../simulation/config/config-scenario.ts';
 import { leadershipScenario } from '../simulation/leadership-scenario.ts';
 import { replicationScenario } from '../simulation/replication.ts';
@@ -63,4 +63,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: findings[bug][0],
     finding: findings[bug][1],
   })),
+  {
+    name: 'cluster: a suspension of the machine that nobody sees',
+    scenario: clusterScenario({
+      bug: 'suspension-unseen',
+      focus: clusterFocuses.find(({ name }) => name === 'cluster-suspend')!,
+    }),
+    from: 1,
+    finding: /two are writable/,
+  },
 ];
