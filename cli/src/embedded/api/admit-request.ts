@@ -17,7 +17,7 @@ const WRITES = new Set(['POST', 'PUT', 'PATCH']);
 /** As kubectl sends them; a page may send none of these without being allowed to. */
 const BODY_TYPES = /^application\/(json|yaml|[a-z-]+\+(json|yaml)|vnd\.kubernetes\.protobuf)$/;
 
-/** Throws a refusal when something other than the path is wrong. */
+/** Throws a refusal when something other than the path is wrong; the form of a body is judged by `checkBodyType`. */
 export function admitRequest(incoming: IncomingMessage, secret: string): Admission {
   const [, first = '', rest] = /^\/([^/?]*)(.*)$/.exec(incoming.url ?? '') ?? [];
   if (rest === undefined || !isSame(first, secret)) return { kind: 'unknown-path' };
@@ -27,7 +27,6 @@ export function admitRequest(incoming: IncomingMessage, secret: string): Admissi
   if (!isOwnHost(incoming)) {
     throw refused('this API is on 127.0.0.1 only: the Host header names something else');
   }
-  checkBodyType(incoming);
   return { kind: 'admitted', url: rest.startsWith('/') ? rest : `/${rest}` };
 }
 
@@ -41,7 +40,8 @@ function isSame(given: string, secret: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-function checkBodyType({ method = '', headers }: IncomingMessage): void {
+/** Comes before anything is read or changed. */
+export function checkBodyType({ method = '', headers }: IncomingMessage): void {
   const hasBody = (headers['content-length'] ?? '0') !== '0' || 'transfer-encoding' in headers;
   if (!WRITES.has(method) && !hasBody) return;
   const type = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';

@@ -1,12 +1,13 @@
 /** The HTTP side: who may ask, and which part answers. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { nodeHttp } from '@tonearm/runtime/foundation';
-import { admitRequest } from './admit-request.ts';
+import { answerAccessReview, isAccessReview } from './access-reviews.ts';
+import { admitRequest, checkBodyType } from './admit-request.ts';
 import { methodNotAllowed, pathNotFound } from './api-error.ts';
 import { buildApiVersions, buildGroup, buildGroupList, buildResourceList } from './discovery.ts';
 import type { ObjectStore } from './object-store.ts';
 import { buildOpenApiDocument, buildOpenApiIndex, openApiTag } from './openapi.ts';
-import type { PodLogs } from './pod-subresources.ts';
+import { type PodLogs, refuseContainerCommand } from './pod-subresources.ts';
 import { parseRequest } from './requests.ts';
 import { handleResource } from './resource-handlers.ts';
 import { sendError, sendJson } from './responses.ts';
@@ -40,7 +41,11 @@ async function answer(
   }
   const request = parseRequest(incoming, response, admission.url);
   const route = parseRoute(request.path);
+  // These come without a body, and would otherwise be told about the form of one.
+  if (route.kind === 'resource') refuseContainerCommand(route);
+  checkBodyType(incoming);
   if (route.kind === 'resource') {
+    if (isAccessReview(route)) return answerAccessReview(request, route);
     return handleResource(request, options.store, route, options.podLogs);
   }
   if (request.method !== 'GET') throw methodNotAllowed();

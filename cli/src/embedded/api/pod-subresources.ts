@@ -1,10 +1,11 @@
 /** What only pods have: their log, and eviction. */
-import { badRequest, internalError, notFound } from './api-error.ts';
+import { ApiError, badRequest, internalError, notFound } from './api-error.ts';
 import { parseDeleteOptions } from './deletion.ts';
 import { isObject, type JsonObject, listAt, objectAt, textAt } from './json.ts';
 import type { ObjectStore } from './object-store.ts';
 import { type ApiRequest, readObject } from './requests.ts';
 import { sendJson } from './responses.ts';
+import type { ResourceRoute } from './routes.ts';
 import type { ServedResource } from './served-resource.ts';
 import type { ObjectTarget } from './store-operations.ts';
 
@@ -14,9 +15,7 @@ export interface PodLogRequest {
   readonly container: string;
   readonly isFollowed: boolean;
   readonly isPrevious: boolean;
-  readonly hasTimestamps: boolean;
   readonly tailLines: number | undefined;
-  readonly sinceSeconds: number | undefined;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
 }
@@ -28,6 +27,16 @@ interface PodPlace {
   readonly store: ObjectStore;
   readonly resource: ServedResource;
   readonly target: ObjectTarget;
+}
+
+const CONTAINER_COMMANDS = ['exec', 'attach', 'portforward', 'ephemeralcontainers'];
+
+/** What needs a container to go into; kubectl shows the message. */
+export function refuseContainerCommand({ address, subresource }: ResourceRoute): void {
+  const isPod = address.plural === 'pods' && address.group === '';
+  if (!isPod || !CONTAINER_COMMANDS.includes(subresource)) return;
+  const message = `${subresource} is not here, because a pod is a process on this machine: use kubectl logs, or curl the address in its annotation tonearm.dev/http-address`;
+  throw new ApiError({ code: 405, reason: 'MethodNotAllowed', message });
 }
 
 export async function sendPodLog(
@@ -44,6 +53,7 @@ export async function sendPodLog(
   if (!names.includes(container)) {
     throw badRequest(`container ${container} is not valid for pod ${target.name}`);
   }
+  refuseLineTimes(query);
   const abort = new AbortController();
   response.on('close', () => abort.abort());
   const log = podLogs({
@@ -52,9 +62,7 @@ export async function sendPodLog(
     container,
     isFollowed: query.get('follow') === 'true',
     isPrevious: query.get('previous') === 'true',
-    hasTimestamps: query.get('timestamps') === 'true',
     tailLines: numberIn(query.get('tailLines')),
-    sinceSeconds: numberIn(query.get('sinceSeconds')),
     signal: abort.signal,
   });
   response.writeHead(200, { 'content-type': 'text/plain' });
@@ -64,6 +72,17 @@ export async function sendPodLog(
     response.write(piece);
   }
   response.end();
+}
+
+/** A container writes into its log file itself, so nobody notes when. */
+function refuseLineTimes(query: URLSearchParams): void {
+  const asked = ['timestamps', 'sinceSeconds', 'sinceTime'].find(
+    (name) => !['', 'false'].includes(query.get(name) ?? ''),
+  );
+  if (asked === undefined) return;
+  throw badRequest(
+    `${asked} is not here, because the time of a line is not kept: leave it out, and use --tail for the last lines`,
+  );
 }
 
 function numberIn(text: string | null): number | undefined {

@@ -1,6 +1,6 @@
 /**
  * Reads the protobuf bodies that kubectl's typed commands send (`create namespace`, `create
- * configmap`, `drain`): the messages of those commands, into the JSON that everything else speaks.
+ * configmap`, `drain`, `auth can-i`): the messages of those commands, into the JSON that everything else speaks.
  * Answers are always JSON, which every client that sends protobuf accepts.
  */
 import { unsupportedMediaType } from './api-error.ts';
@@ -55,6 +55,16 @@ const DELETE_OPTIONS: Message = {
   5: texts('dryRun'),
 };
 
+const RESOURCE_ATTRIBUTES: Message = {
+  1: text('namespace'),
+  2: text('verb'),
+  3: text('group'),
+  4: text('version'),
+  5: text('resource'),
+  6: text('subresource'),
+  7: text('name'),
+};
+
 const MESSAGES: Readonly<Record<string, Message>> = {
   'v1 Namespace': { 1: METADATA, 2: part('spec', { 1: texts('finalizers') }) },
   'v1 ConfigMap': {
@@ -71,6 +81,17 @@ const MESSAGES: Readonly<Record<string, Message>> = {
     5: flag('immutable'),
   },
   'v1 ServiceAccount': { 1: METADATA, 4: flag('automountServiceAccountToken') },
+  'authorization.k8s.io/v1 SelfSubjectAccessReview': {
+    1: METADATA,
+    2: part('spec', {
+      1: part('resourceAttributes', RESOURCE_ATTRIBUTES),
+      2: part('nonResourceAttributes', { 1: text('path'), 2: text('verb') }),
+    }),
+  },
+  'authorization.k8s.io/v1 SelfSubjectRulesReview': {
+    1: METADATA,
+    2: part('spec', { 1: text('namespace') }),
+  },
   'policy/v1 Eviction': { 1: METADATA, 2: part('deleteOptions', DELETE_OPTIONS) },
 };
 
