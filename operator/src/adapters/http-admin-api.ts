@@ -12,6 +12,7 @@ import {
   type PrepareRequest,
   prepareAnswerSchema,
 } from '@tonearm/runtime/contract';
+import { Agent, request } from '@tonearm/runtime/http-client';
 import { z } from 'zod';
 import type { KnownRole } from '../core/snapshot.ts';
 import {
@@ -21,7 +22,6 @@ import {
   type Promotion,
 } from '../ports/admin-api.ts';
 import type { OperatorTokens } from './operator-tokens.ts';
-import { Agent, request } from './undici.ts';
 
 /** An instance that takes longer is as good as silent; statuses are asked of many. */
 const STATUS_TIMEOUT_MS = 2000;

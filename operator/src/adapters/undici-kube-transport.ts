@@ -4,9 +4,9 @@
  */
 import type { RequestOptions } from 'node:https';
 import type { Clock } from '@tonearm/runtime/foundation';
+import { Agent, type Dispatcher, openProxyAgent, request } from '@tonearm/runtime/http-client';
 import type { KubeServer } from './kube-server.ts';
 import type { KubeTransport, TransportRequest, TransportResponse } from './kube-transport.ts';
-import { Agent, type Dispatcher, openProxyAgent, request } from './undici.ts';
 
 interface Credentials {
   readonly headers: Readonly<Record<string, string>>;

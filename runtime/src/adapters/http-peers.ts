@@ -1,8 +1,8 @@
 /** Calls to other instances over HTTP: `POST /internal/<method>` with MessagePack both ways. */
 import { Packr } from 'msgpackr';
 import { ClusterError, isErrorCode } from '../core/errors.ts';
+import { Agent, request } from '../foundation/http-client.ts';
 import { type PeerCallOptions, PeerError, type Peers } from '../ports/peers.ts';
-import { Agent, request } from './undici.ts';
 
 export const INTERNAL_CONTENT_TYPE = 'application/msgpack';
 

@@ -3,6 +3,7 @@
  * nothing happened. A watch that is silent for three heartbeats is lost.
  */
 import type { z } from 'zod';
+import { Agent, type Dispatcher, request } from '../foundation/http-client.ts';
 import {
   type ProviderCallOptions,
   type ProviderChange,
@@ -20,7 +21,6 @@ import {
   WATCH_HEARTBEAT_MS,
   watchLineSchema,
 } from '../stateboard/messages.ts';
-import { Agent, type Dispatcher, request } from './undici.ts';
 
 export interface StateboardStateProviderOptions {
   /** `host:port`. */

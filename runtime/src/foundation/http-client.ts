@@ -1,6 +1,6 @@
 /**
- * The part of undici that instances use: requests over a pool of connections. Its entry file loads four times as much
- * (fetch, WebSocket, caches, mocks), and each process of a cluster pays for that when it starts.
+ * The part of undici that instances and the operator use: requests over a pool of connections. Its entry file loads
+ * four times as much (fetch, WebSocket, caches, mocks), and each process of a cluster would pay for that when it starts.
  */
 import { createRequire } from 'node:module';
 import type * as Undici from 'undici';
@@ -30,4 +30,10 @@ export function request(
 ): Promise<Undici.Dispatcher.ResponseData> {
   const { origin, pathname, search } = new URL(address);
   return send.call(dispatcher, { ...options, origin, path: `${pathname}${search}` });
+}
+
+/** To reach a server through a proxy. */
+export function openProxyAgent(options: Undici.ProxyAgent.Options): Undici.Dispatcher {
+  const { ProxyAgent } = load('undici') as typeof Undici;
+  return new ProxyAgent(options);
 }
