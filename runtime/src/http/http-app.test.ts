@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { FastifyPluginAsync } from 'fastify';
 import type { ClusterConfig } from '../contract/cluster-config.ts';
 import { ClusterError } from '../core/errors.ts';
 import { silentLogger } from '../foundation/logger.ts';
 import type { AdminApi } from '../services/admin-service.ts';
 import { adminRoutes } from './admin-routes.ts';
 import { healthRoutes } from './health-routes.ts';
-import { buildHttpApp } from './http-app.ts';
+import { buildHttpApp, type HttpAppOptions } from './http-app.ts';
 
 const CONFIG = {
   meta: { version: 3 },
@@ -34,14 +35,24 @@ function appWith(api: Partial<AdminApi>) {
         reason: 'waits to join',
       })),
     ],
-    application: [
-      async (app) => {
-        app.post('/thing', async (request) => ({ got: request.body }));
-        app.get('/bug', async () => {
-          throw new Error('secret detail');
-        });
-      },
-    ],
+    application: ofRoles(async (app) => {
+      app.post('/thing', async (request) => ({ got: request.body }));
+      app.get('/bug', async () => {
+        throw new Error('secret detail');
+      });
+    }),
+  });
+}
+
+function ofRoles(...plugins: readonly FastifyPluginAsync[]): HttpAppOptions['application'] {
+  return plugins.map((plugin, index) => ({ role: `role${index}`, plugin }));
+}
+
+/** Of roles alone. */
+function roleApp(...plugins: readonly FastifyPluginAsync[]): ReturnType<typeof buildHttpApp> {
+  return buildHttpApp({
+    ...{ logger: silentLogger, isAuthorized: () => true, guarded: [], open: [] },
+    application: ofRoles(...plugins),
   });
 }
 
@@ -147,20 +158,17 @@ describe('buildHttpApp', () => {
   });
 
   it('checks what a route of a role asks for in schemas, with header names in any case', async () => {
-    const app = await buildHttpApp({
-      ...{ logger: silentLogger, isAuthorized: () => true, guarded: [], open: [] },
-      application: [
-        async (scope) => {
-          const body = { type: 'object', required: ['a'], properties: { a: { type: 'integer' } } };
-          const response = { 200: { type: 'object', properties: { a: { type: 'integer' } } } };
-          scope.post('/checked', { schema: { body, response } }, async () => ({ a: 1, b: 2 }));
-        },
-        async (scope) => {
-          const names = { type: 'object', required: ['X-Name'] };
-          scope.get('/named', { schema: { headers: names } }, async () => 'named');
-        },
-      ],
-    });
+    const app = await roleApp(
+      async (scope) => {
+        const body = { type: 'object', required: ['a'], properties: { a: { type: 'integer' } } };
+        const response = { 200: { type: 'object', properties: { a: { type: 'integer' } } } };
+        scope.post('/checked', { schema: { body, response } }, async () => ({ a: 1, b: 2 }));
+      },
+      async (scope) => {
+        const names = { type: 'object', required: ['X-Name'] };
+        scope.get('/named', { schema: { headers: names } }, async () => 'named');
+      },
+    );
     const post = (payload: object) => app.inject({ method: 'POST', url: '/checked', payload });
     const get = (sent: Record<string, string>) => app.inject({ url: '/named', headers: sent });
     assert.deepEqual((await post({ a: 5 })).json(), { a: 1 });
@@ -169,16 +177,33 @@ describe('buildHttpApp', () => {
   });
 
   it('checks bodies by schemas of routes without any schema for headers', async () => {
-    const app = await buildHttpApp({
-      ...{ logger: silentLogger, isAuthorized: () => true, guarded: [], open: [] },
-      application: [
-        async (scope) => {
-          const querystring = { type: 'object', properties: { n: { type: 'integer' } } };
-          scope.get('/n', { schema: { querystring } }, async (request) => request.query);
-        },
-      ],
+    const app = await roleApp(async (scope) => {
+      const querystring = { type: 'object', properties: { n: { type: 'integer' } } };
+      scope.get('/n', { schema: { querystring } }, async (request) => request.query);
     });
     assert.deepEqual((await app.inject('/n?n=5')).json(), { n: 5 });
     assert.equal((await app.inject('/n?n=x')).statusCode, 400);
+  });
+
+  it('names the role whose routes cannot be served, and closes what was begun', async () => {
+    const closed: string[] = [];
+    const first: FastifyPluginAsync = async (scope) => {
+      scope.addHook('onClose', async () => void closed.push('first'));
+      scope.get('/a', async () => 'first');
+    };
+    const second: FastifyPluginAsync = async (scope) => {
+      scope.get('/a', async () => 'second');
+    };
+    const unready: FastifyPluginAsync = async (scope) => {
+      scope.get('/b', { schema: { querystring: { type: 'what' } } }, async () => 'b');
+    };
+    const failure = (role: string, reason: RegExp) => (error: unknown) =>
+      error instanceof ClusterError &&
+      error.code === 'ROLE_FAILED' &&
+      error.message.startsWith(`Role ${role} failed: its HTTP routes cannot be served: `) &&
+      reason.test(error.message);
+    await assert.rejects(roleApp(first, second), failure('"role1"', /'\/a'/));
+    assert.deepEqual(closed, ['first']);
+    await assert.rejects(roleApp(unready), failure('"role0"', /GET: \/b/));
   });
 });

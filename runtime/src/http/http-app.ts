@@ -18,7 +18,7 @@ export interface HttpAppOptions {
   /** Health. */
   readonly open: readonly FastifyPluginAsync[];
   /** Routes of roles, in the order of the roles. */
-  readonly application: readonly FastifyPluginAsync[];
+  readonly application: readonly { readonly role: string; readonly plugin: FastifyPluginAsync }[];
   /** Why routes may be missing now: the roles that bring them do not run yet. Empty when all are here. */
   readonly missing?: () => string;
 }
@@ -26,6 +26,7 @@ export interface HttpAppOptions {
 /** Bodies of the admin API and of peers; an application's routes keep Fastify's own limit of 1 MiB. */
 export const ADMIN_BODY_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Rejects with ROLE_FAILED when routes of roles cannot be served, with those of others or at all. */
 export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInstance> {
   const { app, checksHeaders } = await assemble(options, lazyCompilers());
   if (!checksHeaders) return app;
@@ -45,6 +46,17 @@ async function assemble(
     checksHeaders ||= schema?.headers !== undefined;
   });
   answerErrors(app, options);
+  try {
+    await register(app, options);
+  } catch (error) {
+    // Whatever the plugins have begun ends; why they could not go on is what has to be said.
+    await app.close().catch(() => undefined);
+    throw error;
+  }
+  return { app, checksHeaders };
+}
+
+async function register(app: FastifyInstance, options: HttpAppOptions): Promise<void> {
   for (const plugin of options.open) await app.register(plugin);
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => {
@@ -53,9 +65,27 @@ async function assemble(
     });
     for (const plugin of options.guarded) await scope.register(plugin);
   });
-  for (const plugin of options.application) await app.register(plugin);
-  await app.ready();
-  return { app, checksHeaders };
+  for (const { role, plugin } of options.application) {
+    try {
+      await app.register(plugin);
+    } catch (error) {
+      throw routesFailed([role], error);
+    }
+  }
+  try {
+    await app.ready();
+  } catch (error) {
+    throw routesFailed([...new Set(options.application.map(({ role }) => role))], error);
+  }
+}
+
+function routesFailed(roles: readonly string[], error: unknown): ClusterError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const who = roles.map((role) => `"${role}"`).join(', ');
+  return new ClusterError('ROLE_FAILED', {
+    message: `Role ${who} failed: its HTTP routes cannot be served: ${reason}`,
+    cause: error,
+  });
 }
 
 function answerErrors(app: FastifyInstance, options: HttpAppOptions): void {

@@ -48,6 +48,7 @@ class Fixture {
   /** Errors of the role and of the storage, while they are set. */
   roleFault: string | undefined;
   openFault: string | undefined;
+  routeFault: string | undefined;
   readonly lifecycle: InstanceLifecycle;
 
   constructor(active?: ClusterConfig) {
@@ -78,7 +79,9 @@ class Fixture {
           },
         };
       },
-      onRolesApplied: async () => undefined,
+      onRolesApplied: async () => {
+        if (this.routeFault !== undefined) throw new Error(this.routeFault);
+      },
       onExpelled: ({ meta }) => void this.happened.push(`expelled by ${meta.version}`),
     });
   }
@@ -207,6 +210,18 @@ describe('InstanceLifecycle, running', () => {
     assert.deepEqual(fixture.look(), ['RolesConfigured', null, 'apply 2']);
     await fixture.clock.advance(10_000);
     assert.deepEqual(fixture.look(), ['RolesConfigured', null, '']);
+    assert.deepEqual(fixture.failed, []);
+  });
+
+  it('keeps running when the routes of its roles cannot be served, and tries again', async () => {
+    const fixture = await running();
+    fixture.routeFault = "Method 'GET' already declared for route '/a'";
+    await fixture.commit(configAt(2, 'joined'));
+    const error = fixture.routeFault;
+    assert.deepEqual(fixture.look(), ['OperationError', error, 'configure 2, apply 2']);
+    fixture.routeFault = undefined;
+    await fixture.clock.advance(500);
+    assert.deepEqual(fixture.look(), ['RolesConfigured', null, 'apply 2']);
     assert.deepEqual(fixture.failed, []);
   });
 

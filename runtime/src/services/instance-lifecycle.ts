@@ -41,7 +41,7 @@ export interface InstanceLifecycleOptions {
   readonly roles: RoleHost;
   readonly activeConfig: () => ClusterConfig | undefined;
   readonly join: (replicaSetUuid: string, config: ClusterConfig) => JoinedReplicaSet;
-  /** Roles have started or stopped: their HTTP routes change. */
+  /** Roles have started or stopped: their HTTP routes change. A rejection leaves those of before. */
   readonly onRolesApplied: () => Promise<void>;
   /** The config says that this instance was expelled: it never comes back under its UUID (TOPO-07). */
   readonly onExpelled: (config: ClusterConfig) => void;
@@ -172,7 +172,7 @@ export class InstanceLifecycle {
   }
 
   async #applyRoles(): Promise<void> {
-    const { roles, onRolesApplied, tasks, clock, uuid, activeConfig } = this.#options;
+    const { roles, tasks, clock, uuid, activeConfig } = this.#options;
     const config = activeConfig();
     const own = topologyOf(config).servers[uuid];
     const canApply =
@@ -183,8 +183,9 @@ export class InstanceLifecycle {
     const isLeader = this.#replicaSet?.isWritable ?? false;
     this.#appliedAsLeader = isLeader;
     const asked = rolesOf(topologyOf(config), own.replicaset_uuid);
-    const error = await roles.apply({ sections: config.sections, asked, isLeader });
-    await onRolesApplied();
+    const applying = await roles.apply({ sections: config.sections, asked, isLeader });
+    const routing = await this.#changeRoutes();
+    const error = applying ?? routing;
     this.#transit(error === undefined ? 'RolesConfigured' : 'OperationError', error?.message);
     if (error === undefined) return;
     tasks.run('apply roles again', async (signal) => {
@@ -193,6 +194,16 @@ export class InstanceLifecycle {
         if (this.#state.name === 'OperationError') await this.#applyRoles();
       });
     });
+  }
+
+  /** What a role registers is its own affair: it must not end the instance, nor keep it from being mended. */
+  async #changeRoutes(): Promise<Error | undefined> {
+    try {
+      await this.#options.onRolesApplied();
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   }
 
   #transit(next: InstanceStateName, error?: string): void {

@@ -102,8 +102,10 @@ export class RoleHost {
   }
 
   /** Routes of the running roles, in their order. */
-  httpPlugins(): readonly FastifyPluginAsync[] {
-    return this.runningRoles.flatMap((name) => this.#running.get(name)?.plugins ?? []);
+  httpPlugins(): readonly { readonly role: string; readonly plugin: FastifyPluginAsync }[] {
+    return this.runningRoles.flatMap((role) =>
+      (this.#running.get(role)?.plugins ?? []).map((plugin) => ({ role, plugin })),
+    );
   }
 
   rpcFunction(

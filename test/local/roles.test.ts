@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { defineRole } from '@tonearm/runtime/role';
+import { OneInstance } from '../support/one-instance.ts';
+
+const hello = defineRole({
+  name: 'hello',
+  init: ({ http }) =>
+    http.register(async (app) => {
+      app.get('/hello', async () => ['hello']);
+    }),
+});
+
+describe('a role that calls another one in vain', () => {
+  it('is entered once by one write through the router', async () => {
+    const entered: number[] = [];
+    const writer = defineRole({
+      name: 'writer',
+      dependencies: ['vshard-router'],
+      init: ({ http, vshard }) =>
+        http.register(async (app) => {
+          app.post('/write', async () => vshard.callrw(3, 'writer.write', [3]));
+        }),
+      rpc: {
+        write: async (context, bucketId: number) => {
+          entered.push(bucketId);
+          await context.rpc.call('mail', 'send', []);
+        },
+      },
+    });
+    await using one = await OneInstance.start([writer], ['writer']);
+    assert.deepEqual(await one.request('POST', '/write'), {
+      status: 404,
+      body: { code: 'ROLE_UNKNOWN', message: 'No enabled instance runs role "mail".' },
+    });
+    assert.deepEqual(entered, [3]);
+  });
+});
+
+describe('a role whose routes cannot be served', () => {
+  it('leaves the instance with the routes of before, until it is disabled', async () => {
+    const greedy = defineRole({
+      name: 'greedy',
+      init: ({ http }) =>
+        http.register(async (app) => {
+          app.get('/health/live', async () => 'mine');
+        }),
+    });
+    await using one = await OneInstance.start([hello, greedy], ['hello']);
+    assert.equal((await one.enable(['hello', 'greedy'])).status, 200);
+    const { error } = await one.comesTo('OperationError');
+    assert.match(error ?? '', /^Role "greedy" failed: its HTTP .*'\/health\/live'/);
+    assert.deepEqual(await one.request('GET', '/hello'), { status: 200, body: ['hello'] });
+    await one.stop();
+    await one.run();
+    assert.equal((await one.comesTo('OperationError')).error, error);
+    assert.equal((await one.enable(['hello'])).status, 200);
+    await one.comesTo('RolesConfigured');
+    assert.equal((await one.request('GET', '/hello')).status, 200);
+    assert.deepEqual(one.ended, []);
+  });
+});

@@ -1,0 +1,129 @@
+/** A cluster of one real instance in this process, with roles of the test: for what roles can do to an instance. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { InstanceStatus } from '@tonearm/runtime/contract';
+import type { AnyRole } from '@tonearm/runtime/role';
+import { silentLogger } from '../../runtime/src/foundation/logger.ts';
+import { Instance } from '../../runtime/src/instance.ts';
+import { readSettings } from '../../runtime/src/settings.ts';
+import { setUuid } from './local-cluster.ts';
+import { freePorts } from './ports.ts';
+import { waitUntil } from './wait-until.ts';
+
+const COOKIE = 'test-cookie';
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export class OneInstance implements AsyncDisposable {
+  readonly #folder = mkdtempSync(path.join(tmpdir(), 'tonearm-one-'));
+  readonly #roles: readonly AnyRole[];
+  readonly #port: number;
+  readonly #httpPort: number;
+  #instance: Instance | undefined;
+  /** Codes with which it has ended by itself. */
+  readonly ended: number[] = [];
+
+  private constructor(roles: readonly AnyRole[], ports: readonly number[]) {
+    this.#roles = roles;
+    [this.#port = 0, this.#httpPort = 0] = ports;
+  }
+
+  /** Running, with those roles enabled. */
+  static async start(roles: readonly AnyRole[], enabled: readonly string[]): Promise<OneInstance> {
+    const one = new OneInstance(roles, await freePorts(2));
+    try {
+      await one.run();
+      const answer = await one.enable(enabled);
+      if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+      await one.comesTo('RolesConfigured');
+      return one;
+    } catch (error) {
+      await one[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async run(): Promise<void> {
+    const { options } = readSettings({
+      argv: [],
+      environment: {},
+      code: {
+        workdir: path.join(this.#folder, 'data'),
+        advertise_uri: `127.0.0.1:${this.#port}`,
+        http_host: '127.0.0.1',
+        http_port: this.#httpPort,
+        cluster_cookie: COOKIE,
+      },
+    });
+    this.#instance = await Instance.start({
+      settings: options,
+      roles: this.#roles,
+      logger: silentLogger,
+      onEnd: (code) => this.ended.push(code),
+    });
+  }
+
+  async stop(): Promise<void> {
+    const instance = this.#instance;
+    this.#instance = undefined;
+    await instance?.stop();
+  }
+
+  /** Those roles beside the one that keeps buckets. */
+  async enable(asked: readonly string[]): Promise<Answer> {
+    const roles = ['vshard-storage', ...asked];
+    const { uuid } = await this.status();
+    const own = {
+      uri: `127.0.0.1:${this.#port}`,
+      http_uri: `127.0.0.1:${this.#httpPort}`,
+      alias: 'one',
+      replicaset_uuid: setUuid(0),
+    };
+    const topology = {
+      servers: { [uuid]: own },
+      replicasets: { [setUuid(0)]: { alias: 'set', roles, weight: 1, failover_priority: [uuid] } },
+      failover: { mode: 'disabled' },
+    };
+    const assignment = [{ replicaset_uuid: setUuid(0), first: 1, last: 30 }];
+    const group = { bucket_count: 30, bootstrapped: true, assignment };
+    return this.patch({ topology, vshard_groups: { default: group } });
+  }
+
+  patch(sections: Readonly<Record<string, unknown>>): Promise<Answer> {
+    return this.request('PATCH', '/admin/config', { sections });
+  }
+
+  async request(method: string, url: string, body?: unknown): Promise<Answer> {
+    const response = await fetch(`http://127.0.0.1:${this.#httpPort}${url}`, {
+      method,
+      signal: AbortSignal.timeout(20_000),
+      headers: {
+        authorization: `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  async status(): Promise<InstanceStatus> {
+    return (await this.request('GET', '/admin/status')).body as InstanceStatus;
+  }
+
+  async comesTo(state: InstanceStatus['state']): Promise<InstanceStatus> {
+    return waitUntil(`the instance is in state ${state}`, async () => {
+      const status = await this.status();
+      return status.state === state ? status : undefined;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
