@@ -1,4 +1,5 @@
 /** What people see: plain lines, with colour only on a terminal. */
+import path from 'node:path';
 import { styleText } from 'node:util';
 
 export interface Console {
@@ -30,4 +31,10 @@ export function renderTable(rows: readonly (readonly string[])[]): string[] {
     const cells = row.map((cell, at) => cell.padEnd(widths[at] ?? 0));
     return cells.join('   ').trimEnd();
   });
+}
+
+/** A path as people would type it here. */
+export function relative(file: string): string {
+  const short = path.relative(process.cwd(), file);
+  return short.startsWith('..') ? file : short === '' ? '.' : short;
 }

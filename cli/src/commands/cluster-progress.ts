@@ -3,9 +3,7 @@
  *
  * A stage is told once. What is in the way is told only when it stays: a start passes by many obstacles in no time.
  */
-import path from 'node:path';
-import type { Console } from '../console.ts';
-import { renderTable } from '../console.ts';
+import { type Console, relative, renderTable } from '../console.ts';
 import type { KubernetesObject } from '../embedded/api/kubernetes-object.ts';
 import type { LocalKubernetes } from '../embedded/local-kubernetes.ts';
 import type { StateDirectory } from '../embedded/state-directory.ts';
@@ -193,9 +191,4 @@ function keyOf({ metadata }: KubernetesObject): string {
 
 function portOf({ address }: Address): number {
   return Number(address.split(':')[1]);
-}
-
-function relative(file: string): string {
-  const short = path.relative(process.cwd(), file);
-  return short.startsWith('..') ? file : short === '' ? '.' : short;
 }

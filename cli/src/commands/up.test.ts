@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,12 +13,24 @@ interface Answer {
 
 const MAIN = path.join(import.meta.dirname, '../main.ts');
 
+const UP = 'a small Kubernetes runs';
+
 /** Refused by the API at last: a start that gets so far ends by itself. */
 const REFUSED = `
 apiVersion: v1
 kind: Secret
 metadata: { name: 'No Name' }
 `;
+
+/** Without replica sets, so that there is nothing to run. */
+function cluster(tag: string): string {
+  return `
+apiVersion: tonearm.dev/v1alpha1
+kind: Cluster
+metadata: { name: shop }
+spec: { image: 'localhost/shop:${tag}', replicaSets: [] }
+`;
+}
 
 class Folder {
   readonly path: string;
@@ -31,6 +44,23 @@ class Folder {
     const file = path.join(this.path, name);
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, text);
+  }
+
+  /** Starts, applies, and stops; what was said at the start. */
+  async upOnce(...args: readonly string[]): Promise<readonly string[]> {
+    const child = spawn(process.execPath, ['--conditions=source', MAIN, 'up', ...args], {
+      cwd: this.path,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      const isUp = output.includes(UP);
+      output += chunk;
+      if (!isUp && output.includes(UP)) child.kill('SIGINT');
+    });
+    await once(child, 'close');
+    assert.equal(child.exitCode, 0, output);
+    return output.split('\n').filter((line) => line.includes('cluster.yaml'));
   }
 
   /** On a machine where nothing is installed. */
@@ -70,5 +100,21 @@ describe('tonearm up --etcd, where no etcd is installed', () => {
       output:
         'tonearm: there is no etcd on the PATH, and the clusters of this state remember their leaders there: install it again, or start anew after "tonearm down --purge"\n',
     });
+  });
+});
+
+describe('the cluster.yaml of the folder', () => {
+  it('is applied once, and when it differs later, how it is applied is said', async (test) => {
+    const folder = new Folder(test);
+    folder.write('main.ts', '');
+    folder.write('cluster.yaml', cluster('first'));
+    assert.deepEqual(await folder.upOnce(), []);
+    assert.deepEqual(await folder.upOnce(), []);
+    folder.write('cluster.yaml', cluster('second'));
+    assert.deepEqual(await folder.upOnce(), [
+      '  cluster.yaml differs from Cluster shop, which is kept as it is: apply it with "tonearm up -f cluster.yaml"',
+    ]);
+    assert.deepEqual(await folder.upOnce('-f', 'cluster.yaml'), []);
+    assert.deepEqual(await folder.upOnce(), []);
   });
 });

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { CommandError } from '../command-error.ts';
-import type { Console } from '../console.ts';
+import { type Console, relative } from '../console.ts';
 import { textAt } from '../embedded/api/json.ts';
 import { LocalKubernetes } from '../embedded/local-kubernetes.ts';
 import { imagesOf, type Manifest, readManifests } from '../embedded/manifests.ts';
@@ -82,8 +82,9 @@ async function run(parts: Run): Promise<void> {
   try {
     progress.begin();
     for (const manifest of manifests) {
-      if (options.file === undefined && kubernetes.has(manifest)) continue;
-      applyManifest(kubernetes, manifest);
+      const comparison = options.file === undefined ? kubernetes.compare(manifest) : 'absent';
+      if (comparison === 'absent') applyManifest(kubernetes, manifest);
+      else if (comparison === 'different') console.line(`  ${differs(manifest)}`);
     }
     for (const reason of unknownImages(manifests, memory)) console.line(`  ${reason}`);
     await ending.ended;
@@ -104,6 +105,12 @@ function applyManifest(kubernetes: LocalKubernetes, manifest: Manifest): void {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandError(`${manifest.file} was refused: ${reason}`);
   }
+}
+
+/** What is there may have been changed on purpose since, with kubectl: so it stays until a file is named. */
+function differs({ file, kind, name }: Manifest): string {
+  const short = relative(file);
+  return `${short} differs from ${kind} ${name}, which is kept as it is: apply it with "tonearm up -f ${short}"`;
 }
 
 /** Said at once: the pods would only say it to those who look at them. */

@@ -6,10 +6,11 @@ import { writeFileSync } from 'node:fs';
 import { crds, validateCluster, validateReplicaSet } from '@tonearm/operator/api';
 import { type Clock, type Logger, systemClock } from '@tonearm/runtime/foundation';
 import type { CustomValidation } from './api/custom-resources.ts';
-import { isObject } from './api/json.ts';
+import { equalJson, type JsonObject, without } from './api/json.ts';
 import type { KubernetesObject } from './api/kubernetes-object.ts';
 import type { ObjectStore } from './api/object-store.ts';
 import { type KubernetesApi, startKubernetesApi } from './api/start-kubernetes-api.ts';
+import type { WriteResult } from './api/store-operations.ts';
 import { startEmbeddedOperator } from './embedded-operator.ts';
 import { FileLog } from './file-logger.ts';
 import { buildKubeconfig } from './kubeconfig.ts';
@@ -45,6 +46,13 @@ const OPERATOR_GRACE_MS = 1_000;
 const POD_GRACE_MS = 6_000;
 const PROVIDER_GRACE_MS = 1_500;
 const MANAGER = 'tonearm-up';
+
+export type Comparison = 'absent' | 'same' | 'different';
+
+interface ApplyHow {
+  readonly namespace?: string;
+  readonly dryRun?: boolean;
+}
 
 interface Parts {
   readonly namespace: string;
@@ -116,15 +124,24 @@ export class LocalKubernetes {
   /** Lays a manifest over what is there, as `kubectl apply --server-side --force-conflicts` does. */
   apply(manifest: Manifest): void {
     const namespace = manifest.namespace === '' ? this.#parts.namespace : manifest.namespace;
-    apply(this.store, manifest.object, namespace);
+    apply(this.store, manifest.object, { namespace });
   }
 
-  has(manifest: Manifest): boolean {
+  /** What `apply` would change. */
+  compare(manifest: Manifest): Comparison {
     const resource = this.store.registry.findKind(manifest.apiVersion, manifest.kind);
-    if (resource === undefined) return false;
+    if (resource === undefined) return 'absent';
     const wanted = manifest.namespace === '' ? this.#parts.namespace : manifest.namespace;
     const namespace = resource.isNamespaced ? wanted : '';
-    return this.store.find(resource, { namespace, name: manifest.name }) !== undefined;
+    const present = this.store.find(resource, { namespace, name: manifest.name });
+    if (present === undefined) return 'absent';
+    try {
+      const { object } = apply(this.store, manifest.object, { namespace: wanted, dryRun: true });
+      return equalJson(contentOf(object), contentOf(present)) ? 'same' : 'different';
+    } catch {
+      // It would be refused, and whoever applies it is told why.
+      return 'different';
+    }
   }
 
   /** The operator first, so that it does not mend what is being taken down; the memory of leadership last. */
@@ -187,17 +204,21 @@ const validateCustomResource: CustomValidation = (_group, kind, object, oldObjec
   return validate(object, oldObject as never);
 };
 
-function apply(store: ObjectStore, object: unknown, namespace = ''): void {
-  if (!isObject(object)) return;
-  const draft = object as Partial<KubernetesObject> & Record<string, unknown>;
-  const { apiVersion = '', kind = '', metadata } = draft;
+function apply(store: ObjectStore, object: object, how: ApplyHow = {}): WriteResult {
+  const { namespace = '', dryRun = false } = how;
+  const { apiVersion = '', kind = '', metadata } = object as Partial<KubernetesObject>;
   const resource = store.registry.findKind(apiVersion, kind);
   if (resource === undefined) {
     throw new Error(`${apiVersion} ${kind} is not served here: see "kubectl api-resources"`);
   }
   const target = { namespace: resource.isNamespaced ? namespace : '', name: metadata?.name ?? '' };
-  const options = { manager: MANAGER, force: true, fieldValidation: 'Strict' as const };
-  store.apply(resource, target, draft, options);
+  const options = { manager: MANAGER, force: true, fieldValidation: 'Strict' as const, dryRun };
+  return store.apply(resource, target, { ...object }, options);
+}
+
+/** Without what a write changes by itself. */
+function contentOf({ metadata, ...rest }: KubernetesObject): JsonObject {
+  return { ...rest, metadata: without(metadata, 'managedFields', 'generation', 'resourceVersion') };
 }
 
 function ensureNamespace(store: ObjectStore, name: string): void {
