@@ -73,7 +73,7 @@ export class Instance {
   readonly #disk: NodeDisk;
   readonly #lock: DirectoryLock;
   readonly #held: HeldLeadership;
-  readonly #listener = new HttpListener();
+  readonly #listener: HttpListener;
   readonly #tasks: TaskRegistry;
   readonly #config: ConfigService;
   readonly #roles: RoleHost;
@@ -115,6 +115,7 @@ export class Instance {
     this.#disk = found.disk;
     this.#identity = found.identity;
     this.#logger = options.logger.child({ uuid: found.identity.uuid });
+    this.#listener = new HttpListener(this.#logger);
     this.#tasks = new TaskRegistry(this.#logger, (_name, error) => this.#fatal(error));
     this.#credentials = new Credentials({
       cookie: this.#settings.clusterCookie,

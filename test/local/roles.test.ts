@@ -60,3 +60,39 @@ describe('a role whose routes cannot be served', () => {
     assert.deepEqual(one.ended, []);
   });
 });
+
+describe('a role whose onClose hook throws', () => {
+  it('ends neither the instance at the next change of routes, nor its stop', async () => {
+    const closed: string[] = [];
+    const sloppy = defineRole({
+      name: 'sloppy',
+      init: ({ http }) =>
+        http.register(async (app) => {
+          app.addHook('onClose', async () => {
+            closed.push('onClose');
+            throw new Error('already closed');
+          });
+        }),
+    });
+    await using one = await OneInstance.start([hello, sloppy], ['sloppy']);
+    assert.equal((await one.enable(['sloppy', 'hello'])).status, 200);
+    await one.comesTo('RolesConfigured');
+    assert.equal((await one.request('GET', '/health/ready')).status, 200);
+    assert.ok(closed.length > 0);
+    await one.stop();
+    assert.deepEqual(one.ended, []);
+  });
+
+  it('does not keep the instance from stopping when it never ends', async () => {
+    const endless = defineRole({
+      name: 'endless',
+      init: ({ http }) =>
+        http.register(async (app) => {
+          app.addHook('onClose', () => new Promise(() => undefined));
+        }),
+    });
+    await using one = await OneInstance.start([endless], ['endless']);
+    await one.stop();
+    assert.deepEqual(one.ended, []);
+  });
+});

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import type { Logger } from '../foundation/logger.ts';
 import { nodeHttp } from '../foundation/node-http.ts';
 
 interface Served {
@@ -13,10 +14,12 @@ interface Served {
 }
 
 export class HttpListener {
+  readonly #logger: Logger;
   readonly #server: Server;
   #served: Served | undefined;
 
-  constructor() {
+  constructor(logger: Logger) {
+    this.#logger = logger;
     this.#server = nodeHttp.createServer((request, response) => this.#dispatch(request, response));
     this.#server.keepAliveTimeout = 65_000;
   }
@@ -39,17 +42,20 @@ export class HttpListener {
     this.#served = { app, requestCount: 0, isRetired: false };
     if (old === undefined) return;
     old.isRetired = true;
-    void closeWhenIdle(old);
+    this.#closeWhenIdle(old);
   }
 
-  /** Stops accepting, waits up to `graceMs` for requests under way, then cuts the connections. */
+  /**
+   * Stops accepting, waits up to `graceMs` for requests under way, then cuts the connections. Hooks of roles get as
+   * long to close what they have opened.
+   */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await closed;
     clearTimeout(timer);
-    await this.#served?.app.close();
+    if (this.#served !== undefined) await this.#closeApp(this.#served.app, graceMs);
   }
 
   #dispatch(request: IncomingMessage, response: ServerResponse): void {
@@ -62,12 +68,28 @@ export class HttpListener {
     served.requestCount++;
     response.once('close', () => {
       served.requestCount--;
-      void closeWhenIdle(served);
+      this.#closeWhenIdle(served);
     });
     served.app.routing(request, response);
   }
-}
 
-async function closeWhenIdle(served: Served): Promise<void> {
-  if (served.isRetired && served.requestCount === 0) await served.app.close();
+  #closeWhenIdle({ app, isRetired, requestCount }: Served): void {
+    if (isRetired && requestCount === 0) void this.#closeApp(app);
+  }
+
+  /** Runs hooks of roles: what these throw is their own trouble, and one that never ends is waited for no longer. */
+  async #closeApp(app: FastifyInstance, limitMs?: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      if (limitMs === undefined) return;
+      timer = setTimeout(() => reject(new Error('an onClose hook does not end')), limitMs);
+    });
+    try {
+      await Promise.race([app.close(), late]);
+    } catch (error) {
+      this.#logger.error({ error }, 'the HTTP routes of a role failed to close');
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }

@@ -11,7 +11,7 @@ import { HttpListener } from './http-listener.ts';
 import { decodeInternal, encodeInternal, HttpPeers, INTERNAL_CONTENT_TYPE } from './http-peers.ts';
 
 describe('HttpPeers', () => {
-  const listener = new HttpListener();
+  const listener = new HttpListener(silentLogger);
   const peers = new HttpPeers({ authorization: 'right' });
   const handlers = new Map<string, InternalHandler>([
     ['echo', async (body) => body],
