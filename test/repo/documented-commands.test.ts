@@ -80,6 +80,14 @@ const tested: readonly TestedCommand[] = [
     words: ["'employees-etcd-0'", "'get', '--prefix'", '/tonearm/'],
   },
   {
+    command: `kubectl patch trs employees-storage-1 --type=merge -p '{"metadata":{"finalizers":null}}'`,
+    test: 'test/local/without-operator.test.ts',
+    words: [
+      "run('patch', 'trs', 'employees-storage-1', '--type=merge', '-p', ",
+      `'{"metadata":{"finalizers":null}}'`,
+    ],
+  },
+  {
     command:
       "COOKIE=$(kubectl get secret employees-cookie -o jsonpath='{.data.cookie}' | base64 -d)",
     test: SCALE,
