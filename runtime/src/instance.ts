@@ -45,6 +45,7 @@ import { makeRoleContext } from './services/role-contexts.ts';
 import { RoleHost } from './services/role-host.ts';
 import { RouterService } from './services/router-service.ts';
 import { RpcService } from './services/rpc-service.ts';
+import { within } from './services/within.ts';
 
 export interface InstanceStartOptions {
   readonly settings: InstanceOptions;
@@ -62,6 +63,7 @@ const VERSION = (
 
 /** Requests under way get this long when the instance stops. */
 const HTTP_GRACE_MS = 2000;
+const TASKS_GRACE_MS = 2000;
 
 export class Instance {
   readonly #options: InstanceStartOptions;
@@ -157,7 +159,8 @@ export class Instance {
     await this.#replicaSet?.release();
     await this.#roles.stopAll();
     await this.#listener.close(HTTP_GRACE_MS);
-    await this.#tasks.close();
+    // A role that never ends keeps the task that applies it.
+    await within(systemClock, TASKS_GRACE_MS, this.#tasks.close());
     await this.#replicaSet?.close();
     await this.#config.close();
     await this.#peers.close();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defineRole } from '@tonearm/runtime/role';
 import { OneInstance } from '../support/one-instance.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const hello = defineRole({
   name: 'hello',
@@ -93,6 +94,52 @@ describe('a role whose onClose hook throws', () => {
     });
     await using one = await OneInstance.start([endless], ['endless']);
     await one.stop();
+    assert.deepEqual(one.ended, []);
+  });
+});
+
+describe('a role whose applyConfig waits for the end of the role', () => {
+  it('ends when the instance stops, and starts no other role', async () => {
+    const happened: string[] = [];
+    const waiting = defineRole({
+      name: 'waiting',
+      dependencies: ['hello'],
+      applyConfig: async ({ signal }) => {
+        happened.push('waiting is applied');
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        happened.push('waiting ends');
+      },
+      stop: () => void happened.push('waiting stops'),
+    });
+    const later = defineRole({
+      name: 'later',
+      dependencies: ['waiting'],
+      init: () => void happened.push('later starts'),
+    });
+    await using one = await OneInstance.start([hello, waiting, later], ['hello']);
+    const changing = one.enable(['later']).catch(() => undefined);
+    await waitUntil('it is applied', () => happened.length > 0);
+    await one.stop();
+    await changing;
+    assert.deepEqual(happened, ['waiting is applied', 'waiting ends', 'waiting stops']);
+    assert.deepEqual(one.ended, []);
+  });
+
+  it('does not keep the instance from stopping when nothing ends it', async () => {
+    let isApplied = false;
+    const forever = defineRole({
+      name: 'forever',
+      applyConfig: () => {
+        isApplied = true;
+        return new Promise(() => undefined);
+      },
+      stop: () => new Promise(() => undefined),
+    });
+    await using one = await OneInstance.start([hello, forever], ['hello']);
+    const changing = one.enable(['forever']).catch(() => undefined);
+    await waitUntil('it is applied', () => isApplied);
+    await one.stop();
+    await changing;
     assert.deepEqual(one.ended, []);
   });
 });

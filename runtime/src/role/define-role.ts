@@ -39,7 +39,10 @@ export interface RoleDefinition<Config = unknown> {
   validateConfig?(next: Config, previous: Config | undefined): Promise<void> | void;
   /** After `init`, after every config change, and when leadership has moved. */
   applyConfig?(context: RoleContext, config: Config, options: RoleOptions): Promise<void> | void;
-  /** When the role is disabled, and when the instance stops. Its HTTP routes vanish by themselves. */
+  /**
+   * When the role is disabled, and when the instance stops; the signal of its context has aborted before. Its HTTP routes
+   * vanish by themselves. It is waited for no longer than 3 seconds.
+   */
   stop?(context: RoleContext, options: RoleOptions): Promise<void> | void;
   /** Functions that other instances call by `rpc.call` or, with a bucket, by `vshard.callrw` and `callro`. */
   readonly rpc?: Readonly<Record<string, RoleFunction>>;

@@ -97,7 +97,7 @@ export interface RoleContext {
     readonly replicaSetUuid: string;
   };
   readonly logger: Logger;
-  /** Aborts when the role stops. */
+  /** Aborts when the role stops, or is about to: `init` and `applyConfig` that still run must end then. */
   readonly signal: AbortSignal;
   /** HTTP routes of this role, on port 8081 beside the admin API. They appear when `init` ends and vanish with the role. */
   readonly http: { register(plugin: FastifyPluginAsync): void };

@@ -22,6 +22,7 @@ import type { Logger } from '../foundation/logger.ts';
 import type { TaskRegistry } from '../foundation/task-registry.ts';
 import { Exclusive } from './exclusive.ts';
 import type { RoleHost } from './role-host.ts';
+import { within } from './within.ts';
 
 /** What a replica set's services are to the lifecycle. */
 export interface JoinedReplicaSet {
@@ -48,6 +49,9 @@ export interface InstanceLifecycleOptions {
 }
 
 const APPLY_RETRY_MS = 500;
+
+/** What roles get to end what they are doing when the instance stops. */
+const APPLY_LIMIT_MS = 3000;
 
 export class InstanceLifecycle {
   readonly #options: InstanceLifecycleOptions;
@@ -125,10 +129,17 @@ export class InstanceLifecycle {
     );
   }
 
-  /** Nothing is applied any more; resolves when what was under way has ended. */
-  stop(): Promise<void> {
+  /**
+   * Nothing is applied any more; resolves when what was under way has ended. Roles are told, as one may wait for its
+   * end while it is applied; one that does not listen is left behind, as leadership is to be handed over in any case.
+   */
+  async stop(): Promise<void> {
     this.#isStopping = true;
-    return this.#work.run(async () => undefined);
+    const { roles, clock, logger } = this.#options;
+    roles.abort('the instance stops');
+    const idle = this.#work.run(async () => undefined);
+    if (!(await within(clock, APPLY_LIMIT_MS, idle)))
+      logger.error({}, 'a role does not come to an end; it is waited for no longer');
   }
 
   async #checkFound(config: ClusterConfig): Promise<string | undefined> {
@@ -172,7 +183,7 @@ export class InstanceLifecycle {
   }
 
   async #applyRoles(): Promise<void> {
-    const { roles, tasks, clock, uuid, activeConfig } = this.#options;
+    const { roles, uuid, activeConfig } = this.#options;
     const config = activeConfig();
     const own = topologyOf(config).servers[uuid];
     const canApply =
@@ -184,10 +195,15 @@ export class InstanceLifecycle {
     this.#appliedAsLeader = isLeader;
     const asked = rolesOf(topologyOf(config), own.replicaset_uuid);
     const applying = await roles.apply({ sections: config.sections, asked, isLeader });
+    if (this.#isStopping) return;
     const routing = await this.#changeRoutes();
     const error = applying ?? routing;
     this.#transit(error === undefined ? 'RolesConfigured' : 'OperationError', error?.message);
-    if (error === undefined) return;
+    if (error !== undefined) this.#applyAgain();
+  }
+
+  #applyAgain(): void {
+    const { tasks, clock } = this.#options;
     tasks.run('apply roles again', async (signal) => {
       await clock.sleep(APPLY_RETRY_MS, signal);
       await this.#work.run(async () => {

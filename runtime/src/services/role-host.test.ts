@@ -6,7 +6,7 @@ import { silentLogger } from '../foundation/logger.ts';
 import { type AnyRole, defineRole } from '../role/define-role.ts';
 import type { RoleContext } from '../role/role-context.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
-import { RoleHost } from './role-host.ts';
+import { RoleHost, STOP_LIMIT_MS } from './role-host.ts';
 
 function hostOf(roles: readonly AnyRole[], clock = new SimulatedClock()): RoleHost {
   return new RoleHost({
@@ -161,5 +161,36 @@ describe('RoleHost', () => {
       () => host.rpcFunction('r', 'toString'),
       (error) => error instanceof ClusterError && error.code === 'ROLE_FUNCTION_UNKNOWN',
     );
+  });
+
+  it('waits a few seconds for a role that does not stop, then goes on with the others', async () => {
+    const calls: string[] = [];
+    const clock = new SimulatedClock();
+    const never = (): Promise<void> => new Promise(() => undefined);
+    const host = hostOf([recorder('a', calls), recorder('b', calls, { stop: never })], clock);
+    await host.apply({ sections: {}, asked: ['a', 'b'], isLeader: false });
+    calls.length = 0;
+    const applying = host.apply({ sections: {}, asked: [], isLeader: false });
+    await clock.advance(STOP_LIMIT_MS - 1);
+    assert.deepEqual(calls, []);
+    await clock.advance(1);
+    assert.deepEqual([await applying, calls, host.runningRoles], [undefined, ['stop a'], []]);
+  });
+
+  it('ends a role that is being started or applied, and starts no other, once it stops', async () => {
+    for (const callback of ['init', 'applyConfig']) {
+      const calls: string[] = [];
+      const untilAborted = ({ signal }: RoleContext): Promise<void> =>
+        new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
+      const waits = recorder('a', calls, { [callback]: untilAborted });
+      const host = hostOf([waits, recorder('b', calls)]);
+      const applying = host.apply({ sections: {}, asked: ['a', 'b'], isLeader: true });
+      await Promise.resolve();
+      host.abort('the instance stops');
+      await applying;
+      await host.stopAll();
+      assert.deepEqual(calls, callback === 'init' ? ['stop a'] : ['init a true', 'stop a']);
+      assert.equal(host.appliedAsLeader, false);
+    }
   });
 });

@@ -14,6 +14,7 @@ import type { Logger } from '../foundation/logger.ts';
 import type { AnyRole, RoleDefinition, RoleFunction } from '../role/define-role.ts';
 import type { RoleContext } from '../role/role-context.ts';
 import { parseSection, validateRole } from './validate-role.ts';
+import { within } from './within.ts';
 
 export interface RoleScope {
   readonly role: string;
@@ -41,6 +42,9 @@ const VALIDATE_MS = 2500;
 /** At a start the config was accepted before, and the process has much else to do. */
 const VALIDATE_FIRST_MS = 30_000;
 
+/** A role that needs longer to stop keeps others from stopping. */
+export const STOP_LIMIT_MS = 3000;
+
 interface RunningRole {
   readonly context: RoleContext;
   readonly abort: AbortController;
@@ -53,8 +57,11 @@ export class RoleHost {
   readonly #declarations: readonly RoleDeclaration[];
   readonly #order: readonly string[];
   readonly #running = new Map<string, RunningRole>();
+  /** Of roles that run or are being started. */
+  readonly #aborts = new Set<AbortController>();
   #isLeader = false;
   #appliedAsLeader = false;
+  #isStopping = false;
 
   constructor(options: RoleHostOptions) {
     this.#options = options;
@@ -158,11 +165,18 @@ export class RoleHost {
       if (this.#running.has(name) && !wanted.includes(name)) await this.#stop(name);
     }
     for (const name of wanted) {
+      if (this.#isStopping) return firstError;
       const error = await this.#applyOne(name, goal);
       firstError ??= error;
     }
     this.#appliedAsLeader = goal.isLeader;
     return firstError;
+  }
+
+  /** Tells all roles that they end, those that are just being started or applied too. No role starts after this. */
+  abort(reason: string): void {
+    this.#isStopping = true;
+    for (const abort of this.#aborts) abort.abort(new Error(reason));
   }
 
   async stopAll(): Promise<void> {
@@ -174,6 +188,7 @@ export class RoleHost {
     if (role === undefined) return undefined;
     try {
       const running = this.#running.get(name) ?? (await this.#start(role, goal.isLeader));
+      if (this.#isStopping) return undefined;
       const startedMs = this.#options.clock.monotonicMs();
       await role.applyConfig?.(running.context, parseSection(role, goal.sections), {
         isLeader: goal.isLeader,
@@ -196,9 +211,11 @@ export class RoleHost {
       registerHttp: (plugin) => plugins.push(plugin),
     });
     const startedMs = this.#options.clock.monotonicMs();
+    this.#aborts.add(abort);
     try {
       await role.init?.(context, { isLeader });
     } catch (error) {
+      this.#aborts.delete(abort);
       abort.abort(new Error(`role "${role.name}" failed to start`));
       throw error;
     }
@@ -208,17 +225,25 @@ export class RoleHost {
     return running;
   }
 
-  /** An error of `stop` is logged and keeps nothing from going on (CFG-64). */
+  /** An error of `stop` is logged and keeps nothing from going on (CFG-64), nor does one that never ends. */
   async #stop(name: string): Promise<void> {
     const running = this.#running.get(name);
     if (running === undefined) return;
     this.#running.delete(name);
     running.abort.abort(new Error(`role "${name}" stops`));
+    this.#aborts.delete(running.abort);
+    const { clock, logger } = this.#options;
     try {
-      await this.#roles.get(name)?.stop?.(running.context, { isLeader: this.#isLeader });
+      const stopping = this.#stopOf(name, running.context);
+      if (!(await within(clock, STOP_LIMIT_MS, stopping)))
+        logger.error({ role: name }, 'a role does not stop; it is waited for no longer');
     } catch (error) {
-      this.#options.logger.error({ role: name, error }, 'a role failed to stop');
+      logger.error({ role: name, error }, 'a role failed to stop');
     }
+  }
+
+  async #stopOf(name: string, context: RoleContext): Promise<void> {
+    await this.#roles.get(name)?.stop?.(context, { isLeader: this.#isLeader });
   }
 
   #logTime(role: string, callback: string, startedMs: number): void {
