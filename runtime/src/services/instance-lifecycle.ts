@@ -182,14 +182,18 @@ export class InstanceLifecycle {
     await this.#applyRoles();
   }
 
+  get #canApply(): boolean {
+    const isReady = ['BoxConfigured', 'RolesConfigured', 'OperationError'].includes(
+      this.#state.name,
+    );
+    return isReady && !this.#isStopping;
+  }
+
   async #applyRoles(): Promise<void> {
     const { roles, uuid, activeConfig } = this.#options;
     const config = activeConfig();
     const own = topologyOf(config).servers[uuid];
-    const canApply =
-      !this.#isStopping &&
-      ['BoxConfigured', 'RolesConfigured', 'OperationError'].includes(this.#state.name);
-    if (!canApply || config === undefined || own === undefined || own === 'expelled') return;
+    if (!this.#canApply || config === undefined || own === undefined || own === 'expelled') return;
     this.#transit('ConfiguringRoles');
     const isLeader = this.#replicaSet?.isWritable ?? false;
     this.#appliedAsLeader = isLeader;
