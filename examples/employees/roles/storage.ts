@@ -57,9 +57,11 @@ export const storage = defineRole<StorageConfig>({
     },
 
     async earning(context, salary: number) {
-      const rows = await context
-        .space('employee')
-        .select({ index: 'salary', iterator: 'GE', key: [salary] });
+      const rows = await context.space('employee').select({
+        ...{ index: 'salary', iterator: 'GE', key: [salary] },
+        // Without a limit of its own it gives 1000 rows, and whoever reads the list would not know.
+        limit: Number.POSITIVE_INFINITY,
+      });
       return rows.map(toEmployee);
     },
   },

@@ -20,7 +20,7 @@ export interface SelectRowsOptions {
   readonly iterator?: IteratorType;
   /** A key of the index, or the beginning of one. Default: empty. */
   readonly key?: readonly unknown[];
-  /** Default 1000. */
+  /** Default 1000: what is beyond is left out. `Number.POSITIVE_INFINITY` gives all. */
   readonly limit?: number;
 }
 
