@@ -38,4 +38,30 @@ describe('the employees application', () => {
       ids,
     );
   });
+
+  for (const sign of ['a', '€', ' ', '/']) {
+    it(`gives back an employee whose id is 200 times "${sign}"`, async () => {
+      const id = sign.repeat(200);
+      assert.equal(await add(id), 201);
+      assert.deepEqual(await one.request('GET', `/employee/${encodeURIComponent(id)}`), {
+        status: 200,
+        body: employee(id),
+      });
+    });
+  }
+
+  it('answers every request that it cannot take with a code and a message', async () => {
+    const codeOf = ({ status, body }: { status: number; body: unknown }): unknown[] => {
+      const { code, message } = body as { code: unknown; message: unknown };
+      return [status, code, typeof message];
+    };
+    const refused = (status: number): unknown[] => [status, 'REQUEST_INVALID', 'string'];
+    assert.deepEqual(codeOf(await one.request('GET', '/employee/%zz')), refused(400));
+    const long = 'a'.repeat(5000);
+    assert.deepEqual(codeOf(await one.request('GET', `/employee/${long}`)), refused(414));
+    const large = { ...employee('x'), name: 'n'.repeat(1024 * 1024) };
+    assert.deepEqual(codeOf(await one.request('POST', '/employee', large)), refused(413));
+    const text = await one.send('POST', '/employee', 'hello', 'text/csv');
+    assert.deepEqual(codeOf(text), refused(415));
+  });
 });

@@ -97,18 +97,22 @@ export class OneInstance implements AsyncDisposable {
     return this.request('PATCH', '/admin/config', { sections });
   }
 
-  async request(method: string, url: string, body?: unknown): Promise<Answer> {
-    const response = await fetch(`http://127.0.0.1:${this.#httpPort}${url}`, {
-      method,
-      signal: AbortSignal.timeout(20_000),
-      headers: {
-        authorization: `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  request(method: string, url: string, body?: unknown): Promise<Answer> {
+    return body === undefined
+      ? this.send(method, url)
+      : this.send(method, url, JSON.stringify(body), 'application/json');
+  }
+
+  async send(method: string, url: string, text?: string, mediaType = ''): Promise<Answer> {
+    const authorization = `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`;
+    const signal = AbortSignal.timeout(20_000);
+    const request =
+      text === undefined
+        ? { method, signal, headers: { authorization } }
+        : { method, signal, headers: { authorization, 'content-type': mediaType }, body: text };
+    const response = await fetch(`http://127.0.0.1:${this.#httpPort}${url}`, request);
+    const answer = await response.text();
+    return { status: response.status, body: answer === '' ? undefined : JSON.parse(answer) };
   }
 
   async status(): Promise<InstanceStatus> {

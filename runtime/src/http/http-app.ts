@@ -3,6 +3,7 @@ import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyPluginAsync,
+  type FastifyReply,
   type FastifyServerOptions,
 } from 'fastify';
 import { ClusterError } from '../core/errors.ts';
@@ -26,6 +27,9 @@ export interface HttpAppOptions {
 /** Bodies of the admin API and of peers; an application's routes keep Fastify's own limit of 1 MiB. */
 export const ADMIN_BODY_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Of a part of a path, percent-encoded: keys of roles stand there, and one sign of them may take nine. */
+const PARAMETER_LENGTH_MAX = 4096;
+
 /** Rejects with ROLE_FAILED when routes of roles cannot be served, with those of others or at all. */
 export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInstance> {
   const { app, checksHeaders } = await assemble(options, lazyCompilers());
@@ -39,8 +43,12 @@ async function assemble(
   options: HttpAppOptions,
   compilers: FastifyServerOptions,
 ): Promise<{ readonly app: FastifyInstance; readonly checksHeaders: boolean }> {
-  const routerOptions = { ignoreTrailingSlash: true };
-  const app = fastify({ logger: false, routerOptions, ...compilers });
+  const app = fastify({
+    logger: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: PARAMETER_LENGTH_MAX },
+    frameworkErrors: (error, _request, reply) => void answerError(error, reply),
+    ...compilers,
+  });
   let checksHeaders = false;
   app.addHook('onRoute', ({ schema }) => {
     checksHeaders ||= schema?.headers !== undefined;
@@ -90,19 +98,27 @@ function routesFailed(roles: readonly string[], error: unknown): ClusterError {
 
 function answerErrors(app: FastifyInstance, options: HttpAppOptions): void {
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
-    const answer = asClusterError(error);
-    if (answer.status >= 500 && answer.code === 'INTERNAL') {
+    const { code } = await answerError(error, reply);
+    if (code === 'INTERNAL') {
       options.logger.error(
         { error, method: request.method, url: request.url },
         'a request failed unexpectedly',
       );
     }
-    await reply.code(answer.status).send(renderError(answer));
   });
   app.setNotFoundHandler(async (request, reply) => {
     const error = judgeMissing(`${request.method} ${request.url}`, options.missing?.() ?? '');
     await reply.code(error.status).send(renderError(error));
   });
+}
+
+/** A status that Fastify has chosen says more than the code that it gets here. */
+async function answerError(error: FastifyError, reply: FastifyReply): Promise<ClusterError> {
+  const answer = asClusterError(error);
+  const isOfFastify = answer.code === 'REQUEST_INVALID' && !(error instanceof ClusterError);
+  const status = isOfFastify ? (error.statusCode ?? answer.status) : answer.status;
+  await reply.code(status).send(renderError(answer));
+  return answer;
 }
 
 /** 404 would tell a client that what it asks for does not exist. */
