@@ -70,6 +70,21 @@ describe('readSettings', () => {
     );
   });
 
+  it('takes an empty variable as not set where only a number can stand, and as a text elsewhere [ARG-02]', () => {
+    const environment = {
+      TARANTOOL_HTTP_PORT: '8085',
+      TONEARM_HTTP_PORT: '',
+      TONEARM_PORT: '',
+      TONEARM_HTTP_ENABLED: '',
+      TONEARM_ALIAS: '',
+      TONEARM_OWN: '',
+    };
+    const { options, all } = read({ environment, code: { alias: 'of the code', port: 3400 } });
+    assert.deepEqual([options.httpPort, options.uri], [8085, 'localhost:3400']);
+    assert.deepEqual([all.get('alias'), all.get('own')], ['', '']);
+    assert.equal(read({ environment: { TONEARM_HTTP_PORT: '' } }).options.httpPort, 8081);
+  });
+
   it('reads every YAML file of a folder, and no other [ARG-03]', () => {
     const of = (instance: string): unknown =>
       alias({ argv: [cfg('both'), '--app-name=app', `--instance-name=${instance}`] });

@@ -7,11 +7,13 @@ import { OptionError } from './core/options/cast-option.ts';
 import {
   buildInstanceOptions,
   type InstanceOptions,
+  refusesEmpty,
   validateCookie,
 } from './core/options/instance-options.ts';
 import {
   chooseSections,
   type OptionValue,
+  optionOfVariable,
   parseArguments,
   parseEnvironment,
 } from './core/options/parse-options.ts';
@@ -34,7 +36,7 @@ export interface SettingsSources {
 /** Throws `OptionError` that names the option, or the file, and the rule. */
 export function readSettings(sources: SettingsSources): Settings {
   const { options: fromArguments, positional } = parseArguments(sources.argv);
-  const fromEnvironment = parseEnvironment(sources.environment);
+  const fromEnvironment = parseEnvironment(givenVariables(sources.environment));
   const direct = new Map<string, OptionValue>([...fromEnvironment, ...fromArguments]);
   const cfg = String(direct.get('cfg') ?? '');
   const file =
@@ -58,6 +60,15 @@ export function readSettings(sources: SettingsSources): Settings {
     positional,
     warnings: file.warnings,
   };
+}
+
+/** An empty value counts as set [ARG-02], but where only a number or a word can stand: compose files leave those empty. */
+function givenVariables(
+  environment: SettingsSources['environment'],
+): SettingsSources['environment'] {
+  const isGiven = ([key, value]: readonly [string, string | undefined]): boolean =>
+    value !== '' || !refusesEmpty(optionOfVariable(key));
+  return Object.fromEntries(Object.entries(environment).filter(isGiven));
 }
 
 /** Without an operator that names the cluster, the cookie tells clusters apart. */

@@ -20,9 +20,10 @@ const definitions = {
   /** Host of `advertise_uri` when that is not given. */
   advertise_host: { type: 'string', default: '' },
   port: { type: 'number', default: 3301 },
+  /** Only true: peers and the operator reach an instance over HTTP alone (CFG-17). */
   http_enabled: { type: 'boolean', default: true },
   http_host: { type: 'string', default: '0.0.0.0' },
-  http_port: { type: 'string|number', default: 8081 },
+  http_port: { type: 'number', default: 8081 },
   /** Isolates clusters on one network and opens the admin API (CFG-12). */
   cluster_cookie: { type: 'string', default: 'secret-cluster-cookie' },
   /** A file that holds the cookie; wins over `cluster_cookie`. */
@@ -51,7 +52,6 @@ export interface InstanceOptions {
   readonly appName: string;
   readonly alias: string;
   readonly uri: string;
-  readonly httpEnabled: boolean;
   readonly httpHost: string;
   readonly httpPort: number;
   readonly httpUri: string;
@@ -87,6 +87,13 @@ export function buildInstanceOptions(given: ReadonlyMap<string, OptionValue>): I
       ? read.number('http_port')
       : 8080 + Number(number),
   );
+  if (!read.flag('http_enabled')) {
+    throw new OptionError(
+      'http_enabled',
+      'option "http_enabled" must be true: peers and the operator reach an instance over HTTP. ' +
+        'To keep others out, give "http_host" an address that only they can reach',
+    );
+  }
   const uri = buildAdvertiseUri(read, number);
   const cookie = read.text('cluster_cookie');
   const cookieFault = read.text('cluster_cookie_file') === '' ? validateCookie(cookie) : undefined;
@@ -98,7 +105,6 @@ export function buildInstanceOptions(given: ReadonlyMap<string, OptionValue>): I
     appName: read.text('app_name'),
     alias: read.text('alias') || instanceName || 'instance',
     uri,
-    httpEnabled: read.flag('http_enabled'),
     httpHost: read.text('http_host'),
     httpPort,
     httpUri: `${uri.slice(0, uri.lastIndexOf(':'))}:${httpPort}`,
@@ -118,6 +124,12 @@ export function buildInstanceOptions(given: ReadonlyMap<string, OptionValue>): I
       'silent',
     ]),
   };
+}
+
+/** Is the empty text no value of this option? Options of the application are texts. */
+export function refusesEmpty(name: string): boolean {
+  const table: Readonly<Record<string, OptionDefinition>> = definitions;
+  return Object.hasOwn(table, name) && table[name]?.type !== 'string';
 }
 
 interface Reader {
@@ -164,8 +176,8 @@ function checkUri(uri: string): string {
 }
 
 function readPort(name: OptionName, port: number): number {
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new OptionError(name, `option "${name}" must be a port from 0 to 65535, not ${port}`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new OptionError(name, `option "${name}" must be a port from 1 to 65535, not ${port}`);
   }
   return port;
 }

@@ -40,12 +40,22 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   return { options, positional };
 }
 
+/** In the order of their rank, lowest first. */
+const PREFIXES = ['tarantool_', 'tonearm_'];
+
+/** `TONEARM_HTTP_PORT` gives `http_port`; empty for a variable that is none of ours. */
+export function optionOfVariable(key: string): string {
+  const name = normalizeOptionName(key);
+  const prefix = PREFIXES.find((candidate) => name.startsWith(candidate));
+  return prefix === undefined ? '' : name.slice(prefix.length);
+}
+
 /** An empty value counts as set [ARG-02]. */
 export function parseEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
 ): ReadonlyMap<string, string> {
   const options = new Map<string, string>();
-  for (const prefix of ['tarantool_', 'tonearm_']) {
+  for (const prefix of PREFIXES) {
     for (const [key, value] of Object.entries(environment)) {
       const name = normalizeOptionName(key);
       if (value !== undefined && name.startsWith(prefix))
