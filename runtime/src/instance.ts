@@ -36,7 +36,7 @@ import { ReplicaSetServices } from './replica-set-services.ts';
 import type { AnyRole } from './role/define-role.ts';
 import { builtInRoles, VSHARD_STORAGE } from './roles/built-in-roles.ts';
 import { buildAdminApi } from './services/admin-service.ts';
-import { archiveData } from './services/archive-data.ts';
+import { archiveData, finishArchiving } from './services/archive-data.ts';
 import { ConfigService } from './services/config-service.ts';
 import { describeInstance } from './services/describe-instance.ts';
 import { openIdentity } from './services/identity-service.ts';
@@ -83,7 +83,7 @@ export class Instance {
   readonly #router: RouterService;
   readonly #rpc: RpcService;
   #replicaSet: ReplicaSetServices | undefined;
-  #isEnding = false;
+  #ending: Promise<void> | undefined;
 
   /** Resolves when the instance answers on its HTTP port, whatever its state is. */
   static async start(options: InstanceStartOptions): Promise<Instance> {
@@ -91,6 +91,7 @@ export class Instance {
     mkdirSync(settings.workdir, { recursive: true });
     const lock = await lockDirectory(settings.workdir);
     const disk = new NodeDisk(settings.workdir);
+    await finishArchiving(disk);
     const opened = await openIdentity(disk, {
       clusterUuid: settings.clusterUuid,
       bootId: readBootId(),
@@ -148,13 +149,13 @@ export class Instance {
   }
 
   /** Hands leadership over, stops roles, closes the disk. */
-  async stop(): Promise<void> {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
-    await this.#close();
+  stop(): Promise<void> {
+    this.#ending ??= this.#close();
+    return this.#ending;
   }
 
-  async #close(): Promise<void> {
+  /** @param last what is done with the data directory when nothing else writes there any more */
+  async #close(last?: () => Promise<void>): Promise<void> {
     await this.#lifecycle.stop();
     await this.#replicaSet?.release();
     await this.#roles.stopAll();
@@ -164,6 +165,7 @@ export class Instance {
     await this.#replicaSet?.close();
     await this.#config.close();
     await this.#peers.close();
+    await last?.();
     await this.#lock.release();
   }
 
@@ -344,27 +346,27 @@ export class Instance {
   #health(): Health {
     const { name, error } = this.#lifecycle.state;
     const isReady =
-      !this.#isEnding &&
+      this.#ending === undefined &&
       (name === 'RolesConfigured' ||
         (name === 'ConfiguringRoles' && this.#roles.runningRoles.length > 0));
-    const reason = this.#isEnding
-      ? 'the instance stops'
-      : isReady
-        ? ''
-        : `the state is ${name || 'starting'}`;
+    const reason =
+      this.#ending !== undefined
+        ? 'the instance stops'
+        : isReady
+          ? ''
+          : `the state is ${name || 'starting'}`;
     return { state: name, error, isReady, reason };
   }
 
   /** Its data moves aside, nothing is deleted; the next start is that of a new, empty instance. */
   #expelled(config: ClusterConfig): void {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
+    if (this.#ending !== undefined) return;
     this.#logger.warn(
       { version: config.meta.version },
       'this instance was expelled; its data is kept in expelled/',
     );
-    const end = this.#close().then(() => archiveData(this.#disk, this.#identity.uuid));
-    end.then(
+    this.#ending = this.#close(() => archiveData(this.#disk, this.#identity.uuid));
+    this.#ending.then(
       () => this.#options.onEnd(0),
       (error: unknown) => this.#fatal(error),
     );

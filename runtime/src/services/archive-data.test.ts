@@ -4,7 +4,9 @@ import type { Disk } from '../ports/disk.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
-import { archiveData } from './archive-data.ts';
+import { archiveData, finishArchiving } from './archive-data.ts';
+
+const UUID = '0e000000-0000-4000-8000-000000000001';
 
 function newDisk(): SimulatedDisk {
   const clock = new SimulatedClock();
@@ -34,37 +36,40 @@ function dyingAfter(operations: number, real: Disk): Disk {
 describe('archiveData', () => {
   it('moves everything aside but the lock of the folder', async () => {
     const disk = filled();
-    await archiveData(disk.mount(), 'old');
+    await archiveData(disk.mount(), UUID);
     assert.deepEqual(disk.names('.').toSorted(), ['.lock', 'expelled']);
-    assert.deepEqual(disk.names('expelled/old').toSorted(), ['config', 'instance.json', 'log']);
+    assert.deepEqual(disk.names(`expelled/${UUID}`).toSorted(), ['config', 'instance.json', 'log']);
   });
 
-  it('leaves, wherever it is cut off, an instance that knows that it was expelled and does it again', async () => {
-    const kept: string[] = [];
+  it('is finished by the next start, wherever it was cut off', async () => {
     for (let operations = 0; operations <= 3; operations++) {
       const disk = filled();
-      await archiveData(dyingAfter(operations, disk.mount()), 'old').catch(() => undefined);
-      kept.push(
-        disk
-          .names('.')
-          .filter((name) => !/^(\.lock|expelled)$/.test(name))
-          .join(' '),
-      );
-      await archiveData(disk.mount(), 'old');
-      assert.deepEqual(disk.names('expelled/old'), ['config', 'instance.json', 'log']);
+      await archiveData(dyingAfter(operations, disk.mount()), UUID).catch(() => undefined);
+      await finishArchiving(disk.mount());
+      assert.deepEqual(disk.names('.'), ['.lock', 'expelled'], `after ${operations}`);
+      assert.deepEqual(disk.names(`expelled/${UUID}`), ['config', 'instance.json', 'log']);
     }
-    // The config says it, and the identity says of whom: these two go last.
-    assert.deepEqual(kept, [
-      'config instance.json log',
-      'config instance.json',
-      'instance.json',
-      '',
-    ]);
+  });
+
+  it('keeps what was moved there before under the same names', async () => {
+    const disk = filled();
+    disk.plant(`expelled/${UUID}/config/meta.yml`, new TextEncoder().encode('before'));
+    await archiveData(disk.mount(), UUID);
+    const found = disk.names(`expelled/${UUID}`);
+    assert.deepEqual(found, ['config', 'config.2', 'instance.json', 'log']);
+    const kept = await disk.mount().read(`expelled/${UUID}/config/meta.yml`);
+    assert.equal(new TextDecoder().decode(kept), 'before');
+  });
+
+  it('is not begun by a start', async () => {
+    const disk = filled();
+    await finishArchiving(disk.mount());
+    assert.deepEqual(disk.names('.'), ['.lock', 'config', 'instance.json', 'log']);
   });
 
   it('has nothing to do in an empty folder', async () => {
     const disk = newDisk();
-    await archiveData(disk.mount(), 'old');
+    await archiveData(disk.mount(), UUID);
     assert.deepEqual(disk.names('.'), []);
   });
 });
