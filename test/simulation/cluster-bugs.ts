@@ -144,7 +144,7 @@ export function forgetfulPromise(disk: Disk, clock: Clock): Disk {
   };
 }
 
-function bound(provider: StateProvider): StateProvider {
+export function bound(provider: StateProvider): StateProvider {
   return {
     get: (key, options) => provider.get(key, options),
     list: (prefix, options) => provider.list(prefix, options),

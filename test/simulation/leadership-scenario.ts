@@ -13,6 +13,7 @@ import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
 import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
 import { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
+import { absentIsExpired, bound } from './cluster-bugs.ts';
 import { InstanceClock } from './leadership-clock.ts';
 import { LeadershipInstance } from './leadership-instance.ts';
 import type { DurableLog, Entry } from './leadership-storage.ts';
@@ -305,7 +306,8 @@ class World {
     if (this.#bug === 'deadline-from-answer' && kind === 'failover') {
       return this.#counting(provider, uuid);
     }
-    if (this.#bug === 'absent-is-expired' && kind === 'coordinator') return hastening(provider);
+    if (this.#bug === 'absent-is-expired' && kind === 'coordinator')
+      return absentIsExpired(provider, [SET]);
     return provider;
   }
 
@@ -337,30 +339,6 @@ interface SimulatedFaults {
   readonly reach: 'ok' | 'refused' | 'silent';
   readonly delayMs: number;
   readonly loseReply: number;
-}
-
-function bound(provider: StateProvider): StateProvider {
-  return {
-    get: (key, options) => provider.get(key, options),
-    list: (prefix, options) => provider.list(prefix, options),
-    transact: (transaction, options) => provider.transact(transaction, options),
-    watch: (prefix, from, onChanges, signal) => provider.watch(prefix, from, onChanges, signal),
-    close: () => provider.close(),
-  };
-}
-
-/** Shows an absent lease as a released one, as a coordinator with the bug would see it. */
-function hastening(provider: StateProvider): StateProvider {
-  return {
-    ...bound(provider),
-    list: async (prefix, options) => {
-      const listing = await provider.list(prefix, options);
-      if (prefix !== providerKeys.leases || listing.entries.length > 0) return listing;
-      const lease = { v: 1, term: 1, holder: UUIDS[0], incarnation: 1, nonce: '', released: true };
-      const entry = { key: providerKeys.lease(SET), value: JSON.stringify(lease), revision: 0 };
-      return { ...listing, entries: [entry] };
-    },
-  };
 }
 
 /** The simulated network knows instances by their UUID. */

@@ -9,6 +9,7 @@ import type { Refusal } from '../contract/two-phase.ts';
 import { ClusterError } from '../core/errors.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { RoleDefinition } from '../role/define-role.ts';
+import { within } from './within.ts';
 
 export interface Patience {
   readonly clock: Clock;
@@ -36,7 +37,9 @@ export async function validateRole(
   try {
     const before = previous === undefined ? undefined : previousConfig(role, previous);
     const answer = role.validateConfig?.(parseSection(role, next), before);
-    if (answer === undefined || (await answersInTime(answer, patience))) return undefined;
+    // The code of others may give back anything: only that it has come is of interest.
+    const leftMs = patience.deadlineMs - patience.clock.monotonicMs();
+    if (await within(patience.clock, leftMs, Promise.resolve(answer))) return undefined;
     return {
       code: 'CONFIG_INVALID',
       field: `sections.${role.name}`,
@@ -52,18 +55,6 @@ export async function validateRole(
       field: field ?? `sections.${role.name}`,
       message: `role "${role.name}" refuses the config: ${reason}`,
     };
-  }
-}
-
-/** The code of others may give back anything: only that it has come is of interest. */
-async function answersInTime(answer: unknown, patience: Patience): Promise<boolean> {
-  const { clock, deadlineMs } = patience;
-  const answered = new AbortController();
-  const late = clock.sleep(deadlineMs - clock.monotonicMs(), answered.signal).then(() => false);
-  try {
-    return await Promise.race([Promise.resolve(answer).then(() => true), late]);
-  } finally {
-    answered.abort(new Error('the role has answered'));
   }
 }
 
