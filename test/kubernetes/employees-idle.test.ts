@@ -66,11 +66,12 @@ describe('an idle cluster', () => {
   /** Until nothing was written for a while. */
   const everythingTold = async (): Promise<void> => {
     let [last, since] = ['', Date.now()];
-    await kubernetes.waitUntil('everything to be told', async () => {
+    const isTold = async (): Promise<boolean> => {
       const present = JSON.stringify([...(await count())]);
       if (present !== last) [last, since] = [present, Date.now()];
       return Date.now() - since > toldMs;
-    });
+    };
+    await kubernetes.waitUntil('everything to be told', isTold, 180_000);
   };
 
   it('costs the API server no write of the operator in a minute but those of its Lease', async () => {
