@@ -125,9 +125,12 @@ describe('employees on a laptop', { skip: absent }, () => {
     const [version = 0] = before.map(({ config }) => config.version);
     const changed = path.join(up.folder, 'changed.yaml');
     const text = readFileSync(manifest, 'utf8');
+    // One section goes and one comes, with the first kubectl apply after "tonearm up" has applied the manifest.
     const section = '  config:\n    app.roles.storage:\n      maxSalary: 50000\n';
-    writeFileSync(changed, text.replace('  config:\n', section));
+    writeFileSync(changed, text.replace(/^ {2}config:\n( {4,}.*\n)+/m, section));
     await up.kubectl('apply', '-f', changed);
+    const { spec } = await up.get<{ readonly spec: { readonly config: object } }>('tcl/employees');
+    assert.deepEqual(spec.config, { 'app.roles.storage': { maxSalary: 50_000 } });
     await up.wait('the salary is limited', async () => {
       return (await post({ ...JANE, employee_id: 'rich', salary: 50_001 })) === 400;
     });

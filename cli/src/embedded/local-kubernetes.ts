@@ -49,6 +49,9 @@ const MANAGER = 'tonearm-up';
 
 export type Comparison = 'absent' | 'same' | 'different';
 
+/** Where kubectl keeps what it has applied. */
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
 interface ApplyHow {
   readonly namespace?: string;
   readonly dryRun?: boolean;
@@ -121,10 +124,13 @@ export class LocalKubernetes {
     return this.#parts.api.store;
   }
 
-  /** Lays a manifest over what is there, as `kubectl apply --server-side --force-conflicts` does. */
+  /**
+   * Lays a manifest over what is there, as `kubectl apply --server-side --force-conflicts` does. The manifest is kept
+   * for a later `kubectl apply`, which takes out only what it finds there and no more in its own.
+   */
   apply(manifest: Manifest): void {
     const namespace = manifest.namespace === '' ? this.#parts.namespace : manifest.namespace;
-    apply(this.store, manifest.object, { namespace });
+    apply(this.store, withLastApplied(manifest.object), { namespace });
   }
 
   /** What `apply` would change. */
@@ -136,7 +142,8 @@ export class LocalKubernetes {
     const present = this.store.find(resource, { namespace, name: manifest.name });
     if (present === undefined) return 'absent';
     try {
-      const { object } = apply(this.store, manifest.object, { namespace: wanted, dryRun: true });
+      const how = { namespace: wanted, dryRun: true };
+      const { object } = apply(this.store, withLastApplied(manifest.object), how);
       return equalJson(contentOf(object), contentOf(present)) ? 'same' : 'different';
     } catch {
       // It would be refused, and whoever applies it is told why.
@@ -216,9 +223,17 @@ function apply(store: ObjectStore, object: object, how: ApplyHow = {}): WriteRes
   return store.apply(resource, target, { ...object }, options);
 }
 
-/** Without what a write changes by itself. */
+function withLastApplied(object: Manifest['object']): Manifest['object'] {
+  const { metadata } = object as Partial<KubernetesObject>;
+  const annotations = { ...metadata?.annotations, [LAST_APPLIED]: JSON.stringify(object) };
+  return { ...object, metadata: { ...metadata, annotations } };
+}
+
+/** Without what a write changes by itself, and without what kubectl remembers. */
 function contentOf({ metadata, ...rest }: KubernetesObject): JsonObject {
-  return { ...rest, metadata: without(metadata, 'managedFields', 'generation', 'resourceVersion') };
+  const { annotations = {}, ...own } = metadata;
+  const kept = without(own, 'managedFields', 'generation', 'resourceVersion');
+  return { ...rest, metadata: { ...kept, annotations: without(annotations, LAST_APPLIED) } };
 }
 
 function ensureNamespace(store: ObjectStore, name: string): void {
