@@ -21,15 +21,18 @@ function filled(): SimulatedDisk {
   return disk;
 }
 
-/** Its process dies at the rename after so many. */
+/** Its process dies at the write after so many. */
 function dyingAfter(operations: number, real: Disk): Disk {
   let left = operations;
+  const orDie = <T>(work: () => Promise<T>): Promise<T> => {
+    left -= 1;
+    return left < 0 ? Promise.reject(new Error('crash')) : work();
+  };
   return {
     ...real,
-    rename: (from, to) => {
-      left -= 1;
-      return left < 0 ? Promise.reject(new Error('crash')) : real.rename(from, to);
-    },
+    writeAtomic: (file, bytes) => orDie(() => real.writeAtomic(file, bytes)),
+    rename: (from, to) => orDie(() => real.rename(from, to)),
+    remove: (target) => orDie(() => real.remove(target)),
   };
 }
 
@@ -42,9 +45,12 @@ describe('archiveData', () => {
   });
 
   it('is finished by the next start, wherever it was cut off', async () => {
-    for (let operations = 0; operations <= 3; operations++) {
+    // The first write says what is to be done; without it nothing was begun. The last one says that it is done.
+    for (let operations = 1; operations <= 5; operations++) {
       const disk = filled();
       await archiveData(dyingAfter(operations, disk.mount()), UUID).catch(() => undefined);
+      const again = dyingAfter(operations - 1, disk.mount());
+      await finishArchiving(again).catch(() => undefined);
       await finishArchiving(disk.mount());
       assert.deepEqual(disk.names('.'), ['.lock', 'expelled'], `after ${operations}`);
       assert.deepEqual(disk.names(`expelled/${UUID}`), ['config', 'instance.json', 'log']);

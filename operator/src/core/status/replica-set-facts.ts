@@ -56,17 +56,10 @@ export function explainReplicaSet(
   return undefined;
 }
 
-/** States that an instance leaves by itself. */
-const PASSING: readonly InstanceStateName[] = [
-  '',
-  'ConfigFound',
-  'ConfigLoaded',
-  'BootstrappingBox',
-  'RecoveringSnapshot',
-  'ConnectingFullmesh',
-  'BoxConfigured',
-  'ConfiguringRoles',
-  'ReloadingRoles',
+/** An instance stays in these until something happens to it; all others it leaves by itself. */
+const RESTING: readonly InstanceStateName[] = [
+  ...(['Unconfigured', 'RolesConfigured'] as const),
+  ...(['InitError', 'BootError', 'OperationError', 'ReloadError'] as const),
 ];
 /** A new leader is there within seconds; when it is not, somebody has to do something. */
 const ELECTION_MS = 60_000;
@@ -77,7 +70,7 @@ export function isReplicaSetMoving(snapshot: ClusterSnapshot, replicaSet: Replic
   const states = snapshot.instances
     .filter((instance) => instance.replicaSet === name)
     .map((instance) => statusOf(instance)?.state);
-  if (states.some((state) => state !== undefined && PASSING.includes(state))) return true;
+  if (states.some((state) => state !== undefined && !RESTING.includes(state))) return true;
   if (replicaSet.spec.replicas === 0) return false;
   if (summarize(snapshot, replicaSet).leader !== undefined) return false;
   const elected = replicaSet.status?.conditions?.find(({ type }) => type === 'LeaderElected');
