@@ -76,7 +76,7 @@ export class ClusterProcess {
       ...shared,
       ...{ replicaSetUuid, leadership, fatal, logMode: world.logMode },
       // Small, so that a run crosses many segments and answers from files as well as from memory.
-      limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500, batchRows: 10 },
+      limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500 },
       ...(world.bug === 'acknowledge-early' ? { required: acknowledgeEarly } : {}),
     });
     this.#replication = new ReplicationService({

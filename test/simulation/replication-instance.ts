@@ -66,7 +66,7 @@ export class SimulatedInstance {
       leadership,
       logMode: this.#world.logMode,
       // Small, so that a run crosses many segments and answers from files as well as from memory.
-      limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500, batchRows: 10 },
+      limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500 },
       fatal: (error) => onViolation(`the storage of ${this.uuid} failed: ${String(error)}`),
       ...(required === undefined ? {} : { required }),
     });

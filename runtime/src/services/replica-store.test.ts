@@ -17,7 +17,7 @@ async function openStore(disk: SimulatedDisk): Promise<ReplicaStore> {
     logger: silentLogger,
     logMode: 'write',
     identity: { logIncarnation: 1 },
-    limits: { segmentBytes: 1 << 20, recentBytes: 1 << 20, batchRows: 4096 },
+    limits: { segmentBytes: 1 << 20, recentBytes: 1 << 20 },
     onAppended: () => undefined,
     fatal: () => undefined,
   });

@@ -13,7 +13,7 @@ import { BEFORE_ALL, type TermHistory } from '../core/replication/term-history.t
 import type { OpenTransaction } from '../core/storage/engine.ts';
 import type { Batch } from '../core/storage/log-format.ts';
 import { ReferenceEngine } from '../core/storage/reference-engine.ts';
-import { type Row, RowCodec } from '../core/storage/rows.ts';
+import { RowCodec } from '../core/storage/rows.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
@@ -30,7 +30,6 @@ export interface ReplicaStoreOptions {
   readonly limits: {
     readonly segmentBytes: number;
     readonly recentBytes: number;
-    readonly batchRows: number;
   };
   /** Called after own rows have been appended. */
   readonly onAppended: (end: Position) => void;
@@ -42,14 +41,11 @@ export class ReplicaStore {
   readonly #log: ReplicaLog;
   readonly #promise: TermPromise;
   readonly #lost: LostRows;
-  readonly #codec = new RowCodec();
   readonly #queue = new Exclusive();
   readonly #rowListeners = new Set<() => void>();
   /** Last row written per space, of those that this process wrote. */
   readonly #newest = new Map<number, number>();
   #engine = new ReferenceEngine();
-  /** Transactions that are in the engine and not yet in the log. */
-  #pending: (readonly Row[])[] = [];
   #pendingTerm = 0;
   /** The last row in the engine. */
   #applied = 0;
@@ -64,7 +60,7 @@ export class ReplicaStore {
     this.#options = options;
     this.#log = new ReplicaLog({ disk, mode, ...limits });
     this.#promise = new TermPromise(disk);
-    this.#lost = new LostRows(disk, this.#codec);
+    this.#lost = new LostRows(disk, new RowCodec());
   }
 
   get end(): Position {
@@ -113,11 +109,10 @@ export class ReplicaStore {
 
   /** Ends a transaction and sends its rows to the log: the last one's number; undefined when there is none. */
   commit(transaction: OpenTransaction, term: number): number | undefined {
-    const rows = transaction.commit();
-    if (rows.length === 0) return undefined;
-    this.#pending.push(rows);
+    const rowCount = transaction.commit();
+    if (rowCount === 0) return undefined;
     this.#pendingTerm = term;
-    this.#applied += rows.length;
+    this.#applied += rowCount;
     for (const space of transaction.touched) this.#newest.set(space, this.#applied);
     this.#startDraining();
     return this.#applied;
@@ -160,8 +155,8 @@ export class ReplicaStore {
       await this.#promise.save({ promisedTerm: term, ledTerm: term });
       if (!isWanted()) return undefined;
       this.#probe = undefined;
-      const row: Row = { kind: 'begin-term', leader };
-      await this.#log.append([this.#batchOf(term, [row])]);
+      this.#engine.rows.row({ kind: 'begin-term', leader });
+      await this.#log.append([this.#nextBatch(term)]);
       this.#applied = this.end.sequence;
       this.#newest.clear();
       return this.end.sequence;
@@ -241,33 +236,21 @@ export class ReplicaStore {
   }
 
   async #appendPending(): Promise<void> {
-    while (this.#pending.length > 0) {
-      await this.#log.append([this.#batchOf(this.#pendingTerm, this.#takePending())]);
+    while (this.#engine.rows.count > 0) {
+      await this.#log.append([this.#nextBatch(this.#pendingTerm)]);
       this.#options.onAppended(this.end);
       for (const listener of this.#rowListeners) listener();
     }
     this.#isDraining = false;
   }
 
-  /** Whole transactions, up to the limit of a batch. */
-  #takePending(): readonly Row[] {
-    const rows: Row[] = [];
-    let taken = 0;
-    while (taken < this.#pending.length && rows.length < this.#options.limits.batchRows) {
-      // Not as arguments of one call: a transaction may have more rows than a call can take.
-      for (const row of this.#pending[taken++] ?? []) rows.push(row);
-    }
-    this.#pending = this.#pending.slice(taken);
-    return rows;
-  }
-
-  #batchOf(term: number, rows: readonly Row[]): Batch {
-    const firstSequence = this.end.sequence + 1;
-    return { term, firstSequence, rowCount: rows.length, payload: this.#codec.encode(rows) };
+  /** Whole transactions: all that wait. */
+  #nextBatch(term: number): Batch {
+    return { term, firstSequence: this.end.sequence + 1, ...this.#engine.rows.take() };
   }
 
   #apply(batch: Batch): void {
-    for (const row of this.#codec.decode(batch.payload)) this.#engine.apply(row);
+    this.#engine.apply(batch.payload);
   }
 
   async #cut(sequence: number): Promise<void> {
@@ -276,9 +259,7 @@ export class ReplicaStore {
     await this.#log.truncate(sequence);
     this.#options.logger.warn({ rowsFrom: sequence + 1 }, 'rows of a deposed leader were cut');
     const engine = new ReferenceEngine();
-    await this.#log.replay((batch) => {
-      for (const row of this.#codec.decode(batch.payload)) engine.apply(row);
-    });
+    await this.#log.replay((batch) => engine.apply(batch.payload));
     this.#engine = engine;
     this.#newest.clear();
   }

@@ -42,8 +42,6 @@ export interface StorageLimits extends ProgressLimits {
   readonly recentBytes: number;
   /** Payload of one answer to a pull. */
   readonly pullBytes: number;
-  /** Rows of one write to the log. */
-  readonly batchRows: number;
   readonly writeTimeoutMs: number;
   /** How often laggards, timeouts and a lapsed lease are looked for. */
   readonly tickMs: number;
@@ -54,7 +52,6 @@ export const defaultStorageLimits: StorageLimits = {
   segmentBytes: 16 * 1024 * 1024,
   recentBytes: 16 * 1024 * 1024,
   pullBytes: 1024 * 1024,
-  batchRows: 4096,
   writeTimeoutMs: 10_000,
   tickMs: 50,
 };

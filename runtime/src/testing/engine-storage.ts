@@ -13,7 +13,7 @@ export class EngineStorage implements SpaceStorage {
     const transaction = this.#engine.begin();
     try {
       const result = work(transaction);
-      if (transaction.commit().length > 0) this.writes += 1;
+      if (transaction.commit() > 0) this.writes += 1;
       return result;
     } catch (error) {
       transaction.rollback();

@@ -11,7 +11,7 @@ import type {
   SpaceDefinition,
 } from '../schema/space-definition.ts';
 import type { Tuple } from '../schema/values.ts';
-import type { Row } from './rows.ts';
+import type { RowWriter } from './row-writer.ts';
 
 /** As in Tarantool: EQ, GE, GT and ALL go up, REQ, LE and LT go down. */
 export type IteratorType = 'EQ' | 'REQ' | 'GE' | 'GT' | 'LE' | 'LT' | 'ALL';
@@ -70,16 +70,42 @@ export interface Transaction extends Reader {
 }
 
 export interface OpenTransaction extends Transaction {
-  /** Ends it and gives what it did. */
-  commit(): readonly Row[];
+  /** Ends it: the number of rows that it has added to `Engine.rows`. */
+  commit(): number;
   /** Ends it as if it had never been. */
   rollback(): void;
   /** Ids of the spaces it has read or written. */
   readonly touched: ReadonlySet<number>;
 }
 
+/** Where a scan of everything goes on: opaque, small, and valid whatever has changed meanwhile. */
+export interface ScanCursor {
+  readonly space: number;
+  /** The primary key of the last row that was given, as an array in MessagePack. */
+  readonly after: Uint8Array | undefined;
+}
+
+export interface ScannedRows {
+  /** Rows as in a batch of the log. */
+  readonly payload: Uint8Array;
+  readonly rowCount: number;
+  /** Undefined after the last row. */
+  readonly next: ScanCursor | undefined;
+}
+
 export interface Engine {
+  /** What transactions did and the log has not taken yet. */
+  readonly rows: RowWriter;
   begin(): OpenTransaction;
-  /** Does what a row says, in the order of the log. */
-  apply(row: Row): void;
+  /** Does what the rows of a batch's payload say, in their order; they do not come to `rows` again. */
+  apply(payload: Uint8Array): void;
+  /**
+   * Rows that make what is here in an empty engine: first all definitions, then the rows of every space in primary
+   * order, about `maxBytes` at a time. What changes between two calls may be in it or not: applied to it, the log
+   * from before the first call to after the last makes it whole.
+   */
+  scan(from: ScanCursor | undefined, maxBytes: number): ScannedRows;
+  /** Between them rows only come from a snapshot and the log behind it: what they cost more than once is done at the end. */
+  beginLoad(): void;
+  endLoad(): void;
 }

@@ -21,12 +21,15 @@ import type {
   CreateOptions,
   Engine,
   OpenTransaction,
+  ScanCursor,
+  ScannedRows,
   SelectOptions,
   SpaceOptions,
   UpdateOperation,
 } from './engine.ts';
 import { ReferenceSpace } from './reference-space.ts';
-import type { Row } from './rows.ts';
+import { type RowMark, RowWriter } from './row-writer.ts';
+import { type Row, RowCodec } from './rows.ts';
 import { updated } from './update-operations.ts';
 
 /** Ids below are left to Tarantool's system spaces. */
@@ -48,17 +51,50 @@ class Catalog {
 }
 
 export class ReferenceEngine implements Engine {
+  readonly rows = new RowWriter();
   readonly #catalog = new Catalog();
+  readonly #codec = new RowCodec();
   #open: ReferenceTransaction | undefined;
 
   begin(): OpenTransaction {
     assert(this.#open?.ended !== false, 'one transaction at a time');
-    this.#open = new ReferenceTransaction(this.#catalog);
+    this.#open = new ReferenceTransaction(this.#catalog, this.rows);
     return this.#open;
   }
 
-  apply(row: Row): void {
+  apply(payload: Uint8Array): void {
     assert(this.#open?.ended !== false, 'rows are applied between transactions');
+    for (const row of this.#codec.decode(payload)) this.#apply(row);
+  }
+
+  scan(from: ScanCursor | undefined, maxBytes: number): ScannedRows {
+    const rows = new RowWriter();
+    const spaces = [...this.#catalog.byId.values()].toSorted((a, b) => a.id - b.id);
+    if (from === undefined) {
+      for (const { definition } of spaces) rows.row({ kind: 'create-space', definition });
+    }
+    for (const space of spaces.filter(({ id }) => id >= (from?.space ?? 0))) {
+      const after = from?.space === space.id ? from.after : undefined;
+      const key = after === undefined ? [] : this.#codec.decodeKey(after);
+      for (const tuple of space.behindPrimary(key)) {
+        rows.row({ kind: 'replace', space: space.id, tuple });
+        if (rows.byteLength < maxBytes) continue;
+        const last = this.#codec.encodeKey(space.primaryKey(tuple));
+        return { ...rows.take(), next: { space: space.id, after: last } };
+      }
+    }
+    return { ...rows.take(), next: undefined };
+  }
+
+  beginLoad(): void {
+    assert(this.#catalog.byId.size === 0, 'only an empty engine is loaded');
+  }
+
+  endLoad(): void {
+    // Nothing was put off.
+  }
+
+  #apply(row: Row): void {
     switch (row.kind) {
       case 'begin-term':
         return;
@@ -97,26 +133,30 @@ export class ReferenceEngine implements Engine {
 class ReferenceTransaction implements OpenTransaction {
   readonly touched = new Set<number>();
   readonly #catalog: Catalog;
-  readonly #rows: Row[] = [];
+  readonly #rows: RowWriter;
+  readonly #mark: RowMark;
   readonly #undo: (() => void)[] = [];
   #ended = false;
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Catalog, rows: RowWriter) {
     this.#catalog = catalog;
+    this.#rows = rows;
+    this.#mark = rows.mark();
   }
 
   get ended(): boolean {
     return this.#ended;
   }
 
-  commit(): readonly Row[] {
+  commit(): number {
     this.#ended = true;
-    return this.#rows;
+    return this.#rows.count - this.#mark.count;
   }
 
   rollback(): void {
     this.#ended = true;
     for (const undo of this.#undo.toReversed()) undo();
+    this.#rows.rewind(this.#mark);
   }
 
   spaces(): readonly SpaceDefinition[] {
@@ -260,7 +300,7 @@ class ReferenceTransaction implements OpenTransaction {
   }
 
   #did(row: Row, undo: () => void): void {
-    this.#rows.push(row);
+    this.#rows.row(row);
     this.#undo.push(undo);
   }
 }

@@ -62,6 +62,17 @@ export class ReferenceSpace {
     return partsOf(this.#index(undefined).definition, tuple);
   }
 
+  /** All rows behind a primary key, which need not be there; from the beginning without one. */
+  behindPrimary(key: readonly Value[]): Iterable<Tuple> {
+    if (this.#indexes.length === 0) return [];
+    const { tuples, definition } = this.#index(undefined);
+    const place =
+      key.length === 0
+        ? tuples.start()
+        : tuples.upperBound((tuple) => compareToKey(definition, tuple, key));
+    return tuples.forward(place);
+  }
+
   /** Puts `next` in the place of `previous`; either may be missing. Refuses duplicates before it changes anything. */
   exchange(previous: Tuple | undefined, next: Tuple | undefined): void {
     this.#index(undefined);

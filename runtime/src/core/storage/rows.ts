@@ -19,8 +19,11 @@ export type Row =
   | { readonly kind: 'create-index'; readonly space: number; readonly index: IndexDefinition }
   | { readonly kind: 'drop-index'; readonly space: number; readonly index: number };
 
-const REPLACE = 1;
-const DELETE = 2;
+/** Those that are written without going through objects. */
+export const rowKinds = { replace: 1, delete: 2 } as const;
+
+const REPLACE = rowKinds.replace;
+const DELETE = rowKinds.delete;
 const CREATE_SPACE = 3;
 const DROP_SPACE = 4;
 const CREATE_INDEX = 5;
@@ -33,6 +36,18 @@ export class RowCodec {
 
   encode(rows: readonly Row[]): Uint8Array {
     return Uint8Array.from(this.#packr.pack(rows.map(toArray)));
+  }
+
+  encodeRow(row: Row): Uint8Array {
+    return Uint8Array.from(this.#packr.pack(toArray(row)));
+  }
+
+  encodeKey(key: readonly Value[]): Uint8Array {
+    return Uint8Array.from(this.#packr.pack(key.map(wide)));
+  }
+
+  decodeKey(bytes: Uint8Array): readonly Value[] {
+    return this.#packr.unpack(bytes) as readonly Value[];
   }
 
   /** The bytes are those of a batch whose checksum was right: what is not understood is of a later version. */
