@@ -1,3 +1,5 @@
+import type { ErrorNumber } from './iproto/error-numbers.ts';
+
 /** The catalogue of every error that a user or an operator can meet; `docs/errors.md` lists the same codes. */
 const catalog = {
   CONFIG_LOCKED: { status: 409, message: 'Another change of the cluster config is in progress.' },
@@ -35,6 +37,11 @@ const catalog = {
     message: 'A peer could not be reached; the request was not executed.',
   },
   NOT_SUPPORTED: { status: 501, message: 'This is not supported.' },
+  MEMORY_FULL: { status: 507, message: 'The memory for rows is full.' },
+  TRANSACTION_CONFLICT: {
+    status: 409,
+    message: 'What the transaction had read was changed meanwhile.',
+  },
   STORAGE_FAILED: { status: 500, message: 'The disk failed; the instance stops.' },
   INTERNAL: { status: 500, message: 'An unexpected error.' },
 } as const satisfies Record<string, { status: number; message: string }>;
@@ -54,6 +61,8 @@ export interface ClusterErrorOptions {
   readonly message?: string;
   readonly field?: string;
   readonly details?: Readonly<Record<string, unknown>>;
+  /** What connectors of the binary protocol are told; default: what fits the code best. */
+  readonly protocolNumber?: ErrorNumber;
   readonly cause?: unknown;
 }
 
@@ -63,12 +72,14 @@ export class ClusterError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
+  readonly protocolNumber: ErrorNumber | undefined;
 
   constructor(code: ErrorCode, options: ClusterErrorOptions = {}) {
     super(options.message ?? catalog[code].message, { cause: options.cause });
     this.code = code;
     this.field = options.field;
     this.details = options.details;
+    this.protocolNumber = options.protocolNumber;
   }
 
   get status(): number {
