@@ -1,11 +1,15 @@
 /**
  * What a field of a row can hold, and the one order of all values.
  *
- * The order is Tarantool's: nil, then booleans, numbers, texts (by their UTF-8 bytes), binaries. A UUID is kept as
- * lower-case text, whose order is that of its bytes. Stored values are private frozen copies, so that no caller can
- * change a row behind its indexes.
+ * The order is Tarantool's: nil, then booleans, numbers of every kind by what they are worth, texts (by their UTF-8
+ * bytes, or a collation), binaries, points in time. A UUID is kept as lower-case text, whose order is that of its
+ * bytes. Stored values are private frozen copies, so that no caller can change a row behind its indexes.
  */
 import { ClusterError } from '../errors.ts';
+import { Extension } from '../msgpack/extension.ts';
+import { type Collation, compareTexts } from './collations.ts';
+import { DateTime } from './datetime.ts';
+import { Decimal } from './decimal.ts';
 
 export type Value =
   | null
@@ -14,19 +18,44 @@ export type Value =
   | bigint
   | string
   | Uint8Array
+  | Decimal
+  | DateTime
+  | Extension
   | readonly Value[]
   | { readonly [key: string]: Value };
 
 export type Tuple = readonly Value[];
 
+/** Any number: they compare by what they are worth, and NaN is before all others. */
+export type Numeric = number | bigint | Decimal;
+
+export function isNumeric(value: Value): value is Numeric {
+  return typeof value === 'number' || typeof value === 'bigint' || value instanceof Decimal;
+}
+
 /** Negative, zero or positive as `a` is before, equal to or after `b`. Arrays and maps have no order. */
-export function compareValues(a: Value, b: Value): number {
-  if (typeof a === 'number' && typeof b === 'number') return a < b ? -1 : Number(a > b);
-  if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b);
+export function compareValues(a: Value, b: Value, collation?: Collation): number {
+  if (typeof a === 'number' && typeof b === 'number') return compareNumbers(a, b);
+  if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b, collation);
   const classes = orderClass(a) - orderClass(b);
   if (classes !== 0) return classes;
+  if (isNumeric(a) && isNumeric(b)) return compareNumbers(a, b);
+  return compareOthers(a, b);
+}
+
+/** Of two values of one class. */
+function compareOthers(a: Value, b: Value): number {
+  if (typeof a === 'boolean') return Number(a) - Number(b);
   if (a instanceof Uint8Array && b instanceof Uint8Array) return compareBytes(a, b);
-  if (a === null || b === null) return 0;
+  return a instanceof DateTime && b instanceof DateTime ? a.compare(b) : 0;
+}
+
+export function compareNumbers(a: Numeric, b: Numeric): number {
+  // NaN is all that is not equal to itself.
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
+  if (a instanceof Decimal) return a.compare(b);
+  if (b instanceof Decimal) return -b.compare(a);
+  // JavaScript compares bigints with numbers by what they are worth.
   return a < b ? -1 : Number(a > b);
 }
 
@@ -41,25 +70,10 @@ function orderClass(value: Value): number {
     case 'string':
       return 3;
     default:
-      return value instanceof Uint8Array ? 4 : 5;
+      if (value instanceof Decimal) return 2;
+      if (value instanceof Uint8Array) return 4;
+      return value instanceof DateTime ? 5 : 6;
   }
-}
-
-/** UTF-16 sorts surrogates before U+E000 to U+FFFF, UTF-8 after them. */
-function compareTexts(a: string, b: string): number {
-  if (a === b) return 0;
-  const shared = Math.min(a.length, b.length);
-  for (let index = 0; index < shared; index++) {
-    const left = a.charCodeAt(index);
-    const right = b.charCodeAt(index);
-    if (left !== right) return codePointRank(left) - codePointRank(right);
-  }
-  return a.length - b.length;
-}
-
-function codePointRank(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
@@ -112,6 +126,8 @@ function storableInteger(value: bigint, field: string): Value {
 
 function storableObject(value: object, field: string): Value {
   if (value instanceof Uint8Array) return Uint8Array.from(value);
+  if (value instanceof Decimal || value instanceof DateTime) return value;
+  if (value instanceof Extension) return new Extension(value.type, Uint8Array.from(value.bytes));
   if (Array.isArray(value)) {
     return Object.freeze(value.map((item, index) => storable(item, `${field}[${index}]`)));
   }
@@ -132,6 +148,6 @@ function notStorable(value: unknown, field: string): ClusterError {
     field,
     message:
       `Field "${field}" holds a ${what}; a row holds nil, booleans, numbers, texts, ` +
-      'binaries, arrays and maps with text keys.',
+      'binaries, Decimal, DateTime, arrays and maps with text keys.',
   });
 }
