@@ -1,6 +1,11 @@
 /** Types of fields: which values each admits, and which can be parts of an index. */
 import { ClusterError } from '../errors.ts';
-import { storable, type Value } from './values.ts';
+import { errorNumber } from '../iproto/error-numbers.ts';
+import { Extension } from '../msgpack/extension.ts';
+import type { Collation } from './collations.ts';
+import { DateTime } from './datetime.ts';
+import { Decimal } from './decimal.ts';
+import { isNumeric, storable, type Value } from './values.ts';
 
 export const fieldTypes = [
   'unsigned',
@@ -11,6 +16,9 @@ export const fieldTypes = [
   'boolean',
   'uuid',
   'varbinary',
+  'decimal',
+  'datetime',
+  'scalar',
   'array',
   'map',
   'any',
@@ -21,12 +29,20 @@ export interface FieldFormat {
   readonly name: string;
   readonly type: FieldType;
   readonly isNullable: boolean;
+  /** What indexes over it order texts by, unless they say otherwise; absent: their bytes. */
+  readonly collation?: Collation;
 }
 
+const TEXTUAL: readonly FieldType[] = ['string', 'scalar', 'any'];
 const UNORDERED: readonly FieldType[] = ['array', 'map', 'any'];
 
 export function isIndexable(type: FieldType): boolean {
   return !UNORDERED.includes(type);
+}
+
+/** Can it hold texts, which a collation orders? */
+export function hasCollation(type: FieldType): boolean {
+  return TEXTUAL.includes(type);
 }
 
 /** The value as it is stored, or `TUPLE_INVALID` naming the field. */
@@ -51,9 +67,11 @@ const admitted: Readonly<Record<FieldType, (value: Value) => boolean>> = {
   boolean: (value) => typeof value === 'boolean',
   uuid: (value) => typeof value === 'string' && UUID.test(value),
   varbinary: (value) => value instanceof Uint8Array,
+  decimal: (value) => value instanceof Decimal,
+  datetime: (value) => value instanceof DateTime,
+  scalar: isScalar,
   array: (value) => Array.isArray(value),
-  map: (value) =>
-    typeof value === 'object' && !Array.isArray(value) && !(value instanceof Uint8Array),
+  map: isMap,
   any: () => true,
 };
 
@@ -68,12 +86,25 @@ function isInteger(value: Value): boolean {
 
 /** NaN has no place in an order. */
 function isNumber(value: Value): boolean {
-  return typeof value === 'bigint' || (typeof value === 'number' && !Number.isNaN(value));
+  return isNumeric(value) && !Number.isNaN(value);
+}
+
+function isScalar(value: Value): boolean {
+  if (typeof value !== 'object') return !Number.isNaN(value);
+  return value instanceof Uint8Array || value instanceof Decimal || value instanceof DateTime;
+}
+
+function isMap(value: Value): boolean {
+  const isObject = typeof value === 'object' && !Array.isArray(value);
+  return isObject && !isScalar(value) && !(value instanceof Extension);
 }
 
 function describe(value: Value): string {
   if (Array.isArray(value)) return 'an array';
   if (value instanceof Uint8Array) return 'a binary';
+  if (value instanceof Decimal) return `decimal ${value.toString()}`;
+  if (value instanceof DateTime) return `datetime ${value.toString()}`;
+  if (value instanceof Extension) return `an extension of type ${value.type}`;
   if (typeof value === 'object') return 'a map';
   return `${typeof value} ${String(value).slice(0, 60)}`;
 }
@@ -83,5 +114,6 @@ function wrongType(format: FieldFormat, found: string): ClusterError {
   return new ClusterError('TUPLE_INVALID', {
     field: format.name,
     message: `Field "${format.name}" must be ${wanted}, not ${found}.`,
+    protocolNumber: errorNumber.FIELD_TYPE,
   });
 }

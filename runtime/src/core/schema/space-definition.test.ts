@@ -71,7 +71,7 @@ describe('spaceFormat', () => {
     [
       'a type that does not exist',
       [{ name: 'id', type: 'int' as FieldType }],
-      'REQUEST_INVALID people.format[0].type: Types are unsigned, integer, number, double, string, boolean, uuid, varbinary, array, map, any, not "int".',
+      'REQUEST_INVALID people.format[0].type: Types are unsigned, integer, number, double, string, boolean, uuid, varbinary, decimal, datetime, scalar, array, map, any, not "int".',
     ],
   ];
   for (const [name, fields, want] of refusals) {

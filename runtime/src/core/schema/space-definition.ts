@@ -5,11 +5,14 @@
  * of the log means the same wherever it is applied.
  */
 import { ClusterError } from '../errors.ts';
+import { errorNumber } from '../iproto/error-numbers.ts';
+import { type Collation, collations } from './collations.ts';
 import {
   type FieldFormat,
   type FieldType,
   fieldTypes,
   fieldValue,
+  hasCollation,
   isIndexable,
 } from './field-types.ts';
 import { storable, type Tuple, type Value } from './values.ts';
@@ -19,6 +22,10 @@ export interface IndexPart {
   readonly field: number;
   readonly type: FieldType;
   readonly isNullable: boolean;
+  /** Absent: texts are ordered by their bytes. */
+  readonly collation?: Collation;
+  /** Rows with nil here are not in the index. */
+  readonly excludeNull?: true;
 }
 
 export interface IndexDefinition {
@@ -27,6 +34,10 @@ export interface IndexDefinition {
   readonly name: string;
   readonly unique: boolean;
   readonly parts: readonly IndexPart[];
+  /** Absent: a tree. A hash is unique, has no order, and is asked for whole keys or for everything. */
+  readonly type?: 'hash';
+  /** Of a primary index: where a row has nil in the first part, it is given the next value of this sequence. */
+  readonly sequence?: string;
 }
 
 export interface SpaceDefinition {
@@ -40,14 +51,29 @@ export interface FieldOptions {
   readonly name: string;
   readonly type: FieldType;
   readonly isNullable?: boolean;
+  /** Of texts; what indexes over the field have when they do not say otherwise. */
+  readonly collation?: Collation;
+}
+
+export interface PartOptions {
+  /** Name of a field. */
+  readonly field: string;
+  readonly collation?: Collation;
+  /** Only what the field says can be said here. */
+  readonly isNullable?: boolean;
+  readonly excludeNull?: boolean;
 }
 
 export interface IndexOptions {
   readonly name: string;
   /** Default true. */
   readonly unique?: boolean;
-  /** Names of fields. */
-  readonly parts: readonly string[];
+  /** Names of fields, or more about them. */
+  readonly parts: readonly (string | PartOptions)[];
+  /** Default tree. */
+  readonly type?: 'tree' | 'hash';
+  /** Name of a sequence; only for a primary index. */
+  readonly sequence?: string;
 }
 
 export function spaceFormat(
@@ -65,33 +91,112 @@ export function spaceFormat(
       throw invalid(`${path}.type`, `Types are ${fieldTypes.join(', ')}, not "${field.type}".`);
     }
     seen.add(field.name);
-    return { name: field.name, type: field.type, isNullable: field.isNullable ?? false };
+    const { name, type, isNullable = false, collation } = field;
+    checkCollation(`${path}.collation`, name, type, collation);
+    return { name, type, isNullable, ...stored(collation) };
   });
+}
+
+/** Texts are ordered by their bytes where nothing is said: that is not stored. */
+function stored(collation: Collation | undefined): { readonly collation?: Collation } {
+  return collation === undefined || collation === 'binary' ? {} : { collation };
+}
+
+function checkCollation(
+  path: string,
+  field: string,
+  type: FieldType,
+  collation: Collation | undefined,
+): void {
+  if (collation === undefined) return;
+  if (!collations.includes(collation)) {
+    throw invalid(path, `Collations are ${collations.join(', ')}, not "${collation}".`);
+  }
+  if (!hasCollation(type)) {
+    throw invalid(path, `Field "${field}" is of type ${type}, which has no collation.`);
+  }
 }
 
 export function indexDefinition(space: SpaceDefinition, options: IndexOptions): IndexDefinition {
   const path = `${space.name}.${options.name}`;
+  const { name, unique = true, type = 'tree', sequence } = options;
   const primary = space.indexes.length === 0;
-  const unique = options.unique ?? true;
   if (primary && !unique) throw invalid(path, `The first index of "${space.name}" must be unique.`);
   if (options.parts.length === 0) throw invalid(path, `Index "${path}" needs at least one part.`);
-  const parts = options.parts.map((name) => indexPart(space, path, name));
+  const parts = options.parts.map((part) => indexPart(space, path, part));
   const nullable = parts.find((part) => part.isNullable);
   if (primary && nullable !== undefined) {
     throw invalid(path, `The first index of "${space.name}" must have no nullable part.`);
   }
+  checkType(path, { unique, type, parts });
+  if (sequence !== undefined) checkSequence(path, primary, parts[0]);
   const id = primary ? 0 : Math.max(...space.indexes.map((index) => index.id)) + 1;
-  return { id, name: options.name, unique, parts };
+  return {
+    id,
+    name,
+    unique,
+    parts,
+    ...(type === 'hash' ? { type } : {}),
+    ...(sequence === undefined ? {} : { sequence }),
+  };
 }
 
-function indexPart(space: SpaceDefinition, path: string, name: string): IndexPart {
+interface WantedIndex {
+  readonly unique: boolean;
+  /** As it was given. */
+  readonly type: string;
+  readonly parts: readonly IndexPart[];
+}
+
+function checkType(path: string, { unique, type, parts }: WantedIndex): void {
+  if (type === 'tree') return;
+  if (type !== 'hash') {
+    throw invalid(path, `Types of indexes are tree and hash, not "${type}".`);
+  }
+  if (!unique) throw invalid(path, `Index "${path}" is a hash, which must be unique.`);
+  if (parts.some((part) => part.isNullable)) {
+    throw invalid(path, `Index "${path}" is a hash, which must have no nullable part.`);
+  }
+}
+
+function checkSequence(path: string, primary: boolean, first: IndexPart | undefined): void {
+  if (!primary) throw invalid(path, `Index "${path}" is not the first: it has no sequence.`);
+  if (first?.type === 'unsigned' || first?.type === 'integer') return;
+  throw invalid(path, `The first part of "${path}" must be unsigned or integer for a sequence.`);
+}
+
+function indexPart(space: SpaceDefinition, path: string, part: string | PartOptions): IndexPart {
+  const { field: name, ...options }: PartOptions =
+    typeof part === 'string' ? { field: part } : part;
   const field = space.format.findIndex((format) => format.name === name);
   const format = space.format[field];
   if (format === undefined) throw invalid(path, `Space "${space.name}" has no field "${name}".`);
-  if (!isIndexable(format.type)) {
-    throw invalid(path, `Field "${name}" is of type ${format.type}, which cannot be indexed.`);
+  const { type, isNullable } = format;
+  if (!isIndexable(type)) {
+    throw invalid(path, `Field "${name}" is of type ${type}, which cannot be indexed.`);
   }
-  return { field, type: format.type, isNullable: format.isNullable };
+  if (options.isNullable !== undefined && options.isNullable !== isNullable) {
+    const what = isNullable ? 'nullable' : 'not nullable';
+    throw invalid(path, `Field "${name}" is ${what} in the format, so it is in "${path}" too.`);
+  }
+  if (options.excludeNull === true && !isNullable) {
+    throw invalid(path, `Field "${name}" is never nil: "${path}" has nothing to exclude.`);
+  }
+  checkCollation(path, name, type, options.collation);
+  return {
+    field,
+    type,
+    isNullable,
+    ...stored(options.collation ?? format.collation),
+    ...(options.excludeNull === true ? { excludeNull: true } : {}),
+  };
+}
+
+/** Is a row with these fields in the index at all? */
+export function isIndexed(index: IndexDefinition, tuple: Tuple): boolean {
+  return index.parts.every(
+    ({ field, excludeNull }) => excludeNull !== true || (tuple[field] ?? null) !== null,
+  );
 }
 
 /** The row as it is stored, or `TUPLE_INVALID`. Fields beyond the format are free. */
@@ -126,6 +231,7 @@ export function storedKey(
       message:
         `A key of "${space.name}.${index.name}" has at most ${index.parts.length} parts, ` +
         `not ${key.length}.`,
+      protocolNumber: errorNumber.KEY_PART_COUNT,
     });
   }
   return key.map((value, position) => {
