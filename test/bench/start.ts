@@ -1,6 +1,6 @@
 /**
  * How long `npm start` takes on this machine, from the command to the first write that is accepted:
- * `npm run bench -- [--runs=N] [--cold]`.
+ * `npm run bench -- start [--rounds=N] [--cold]`.
  *
  * Each run has a state of its own, so that it starts an empty cluster. CPU time is that of all processes together:
  * on a machine that does other things as well it says more than the clock. Warm runs share one cache of compiled code,
@@ -9,9 +9,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import type { BenchOptions } from './arguments.ts';
 import { cpuByKind, total } from './cpu-time.ts';
 import { Started } from './started.ts';
+import { median } from './statistics.ts';
 import { readTimeline } from './timeline.ts';
 
 interface Measured {
@@ -19,14 +20,29 @@ interface Measured {
   readonly cpu: Readonly<Record<string, number>>;
 }
 
-const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '3' }, cold: { type: 'boolean', default: false } },
-  allowPositionals: true,
-});
-const runs = Number(values.runs);
-const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-bench-'));
+export async function runStart({ rounds, cold }: BenchOptions): Promise<void> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-bench-'));
+  const measured: Measured[] = [];
+  try {
+    if (!cold) await measure(folder, 'warm-up', path.join(folder, 'compiled'));
+    for (let run = 0; run < rounds; run++) {
+      const cache = cold ? `compiled-${run}` : 'compiled';
+      measured.push(await measure(folder, `run-${run}`, path.join(folder, cache)));
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  print(
+    'Seconds since the command: the median (each run)',
+    measured.map(({ timeline }) => timeline),
+  );
+  print(
+    'CPU seconds until the first write: the median (each run)',
+    measured.map(({ cpu }) => cpu),
+  );
+}
 
-async function measure(name: string, cache: string): Promise<Measured> {
+async function measure(folder: string, name: string, cache: string): Promise<Measured> {
   const started = Started.start(path.join(folder, name), cache);
   try {
     const writtenAtMs = await started.firstWrite();
@@ -38,15 +54,6 @@ async function measure(name: string, cache: string): Promise<Measured> {
   }
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [low = Number.NaN, high = low] = sorted.slice(
-    sorted.length % 2 === 1 ? middle : middle - 1,
-  );
-  return sorted.length % 2 === 1 ? low : (low + high) / 2;
-}
-
 function print(title: string, rows: readonly Readonly<Record<string, number>>[]): void {
   process.stdout.write(`\n${title}\n`);
   for (const name of new Set(rows.flatMap((row) => Object.keys(row)))) {
@@ -56,22 +63,3 @@ function print(title: string, rows: readonly Readonly<Record<string, number>>[])
     process.stdout.write(`  ${name.padEnd(34)}${middle}   (${all} )\n`);
   }
 }
-
-const measured: Measured[] = [];
-try {
-  if (!values.cold) await measure('warm-up', path.join(folder, 'compiled'));
-  for (let run = 0; run < runs; run++) {
-    const cache = values.cold ? `compiled-${run}` : 'compiled';
-    measured.push(await measure(`run-${run}`, path.join(folder, cache)));
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
-print(
-  'Seconds since the command: the median (each run)',
-  measured.map(({ timeline }) => timeline),
-);
-print(
-  'CPU seconds until the first write: the median (each run)',
-  measured.map(({ cpu }) => cpu),
-);

@@ -1,0 +1,224 @@
+/**
+ * A replica set of Tonearm: real instances, each a launcher and its data process, as in a pod. This file plays the
+ * operator: it gives the first config. One instance alone needs no failover, and comes back as the leader when it was
+ * killed; several have a stateboard, and coordinate themselves.
+ */
+import path from 'node:path';
+import type { InstanceStatus } from '@tonearm/runtime/contract';
+import { shareCompileCache } from '../../../cli/src/compile-cache.ts';
+import { isAlive } from '../../support/processes.ts';
+import { type Stateboard, startStateboard } from '../../support/stateboard.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+import type { Address } from '../client.ts';
+import { childrenOf, cpuSecondsOf, residentBytesOf, ServerProcess } from './server-process.ts';
+import type { Target } from './target.ts';
+
+export interface TonearmOptions {
+  readonly name: string;
+  /** Two for each instance, the leader's first: of IPROTO, of HTTP. */
+  readonly ports: readonly number[];
+  readonly folder: string;
+  readonly logMode: 'write' | 'fsync';
+  readonly rowsMax: number;
+}
+
+const root = path.resolve(import.meta.dirname, '../../..');
+const COOKIE = 'bench-cookie';
+const AUTHORIZATION = `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`;
+const SET_UUID = '00000000-0000-4000-8000-00000000b001';
+const CLUSTER_UUID = '00000000-0000-4000-8000-0000000000bb';
+const PATIENCE_MS = 60_000;
+const REQUEST_PATIENCE_MS = 20_000;
+/** As Tarantool has it in the same measurement. */
+const MEMORY_PER_ROW_BYTES = 1024;
+const MEMORY_BYTES_MIN = 1024 ** 3;
+
+interface InstanceOptions {
+  readonly name: string;
+  readonly port: number;
+  readonly httpPort: number;
+  readonly folder: string;
+  readonly logMode: string;
+  readonly rowsMax: number;
+}
+
+export class Tonearm implements Target {
+  readonly name: string;
+  readonly address: Address;
+  readonly protocol = 'iproto';
+  readonly #instances: readonly TonearmInstance[];
+  readonly #leader: TonearmInstance;
+  #stateboard: Stateboard | undefined;
+
+  constructor({ name, ports, folder, logMode, rowsMax }: TonearmOptions) {
+    this.name = name;
+    const numbers = Array.from({ length: ports.length / 2 }, (_, index) => index);
+    this.#instances = numbers.map((index) => {
+      const [port = 0, httpPort = 0] = ports.slice(2 * index);
+      const own = { name: `bench-${index}`, folder: path.join(folder, String(index)) };
+      return new TonearmInstance({ ...own, port, httpPort, logMode, rowsMax });
+    });
+    const [leader] = this.#instances;
+    if (leader === undefined) throw new Error(`${name} has no instance: its ports are missing`);
+    this.#leader = leader;
+    this.address = { port: leader.options.port, user: 'admin', password: COOKIE };
+  }
+
+  async start(): Promise<void> {
+    if (this.#instances.length > 1) this.#stateboard ??= await startStateboard();
+    for (const instance of this.#instances) instance.start();
+  }
+
+  async prepare(): Promise<void> {
+    const statuses = await Promise.all(this.#instances.map((instance) => instance.unconfigured()));
+    const uuids = statuses.map(({ uuid }) => uuid);
+    const servers = this.#instances.map(({ options }, index) => [
+      uuids[index],
+      {
+        uri: `127.0.0.1:${options.port}`,
+        http_uri: `127.0.0.1:${options.httpPort}`,
+        alias: options.name,
+        replicaset_uuid: SET_UUID,
+      },
+    ]);
+    const provider = this.#stateboard?.provider('bench');
+    const roles = provider === undefined ? [] : ['failover-coordinator'];
+    const set = { alias: 'bench', roles: [...roles, 'bench.employees'], failover_priority: uuids };
+    const topology = {
+      servers: Object.fromEntries(servers) as unknown,
+      replicasets: { [SET_UUID]: set },
+      failover:
+        provider === undefined
+          ? { mode: 'disabled' }
+          : { mode: 'stateful', state_provider: provider },
+    };
+    await this.#leader.request('PATCH', '/admin/config', { sections: { topology } });
+    await waitUntil(`${this.name} is writable`, () => this.#isSettled(), PATIENCE_MS);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#instances.map((instance) => instance.end('SIGTERM')));
+    await this.#stateboard?.stop();
+    this.#stateboard = undefined;
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.#instances.map((instance) => instance.end('SIGKILL')));
+    await this.#stateboard?.stop('SIGKILL');
+    this.#stateboard = undefined;
+  }
+
+  async snapshot(): Promise<void> {
+    await this.#leader.request('POST', '/admin/snapshot', {});
+  }
+
+  cpuSeconds(): number {
+    return this.#leader.pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
+  }
+
+  residentBytes(): number {
+    return residentBytesOf(this.#leader.dataPid);
+  }
+
+  /** The leader takes writes, and everybody is in sync with it. */
+  async #isSettled(): Promise<boolean> {
+    const { state, replicaSet } = await this.#leader.status();
+    const isWritable = state === 'RolesConfigured' && replicaSet?.writable === true;
+    return isWritable && replicaSet.inSync.length === this.#instances.length;
+  }
+}
+
+class TonearmInstance {
+  readonly options: InstanceOptions;
+  #launcher: ServerProcess | undefined;
+
+  constructor(options: InstanceOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    const { name, port, httpPort, folder, logMode, rowsMax } = this.options;
+    const environment: NodeJS.ProcessEnv = {
+      ...process.env,
+      TONEARM_INSTANCE_NAME: name,
+      TONEARM_WORKDIR: path.join(folder, 'data'),
+      TONEARM_ADVERTISE_HOST: '127.0.0.1',
+      TONEARM_PORT: String(port),
+      TONEARM_HTTP_HOST: '127.0.0.1',
+      TONEARM_HTTP_PORT: String(httpPort),
+      TONEARM_CLUSTER_COOKIE: COOKIE,
+      TONEARM_CLUSTER_UUID: CLUSTER_UUID,
+      TONEARM_WAL_MODE: logMode,
+      TONEARM_MEMTX_MEMORY: String(Math.max(MEMORY_BYTES_MIN, rowsMax * MEMORY_PER_ROW_BYTES)),
+      TONEARM_LOG_LEVEL: 'warn',
+    };
+    shareCompileCache(environment);
+    this.#launcher = ServerProcess.start({
+      file: process.execPath,
+      arguments: [
+        '--conditions=source',
+        path.join(root, 'runtime/src/launcher/main.ts'),
+        path.join(import.meta.dirname, 'application.ts'),
+      ],
+      environment,
+      folder,
+      logFile: `${folder}.log`,
+    });
+  }
+
+  get pids(): readonly number[] {
+    const launcher = this.#running.pid;
+    return [launcher, ...childrenOf(launcher)];
+  }
+
+  get dataPid(): number {
+    const [, pid] = this.pids;
+    if (pid === undefined) throw new Error(`${this.options.name} has no data process`);
+    return pid;
+  }
+
+  /** With SIGKILL both processes at once, as when a machine is lost. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const launcher = this.#launcher;
+    if (launcher === undefined || !launcher.isRunning) return;
+    const pids = childrenOf(launcher.pid);
+    await launcher.end(signal);
+    if (signal === 'SIGKILL')
+      for (const pid of pids) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+    await waitUntil(`${this.options.name} has ended`, () => !pids.some(isAlive), PATIENCE_MS);
+  }
+
+  async unconfigured(): Promise<InstanceStatus> {
+    const probe = async (): Promise<InstanceStatus | undefined> => {
+      const status = await this.status();
+      return status.state === 'Unconfigured' ? status : undefined;
+    };
+    return waitUntil(`${this.options.name} waits for its config`, probe, PATIENCE_MS);
+  }
+
+  async status(): Promise<InstanceStatus> {
+    return (await this.request('GET', '/admin/status')) as InstanceStatus;
+  }
+
+  async request(method: string, url: string, body?: unknown): Promise<unknown> {
+    this.#running.assertRunning();
+    const response = await fetch(`http://127.0.0.1:${this.options.httpPort}${url}`, {
+      method,
+      signal: AbortSignal.timeout(REQUEST_PATIENCE_MS),
+      headers: {
+        authorization: AUTHORIZATION,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok)
+      throw new Error(`${method} ${url} was refused by ${this.options.name}: ${text}`);
+    return text === '' ? undefined : (JSON.parse(text) as unknown);
+  }
+
+  get #running(): ServerProcess {
+    if (this.#launcher === undefined) throw new Error(`${this.options.name} was not started`);
+    return this.#launcher;
+  }
+}
