@@ -24,10 +24,12 @@ export function sequenceDefinition(name: string, options: SequenceOptions): Sequ
   if (name === '') throw invalid('sequence.name', 'A sequence needs a name.');
   const step = integer(name, 'step', options.step ?? 1);
   const isUpward = step > 0n;
-  const defaults = isUpward ? { min: 1, max: GREATEST } : { min: LEAST, max: -1 };
-  const min = integer(name, 'min', options.min ?? defaults.min);
-  const max = integer(name, 'max', options.max ?? defaults.max);
-  const start = integer(name, 'start', options.start ?? (isUpward ? min : max));
+  const wanted = isUpward
+    ? { min: 1, max: GREATEST, start: options.min ?? 1, ...options }
+    : { min: LEAST, max: -1, start: options.max ?? -1, ...options };
+  const min = integer(name, 'min', wanted.min);
+  const max = integer(name, 'max', wanted.max);
+  const start = integer(name, 'start', wanted.start);
   if (step === 0n) throw invalid(`${name}.step`, `Sequence "${name}" must have a step.`);
   if (min > max) {
     throw invalid(`${name}.max`, `Sequence "${name}" has its max below its min.`);

@@ -4,6 +4,7 @@
  * Everything here is synchronous: a transaction begins, works and ends within one tick, so that there is never more
  * than one and no reader sees half of it.
  */
+import type { Integer, SequenceDefinition, SequenceOptions } from '../schema/sequences.ts';
 import type {
   FieldOptions,
   IndexDefinition,
@@ -35,13 +36,27 @@ export interface Reader {
   get(space: string, key: readonly unknown[], index?: string): Tuple | undefined;
   select(space: string, key: readonly unknown[], options?: SelectOptions): readonly Tuple[];
   count(space: string, key?: readonly unknown[], options?: SelectOptions): number;
+  /** The first row in the order of an index, among those that begin with the key; a hash has no order. */
+  min(space: string, key?: readonly unknown[], index?: string): Tuple | undefined;
+  max(space: string, key?: readonly unknown[], index?: string): Tuple | undefined;
+  sequences(): readonly SequenceDefinition[];
 }
 
-export type UpdateOperation = readonly [
-  operator: '=' | '+' | '-',
-  field: string | number,
-  value: unknown,
-];
+/**
+ * As in Tarantool, applied one after another; a field is a name or a number from 0, negative ones from the end (-1 the
+ * last). `=` puts a value; `+` and `-` count; `&`, `|`, `^` work on the bits of unsigned integers; `!` inserts a field;
+ * `#` takes out as many fields as the value says; `:` replaces so many characters from a place in a text on, both
+ * counted in bytes.
+ */
+export type UpdateOperation =
+  | readonly [
+      operator: '=' | '+' | '-' | '&' | '|' | '^' | '!' | '#',
+      field: FieldRef,
+      value: unknown,
+    ]
+  | readonly [operator: ':', field: FieldRef, start: number, length: number, text: string];
+
+export type FieldRef = string | number;
 
 export interface CreateOptions {
   /** Nothing happens when it exists with the same definition; with another it is a conflict all the same. */
@@ -61,12 +76,25 @@ export interface Transaction extends Reader {
     key: readonly unknown[],
     operations: readonly UpdateOperation[],
   ): Tuple | undefined;
+  /**
+   * Inserts the tuple, or does the operations on the row that has its primary key. Operations that cannot be done on
+   * that row are left out, and so is all of it where the row that comes out has another primary key.
+   */
+  upsert(space: string, tuple: readonly unknown[], operations: readonly UpdateOperation[]): void;
   /** The row that was there. */
   delete(space: string, key: readonly unknown[]): Tuple | undefined;
+  /** Takes out all rows. */
+  truncate(space: string): void;
   createSpace(name: string, options: SpaceOptions): SpaceDefinition;
   dropSpace(name: string): void;
   createIndex(space: string, options: IndexOptions & CreateOptions): IndexDefinition;
   dropIndex(space: string, index: string): void;
+  createSequence(name: string, options?: SequenceOptions & CreateOptions): SequenceDefinition;
+  /** Refused while an index takes values from it. */
+  dropSequence(name: string): void;
+  nextOf(sequence: string): Integer;
+  /** The next value is the one behind this; without one the sequence begins anew. */
+  setSequence(name: string, value?: Integer): void;
 }
 
 export interface OpenTransaction extends Transaction {
