@@ -1,7 +1,7 @@
 /** The command line of `npm run bench`: which suite, with which options. Pure. */
 import { parseArgs } from 'node:util';
 
-export const suiteNames = ['storage', 'growth', 'replication', 'start'] as const;
+export const suiteNames = ['storage', 'growth', 'replication', 'join', 'start'] as const;
 export type SuiteName = (typeof suiteNames)[number];
 
 export const competitors = ['tonearm', 'tarantool', 'redis'] as const;
@@ -37,6 +37,7 @@ Suites
   storage       one instance beside Tarantool and Redis: writes, reads, memory, recovery (default)
   growth        inserts and gets at growing numbers of rows, beside Tarantool
   replication   what followers cost a writer, beside Tarantool with an asynchronous replica
+  join          how long a new follower takes until it has all rows, beside a replica of Tarantool
   start         how long \`npm start\` takes until the first write
 
 Options

@@ -29,8 +29,7 @@ export async function buildTarget(
   const [port = 0] = ports;
   const folder = session.newFolder();
   const name = logMode === 'write' ? titles[id] : `${titles[id]} ${logMode}`;
-  // The measurements themselves insert too, several millions when they are long.
-  const rowsMax = 4 * rows + session.options.rounds * session.options.seconds * 2_000_000;
+  const rowsMax = rowsMaxOf(session, rows);
   switch (id) {
     case 'ours':
       return new Tonearm({ name, ports, folder, logMode, rowsMax });
@@ -42,4 +41,9 @@ export async function buildTarget(
       return new Tarantool({ name, port, folder, primaryIndex, logMode, rowsMax });
     }
   }
+}
+
+/** The measurements themselves insert too, several millions when they are long. */
+export function rowsMaxOf({ options }: Session, rows = options.rows): number {
+  return 4 * rows + Math.ceil(options.rounds * options.seconds * 2_000_000);
 }

@@ -69,6 +69,8 @@ export interface SuiteResult {
   readonly samples: unknown;
 }
 
+export type EarlierRatio = Pick<Comparison, 'id' | 'ratio'>;
+
 export interface RatioChange {
   readonly id: string;
   readonly title: string;
@@ -80,7 +82,7 @@ export interface RatioChange {
 
 /** Ratios of ratios: absolute figures of two days or machines do not compare, ratios to the same servers do. */
 export function compareRuns(
-  before: readonly Comparison[],
+  before: readonly EarlierRatio[],
   now: readonly Comparison[],
 ): readonly RatioChange[] {
   const earlier = new Map(before.map((comparison) => [comparison.id, comparison.ratio]));

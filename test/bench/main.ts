@@ -1,10 +1,12 @@
 /** `npm run bench`: see `--help`. Results go to stdout, what happens meanwhile to stderr. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, release } from 'node:os';
+import { z } from 'zod';
 import { type BenchOptions, help, parseArguments } from './arguments.ts';
-import { type Comparison, compareRuns, type SuiteResult } from './comparison.ts';
+import { compareRuns, type EarlierRatio, type SuiteResult } from './comparison.ts';
 import { runGrowth } from './growth.ts';
 import { installRedis } from './install-redis.ts';
+import { runJoin } from './join.ts';
 import { renderChanges, renderComparisons } from './render.ts';
 import { runReplication } from './replication.ts';
 import { Session } from './session.ts';
@@ -19,7 +21,16 @@ interface Report extends SuiteResult {
   readonly notes: readonly string[];
 }
 
-const suites = { storage: runStorage, growth: runGrowth, replication: runReplication } as const;
+const suites = {
+  storage: runStorage,
+  growth: runGrowth,
+  replication: runReplication,
+  join: runJoin,
+} as const;
+
+const earlierSchema = z.object({
+  comparisons: z.array(z.object({ id: z.string(), ratio: z.number().nullable() })),
+});
 
 async function measure(options: BenchOptions, suite: keyof typeof suites): Promise<Report> {
   await using session = await Session.start(options);
@@ -45,7 +56,7 @@ function endOnSignals(session: Session): void {
   }
 }
 
-function print(report: Report): void {
+function print(report: Report, earlier: readonly EarlierRatio[] | undefined): void {
   const { options, comparisons, notes } = report;
   const json = `${JSON.stringify(report, null, 2)}\n`;
   if (options.json !== undefined) writeFileSync(options.json, json);
@@ -55,17 +66,26 @@ function print(report: Report): void {
   }
   process.stdout.write(`\n${renderComparisons(comparisons)}`);
   for (const note of notes) process.stdout.write(`${note}\n`);
-  if (options.compare === undefined) return;
-  const earlier = JSON.parse(readFileSync(options.compare, 'utf8')) as {
-    readonly comparisons: readonly Comparison[];
-  };
-  process.stdout.write(`\n${renderChanges(compareRuns(earlier.comparisons, comparisons))}`);
+  if (earlier === undefined) return;
+  const changes = compareRuns(earlier, comparisons);
+  const table = renderChanges(changes);
+  process.stdout.write(`\n${changes.length === 0 ? 'No ratio is in both runs.\n' : table}`);
+}
+
+/** Read before anything is measured: a wrong file should not cost the time of a run. */
+function readEarlier(file: string): readonly EarlierRatio[] {
+  const parsed = earlierSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+  if (parsed.success) return parsed.data.comparisons;
+  throw new Error(`--compare takes a file that --json has written, and ${file} is none`, {
+    cause: parsed.error,
+  });
 }
 
 async function run(options: BenchOptions): Promise<void> {
   if (options.install) installRedis();
+  const earlier = options.compare === undefined ? undefined : readEarlier(options.compare);
   if (options.suite === 'start') await runStart(options);
-  else print(await measure(options, options.suite));
+  else print(await measure(options, options.suite), earlier);
 }
 
 const parsed = parseArguments(process.argv.slice(2));

@@ -6,11 +6,13 @@
  * must not take from another.
  */
 import { freePorts } from '../support/ports.ts';
+import { rowsMaxOf } from './build-target.ts';
 import { buildComparison, type Comparison, type SuiteResult } from './comparison.ts';
 import { renderFigure } from './render.ts';
+import { addReplica } from './replica.ts';
 import { describe, type Session } from './session.ts';
 import { orderOfRound } from './statistics.ts';
-import type { Sample, Shape, Subject } from './subject.ts';
+import type { Sample, Shape } from './subject.ts';
 import { Tarantool } from './targets/tarantool.ts';
 import type { Target } from './targets/target.ts';
 import { Tonearm } from './targets/tonearm.ts';
@@ -76,7 +78,8 @@ async function measure(session: Session, entrant: Entrant): Promise<Sample | und
   if (leader === undefined) return undefined;
   const replicas: Target[] = [];
   try {
-    if (entrant.server === 'tarantool') await addReplicas(session, { entrant, leader, replicas });
+    for (let count = 0; entrant.server === 'tarantool' && count < entrant.followers; count++)
+      replicas.push(await addReplica(session, leader));
     await leader.load(rows);
     return await leader.measure(shape, seconds);
   } catch (error) {
@@ -92,32 +95,10 @@ async function buildLeader(session: Session, entrant: Entrant): Promise<Target> 
   const ports = await freePorts(2 * (entrant.followers + 1));
   const [port = 0] = ports;
   const common = { name: nameOf(entrant), folder: session.newFolder(), logMode: 'write' } as const;
-  const rowsMax = 4 * session.options.rows + session.options.seconds * 2_000_000;
+  const rowsMax = rowsMaxOf(session);
   return entrant.server === 'tonearm'
     ? new Tonearm({ ...common, ports, rowsMax })
     : new Tarantool({ ...common, port, primaryIndex: 'TREE', rowsMax });
-}
-
-/** They are there when they answer with the leader's first row. */
-async function addReplicas(
-  session: Session,
-  what: { readonly entrant: Entrant; readonly leader: Subject; readonly replicas: Target[] },
-): Promise<void> {
-  const { entrant, leader, replicas } = what;
-  for (const port of await freePorts(entrant.followers)) {
-    const replica = new Tarantool({
-      name: `replica of ${nameOf(entrant)}`,
-      port,
-      folder: session.newFolder(),
-      ...{ primaryIndex: 'TREE', logMode: 'write' },
-      rowsMax: 4 * session.options.rows + session.options.seconds * 2_000_000,
-      leaderPort: leader.target.address.port,
-    });
-    replicas.push(replica);
-    await replica.start();
-    const first = { operation: 'get', connections: 1, depth: 1, count: 1, keys: 1 } as const;
-    await session.client.untilAnswered(replica.address, first);
-  }
 }
 
 function nameOf(entrant: Entrant): string {

@@ -79,9 +79,9 @@ export class Subject {
     return (performance.now() - beganAtMs) / 1000;
   }
 
-  async untilRowsAnswer(): Promise<void> {
+  async untilRowsAnswer(address = this.target.address): Promise<void> {
     const asked = { connections: 1, depth: ROWS_ASKED, count: ROWS_ASKED, keys: this.#rows };
-    await this.#client.untilAnswered(this.target.address, { operation: this.#get, ...asked });
+    await this.#client.untilAnswered(address, { operation: this.#get, ...asked });
   }
 
   async close(): Promise<void> {

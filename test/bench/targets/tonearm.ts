@@ -20,6 +20,8 @@ export interface TonearmOptions {
   readonly folder: string;
   readonly logMode: 'write' | 'fsync';
   readonly rowsMax: number;
+  /** Followers are started by `addFollowers`, not with the leader. */
+  readonly hasFollowersLater?: boolean;
 }
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -48,9 +50,12 @@ export class Tonearm implements Target {
   readonly protocol = 'iproto';
   readonly #instances: readonly TonearmInstance[];
   readonly #leader: TonearmInstance;
+  /** Those that the cluster has. */
+  #present: readonly TonearmInstance[];
   #stateboard: Stateboard | undefined;
 
-  constructor({ name, ports, folder, logMode, rowsMax }: TonearmOptions) {
+  constructor(options: TonearmOptions) {
+    const { name, ports, folder, logMode, rowsMax } = options;
     this.name = name;
     const numbers = Array.from({ length: ports.length / 2 }, (_, index) => index);
     this.#instances = numbers.map((index) => {
@@ -61,39 +66,32 @@ export class Tonearm implements Target {
     const [leader] = this.#instances;
     if (leader === undefined) throw new Error(`${name} has no instance: its ports are missing`);
     this.#leader = leader;
+    this.#present = options.hasFollowersLater === true ? [leader] : this.#instances;
     this.address = { port: leader.options.port, user: 'admin', password: COOKIE };
   }
 
   async start(): Promise<void> {
     if (this.#instances.length > 1) this.#stateboard ??= await startStateboard();
-    for (const instance of this.#instances) instance.start();
+    for (const instance of this.#present) instance.start();
   }
 
   async prepare(): Promise<void> {
-    const statuses = await Promise.all(this.#instances.map((instance) => instance.unconfigured()));
-    const uuids = statuses.map(({ uuid }) => uuid);
-    const servers = this.#instances.map(({ options }, index) => [
-      uuids[index],
-      {
-        uri: `127.0.0.1:${options.port}`,
-        http_uri: `127.0.0.1:${options.httpPort}`,
-        alias: options.name,
-        replicaset_uuid: SET_UUID,
-      },
-    ]);
-    const provider = this.#stateboard?.provider('bench');
-    const roles = provider === undefined ? [] : ['failover-coordinator'];
-    const set = { alias: 'bench', roles: [...roles, 'bench.employees'], failover_priority: uuids };
-    const topology = {
-      servers: Object.fromEntries(servers) as unknown,
-      replicasets: { [SET_UUID]: set },
-      failover:
-        provider === undefined
-          ? { mode: 'disabled' }
-          : { mode: 'stateful', state_provider: provider },
-    };
-    await this.#leader.request('PATCH', '/admin/config', { sections: { topology } });
-    await waitUntil(`${this.name} is writable`, () => this.#isSettled(), PATIENCE_MS);
+    await Promise.all(this.#present.map((instance) => instance.unconfigured()));
+    await this.#configure();
+  }
+
+  /** Resolves when they are in sync with the leader. */
+  async addFollowers(): Promise<void> {
+    const followers = this.#instances.filter((instance) => !this.#present.includes(instance));
+    for (const instance of followers) instance.start();
+    await Promise.all(followers.map((instance) => instance.unconfigured()));
+    this.#present = this.#instances;
+    await this.#configure();
+  }
+
+  get followerAddresses(): readonly Address[] {
+    const followers = this.#instances.filter((instance) => instance !== this.#leader);
+    return followers.map(({ options }) => ({ ...this.address, port: options.port }));
   }
 
   async stop(): Promise<void> {
@@ -120,11 +118,38 @@ export class Tonearm implements Target {
     return residentBytesOf(this.#leader.dataPid);
   }
 
+  async #configure(): Promise<void> {
+    const statuses = await Promise.all(this.#present.map((instance) => instance.status()));
+    const uuids = statuses.map(({ uuid }) => uuid);
+    const servers = this.#present.map(({ options }, index) => [
+      uuids[index],
+      {
+        uri: `127.0.0.1:${options.port}`,
+        http_uri: `127.0.0.1:${options.httpPort}`,
+        alias: options.name,
+        replicaset_uuid: SET_UUID,
+      },
+    ]);
+    const provider = this.#stateboard?.provider('/bench');
+    const roles = provider === undefined ? [] : ['failover-coordinator'];
+    const set = { alias: 'bench', roles: [...roles, 'bench.employees'], failover_priority: uuids };
+    const topology = {
+      servers: Object.fromEntries(servers) as unknown,
+      replicasets: { [SET_UUID]: set },
+      failover:
+        provider === undefined
+          ? { mode: 'disabled' }
+          : { mode: 'stateful', state_provider: provider },
+    };
+    await this.#leader.request('PATCH', '/admin/config', { sections: { topology } });
+    await waitUntil(`${this.name} is settled`, () => this.#isSettled(), PATIENCE_MS);
+  }
+
   /** The leader takes writes, and everybody is in sync with it. */
   async #isSettled(): Promise<boolean> {
     const { state, replicaSet } = await this.#leader.status();
     const isWritable = state === 'RolesConfigured' && replicaSet?.writable === true;
-    return isWritable && replicaSet.inSync.length === this.#instances.length;
+    return isWritable && replicaSet.inSync.length === this.#present.length;
   }
 }
 
