@@ -142,12 +142,11 @@ export class Tonearm implements Target {
           : { mode: 'stateful', state_provider: provider },
     };
     await this.#leader.request('PATCH', '/admin/config', { sections: { topology } });
-    await waitUntil(`${this.name} is settled`, () => this.#isSettled(), PATIENCE_MS);
+    await this.#leader.comesTo('a leader with its followers', (status) => this.#isSettled(status));
   }
 
   /** The leader takes writes, and everybody is in sync with it. */
-  async #isSettled(): Promise<boolean> {
-    const { state, replicaSet } = await this.#leader.status();
+  #isSettled({ state, replicaSet }: InstanceStatus): boolean {
     const isWritable = state === 'RolesConfigured' && replicaSet?.writable === true;
     return isWritable && replicaSet.inSync.length === this.#present.length;
   }
@@ -213,12 +212,21 @@ class TonearmInstance {
     await waitUntil(`${this.options.name} has ended`, () => !pids.some(isAlive), PATIENCE_MS);
   }
 
-  async unconfigured(): Promise<InstanceStatus> {
-    const probe = async (): Promise<InstanceStatus | undefined> => {
+  async unconfigured(): Promise<void> {
+    await this.comesTo('an instance without a config', ({ state }) => state === 'Unconfigured');
+  }
+
+  /** Throws at once when it cannot come to that any more. */
+  async comesTo(what: string, isThere: (status: InstanceStatus) => boolean): Promise<void> {
+    const probe = async (): Promise<InstanceStatus | 'ended' | undefined> => {
+      if (!this.#running.isRunning) return 'ended';
       const status = await this.status();
-      return status.state === 'Unconfigured' ? status : undefined;
+      return isThere(status) || status.error !== null ? status : undefined;
     };
-    return waitUntil(`${this.options.name} waits for its config`, probe, PATIENCE_MS);
+    const last = await waitUntil(`${this.options.name} is ${what}`, probe, PATIENCE_MS);
+    this.#running.assertRunning();
+    if (last !== 'ended' && !isThere(last))
+      throw new Error(`${this.options.name} is in state ${last.state}: ${String(last.error)}`);
   }
 
   async status(): Promise<InstanceStatus> {
