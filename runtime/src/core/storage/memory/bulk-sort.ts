@@ -1,0 +1,114 @@
+/** Sorts the handles of a whole index: by prefix, a radix sort of the bits, then equal prefixes by their bytes. */
+import type { KeyOrder } from './key-order.ts';
+
+const DIGIT_BITS = 11;
+const DIGITS = 1 << DIGIT_BITS;
+const PASSES = 6;
+
+export function sortedEntries(
+  handles: Uint32Array,
+  order: KeyOrder,
+): { readonly prefixes: Float64Array; readonly sorted: Uint32Array } {
+  const prefixes = new Float64Array(handles.length);
+  for (let i = 0; i < handles.length; i++) prefixes[i] = order.prefixOf(handles[i] as number);
+  const sorted = Uint32Array.from(handles);
+  if (!isAscending(prefixes)) sortByPrefix(prefixes, sorted);
+  sortTies(prefixes, sorted, order);
+  return { prefixes, sorted };
+}
+
+function isAscending(prefixes: Float64Array): boolean {
+  for (let i = 1; i < prefixes.length; i++) {
+    if ((prefixes[i] as number) < (prefixes[i - 1] as number)) return false;
+  }
+  return true;
+}
+
+/** The bits of a double, turned so that their order as an unsigned integer is that of the numbers. */
+function sortByPrefix(prefixes: Float64Array, handles: Uint32Array): void {
+  const count = prefixes.length;
+  const words = new Uint32Array(prefixes.buffer, prefixes.byteOffset, 2 * count);
+  let lows = new Uint32Array(count);
+  let highs = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    // Minus zero and zero are equal.
+    const isZero = prefixes[i] === 0;
+    const low = isZero ? 0 : (words[2 * i] as number);
+    const high = isZero ? 0 : (words[2 * i + 1] as number);
+    const isNegative = high >>> 31 === 1;
+    lows[i] = isNegative ? ~low : low;
+    highs[i] = isNegative ? ~high : high | 0x8000_0000;
+  }
+  let own = handles.slice();
+  let [nextLows, nextHighs, nextOwn] = [
+    new Uint32Array(count),
+    new Uint32Array(count),
+    new Uint32Array(count),
+  ];
+  const starts = new Uint32Array(DIGITS);
+  for (let pass = 0; pass < PASSES; pass++) {
+    if (!countDigits(lows, highs, pass, starts)) continue;
+    for (let i = 0; i < count; i++) {
+      const digit = digitOf(lows[i] as number, highs[i] as number, pass);
+      const to = starts[digit] as number;
+      starts[digit] = to + 1;
+      nextLows[to] = lows[i] as number;
+      nextHighs[to] = highs[i] as number;
+      nextOwn[to] = own[i] as number;
+    }
+    [lows, nextLows] = [nextLows, lows];
+    [highs, nextHighs] = [nextHighs, highs];
+    [own, nextOwn] = [nextOwn, own];
+  }
+  handles.set(own);
+  for (let i = 0; i < count; i++) {
+    const isNegative = (highs[i] as number) >>> 31 === 0;
+    words[2 * i] = isNegative ? ~(lows[i] as number) : (lows[i] as number);
+    words[2 * i + 1] = isNegative ? ~(highs[i] as number) : (highs[i] as number) & 0x7fff_ffff;
+  }
+}
+
+/** Where each digit begins in the next order; false when all are equal. */
+function countDigits(
+  lows: Uint32Array,
+  highs: Uint32Array,
+  pass: number,
+  starts: Uint32Array,
+): boolean {
+  starts.fill(0);
+  for (let i = 0; i < lows.length; i++) {
+    const digit = digitOf(lows[i] as number, highs[i] as number, pass);
+    starts[digit] = (starts[digit] as number) + 1;
+  }
+  let sum = 0;
+  for (let digit = 0; digit < DIGITS; digit++) {
+    const count = starts[digit] as number;
+    if (count === lows.length) return false;
+    starts[digit] = sum;
+    sum += count;
+  }
+  return true;
+}
+
+function digitOf(low: number, high: number, pass: number): number {
+  const shift = pass * DIGIT_BITS;
+  if (shift >= 32) return (high >>> (shift - 32)) & (DIGITS - 1);
+  const fromLow = low >>> shift;
+  // The digit that lies across both words.
+  const fromHigh = shift + DIGIT_BITS > 32 ? high << (32 - shift) : 0;
+  return (fromLow | fromHigh) & (DIGITS - 1);
+}
+
+function sortTies(prefixes: Float64Array, handles: Uint32Array, order: KeyOrder): void {
+  let start = 0;
+  for (let i = 1; i <= prefixes.length; i++) {
+    if (i < prefixes.length && prefixes[i] === prefixes[start]) continue;
+    if (i - start > 1) {
+      handles.subarray(start, i).sort((a, b) => {
+        order.probeHandle(b);
+        return order.compare(a);
+      });
+    }
+    start = i;
+  }
+}

@@ -1,0 +1,22 @@
+/** Rows of release 0.1, which wrote UUIDs as text, become those of today when they are read. */
+import { decode } from '../../msgpack/decode.ts';
+import { MsgpackWriter } from '../../msgpack/encode.ts';
+import { encodeTuple } from '../../schema/tuple-bytes.ts';
+import type { Tuple } from '../../schema/values.ts';
+import type { MemorySpace } from './memory-space.ts';
+import { MISSING } from './raw-values.ts';
+
+/** The fields were located in `bytes`. */
+export function isOfEarlierFormat({ check }: MemorySpace, bytes: Uint8Array): boolean {
+  for (const field of check.uuidFields) {
+    const at = check.positions[field] ?? MISSING;
+    if (at !== MISSING && bytes[at] !== 0xc0 && bytes[at] !== 0xd8) return true;
+  }
+  return false;
+}
+
+export function ofPresentFormat(space: MemorySpace, bytes: Uint8Array, at: number): Uint8Array {
+  const writer = new MsgpackWriter();
+  encodeTuple(space.definition, decode(bytes, at) as Tuple, writer);
+  return writer.take();
+}

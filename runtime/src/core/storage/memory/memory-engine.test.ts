@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { ClusterError } from '../../errors.ts';
+import type { Engine, IteratorType, Transaction } from '../engine.ts';
+import { ReferenceEngine } from '../reference-engine.ts';
+import { MemoryEngine } from './memory-engine.ts';
+
+/** What a step gives, or the code of its refusal. */
+function attempt(work: () => unknown): unknown {
+  try {
+    return { result: work() };
+  } catch (error) {
+    if (error instanceof ClusterError) return { code: error.code };
+    throw error;
+  }
+}
+
+const format = [
+  { name: 'id', type: 'unsigned' },
+  { name: 'name', type: 'string' },
+  { name: 'n', type: 'integer', isNullable: true },
+  { name: 'x', type: 'number', isNullable: true },
+  { name: 'key', type: 'uuid', isNullable: true },
+  { name: 'blob', type: 'varbinary', isNullable: true },
+  { name: 'flag', type: 'boolean', isNullable: true },
+  { name: 'any', type: 'any' },
+] as const;
+
+const indexes = [
+  { name: 'name', unique: false, parts: ['name'] },
+  { name: 'n', unique: true, parts: ['n'] },
+  { name: 'n_name', unique: false, parts: ['n', 'name'] },
+  { name: 'x', unique: false, parts: ['x'] },
+  { name: 'key', unique: false, parts: ['key', 'flag'] },
+  { name: 'blob', unique: true, parts: ['blob', 'name'] },
+  { name: 'flag', unique: false, parts: ['flag', 'x'] },
+] as const;
+
+const primaries = [['id'], ['name'], ['name', 'id'], ['id', 'name']] as const;
+
+const text = fc.oneof(
+  fc.constantFrom('', 'a', 'ab', 'abcdefg', 'abcdefgh', 'abcdefgi', 'é', '\u{1f600}'),
+  fc.string({ maxLength: 3 }),
+);
+const integer = fc.oneof(
+  fc.integer({ min: -3, max: 3 }),
+  fc.maxSafeInteger(),
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+  fc.constantFrom(2 ** 53 - 1, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 63n + 1n, -(2n ** 53n) - 1n),
+);
+const nullable = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> =>
+  fc.option(arbitrary, { nil: null, freq: 4 });
+const uuid = fc.constantFrom(
+  '00000000-0000-4000-8000-000000000001',
+  '00000000-0000-4000-8000-000000000002',
+  'ffffffff-0000-4000-8000-000000000001',
+);
+const tuple = fc.tuple(
+  fc.oneof(fc.integer({ min: 0, max: 30 }), fc.constant(-1)),
+  text,
+  nullable(integer),
+  nullable(fc.oneof(integer, fc.double({ noNaN: true }))),
+  nullable(uuid),
+  nullable(fc.uint8Array({ maxLength: 3 })),
+  nullable(fc.boolean()),
+  fc.constantFrom(null, 1, 'x', [1, { a: 2 }]),
+);
+const iterator = fc.constantFrom<IteratorType>('EQ', 'REQ', 'GE', 'GT', 'LE', 'LT', 'ALL');
+
+type Step = (transaction: Transaction) => unknown;
+
+const indexName = fc.constantFrom(...indexes.map(({ name }) => name), 'pk');
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: tuple.map((row): Step => (tx) => tx.insert('space', row)) },
+  { weight: 4, arbitrary: tuple.map((row): Step => (tx) => tx.replace('space', row)) },
+  {
+    weight: 3,
+    arbitrary: tuple.map((row): Step => (tx) => tx.delete('space', keyOf(tx, 'pk', row))),
+  },
+  {
+    weight: 2,
+    arbitrary: tuple.map((row): Step => (tx) => tx.get('space', keyOf(tx, 'pk', row))),
+  },
+  {
+    weight: 6,
+    arbitrary: fc
+      .record({
+        index: indexName,
+        row: tuple,
+        parts: fc.integer({ min: 0, max: 2 }),
+        iterator,
+        limit: fc.integer({ min: 0, max: 5 }),
+        offset: fc.integer({ min: 0, max: 2 }),
+        after: fc.option(tuple, { nil: undefined, freq: 3 }),
+      })
+      .map(
+        ({ index, row, parts, after, ...options }): Step =>
+          (tx) =>
+            tx.select('space', keyOf(tx, index, row).slice(0, parts), {
+              index,
+              ...options,
+              ...(after === undefined ? {} : { after }),
+            }),
+      ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(...indexes).map(
+      (index): Step =>
+        (tx) => {
+          tx.createIndex('space', index);
+        },
+    ),
+  },
+  { weight: 1, arbitrary: indexName.map((name): Step => (tx) => tx.dropIndex('space', name)) },
+);
+
+function keyOf(tx: Transaction, index: string, row: readonly unknown[]): readonly unknown[] {
+  const definition = tx.space('space')?.indexes.find(({ name }) => name === index);
+  return (definition?.parts ?? []).map(({ field }) => row[field]);
+}
+
+function run<T>(engine: Engine, work: (transaction: Transaction) => T, isKept = true): T {
+  const transaction = engine.begin();
+  const result = work(transaction);
+  if (isKept) transaction.commit();
+  else transaction.rollback();
+  return result;
+}
+
+function content(engine: Engine): unknown {
+  return run(
+    engine,
+    (tx) =>
+      tx.spaces().map((space) => ({
+        space,
+        indexes: space.indexes.map((index) => tx.select(space.name, [], { index: index.name })),
+      })),
+    false,
+  );
+}
+
+function create(engine: Engine, primary: readonly string[]): void {
+  run(engine, (tx) => {
+    tx.createSpace('space', { format });
+    tx.createIndex('space', { name: 'pk', parts: primary });
+  });
+}
+
+const history = fc.array(
+  fc.record({ steps: fc.array(step, { minLength: 1, maxLength: 8 }), isKept: fc.boolean() }),
+  { maxLength: 25 },
+);
+
+describe('the memory engine', () => {
+  it('does what the reference engine does, in every history', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...primaries), history, (primary, transactions) => {
+        const engine = new MemoryEngine();
+        const oracle = new ReferenceEngine();
+        const follower = new MemoryEngine();
+        create(engine, primary);
+        create(oracle, primary);
+        follower.apply(engine.rows.take().payload);
+        for (const { steps, isKept } of transactions) {
+          const outcomes = (target: Engine): unknown =>
+            run(target, (tx) => steps.map((each) => attempt(() => each(tx))), isKept);
+          assert.deepEqual(outcomes(engine), outcomes(oracle));
+          follower.apply(engine.rows.take().payload);
+        }
+        assert.deepEqual(content(engine), content(oracle));
+        assert.deepEqual(content(follower), content(oracle));
+        assert.deepEqual(content(reloaded(engine)), content(oracle));
+      }),
+      { numRuns: Number(process.env['RUNS'] ?? 1000) },
+    );
+  });
+
+  it('keeps many rows in order in all indexes while they come and go', () => {
+    const engine = new MemoryEngine();
+    const oracle = new ReferenceEngine();
+    for (const target of [engine, oracle]) {
+      create(target, ['id']);
+      run(target, (tx) => {
+        for (const index of indexes.slice(0, 3)) tx.createIndex('space', index);
+      });
+      const ids = (n: number): number => (n * 7919) % 20_011;
+      run(target, (tx) => {
+        for (let n = 0; n < 20_000; n++) tx.insert('space', [ids(n), `name ${n % 50}`, n]);
+      });
+      run(target, (tx) => {
+        for (let n = 0; n < 20_000; n++) if (n % 16 !== 3) tx.delete('space', [ids(n)]);
+      });
+      run(target, (tx) => {
+        for (let n = 0; n < 5_000; n++) tx.replace('space', [n, 'again', null]);
+      });
+    }
+    assert.deepEqual(content(engine), content(oracle));
+    run(engine, (tx) => {
+      for (const row of tx.select('space', [])) tx.delete('space', [row[0]]);
+    });
+    assert.equal(engine.memory.arena.tupleBytes, 0);
+    assert.equal(engine.memory.arena.usedBytes, 0);
+  });
+
+  it('gives its memory back when spaces are dropped', () => {
+    const engine = new MemoryEngine();
+    create(engine, ['id']);
+    run(engine, (tx) => {
+      for (let n = 0; n < 5_000; n++) tx.insert('space', [n, 'x'.repeat(n % 700)]);
+    });
+    assert.ok(engine.memory.budget.usedBytes > 1_000_000);
+    run(engine, (tx) => tx.dropSpace('space'));
+    while (engine.collectGarbage());
+    assert.equal(engine.memory.arena.tupleBytes, 0);
+    assert.equal(engine.memory.budget.usedBytes, 0);
+  });
+
+  it('refuses writes before its memory is full, and takes deletes', () => {
+    const engine = new MemoryEngine({ memoryBytes: 8 * 1024 * 1024 });
+    create(engine, ['id']);
+    let rows = 0;
+    const fill = (): unknown =>
+      run(engine, (tx) => tx.insert('space', [rows++, 'x'.repeat(5_000)]));
+    assert.throws(
+      () => {
+        for (;;) fill();
+      },
+      (error: unknown) => error instanceof ClusterError && error.code === 'MEMORY_FULL',
+    );
+    assert.ok(rows > 1_000);
+  });
+
+  it('stores tuples of every size, and finds their pages again', () => {
+    const engine = new MemoryEngine();
+    create(engine, ['id']);
+    const sizes = [0, 1, 100, 4_000, 65_000, 66_000, 300_000, 1_000_000, 5_000_000];
+    for (let round = 0; round < 3; round++) {
+      run(engine, (tx) => {
+        sizes.forEach((size, n) => tx.replace('space', [n, 'x'.repeat(size)]));
+      });
+    }
+    const found = run(engine, (tx) => tx.select('space', []).map((row) => String(row[1]).length));
+    assert.deepEqual(found, sizes);
+    run(engine, (tx) => sizes.forEach((_, n) => tx.delete('space', [n])));
+    assert.equal(engine.memory.arena.usedBytes, 0);
+  });
+});
+
+/** Another engine from a scan in small parts. */
+function reloaded(engine: MemoryEngine): MemoryEngine {
+  const copy = new MemoryEngine();
+  copy.beginLoad();
+  let part = engine.scan(undefined, 100);
+  copy.apply(part.payload);
+  while (part.next !== undefined) {
+    part = engine.scan(part.next, 100);
+    copy.apply(part.payload);
+  }
+  copy.endLoad();
+  return copy;
+}

@@ -1,0 +1,147 @@
+/** One index of a space: a tree of all its tuples, and a hash beside it where full keys can be found by one. */
+import type { IndexDefinition, SpaceDefinition } from '../../schema/space-definition.ts';
+import type { Arena } from './arena.ts';
+import { sortedEntries } from './bulk-sort.ts';
+import { KeyHash } from './key-hash.ts';
+import { KeyOrder } from './key-order.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { isHashable } from './raw-hash.ts';
+import { Tree } from './tree.ts';
+import { KeyCheck } from './tuple-check.ts';
+
+export interface IndexMemory {
+  readonly arena: Arena;
+  readonly budget: MemoryBudget;
+}
+
+export class MemoryIndex {
+  readonly definition: IndexDefinition;
+  readonly order: KeyOrder;
+  readonly tree: Tree;
+  readonly keys: KeyCheck;
+  readonly #hash: KeyHash | undefined;
+  readonly #mayHaveNil: boolean;
+  readonly #mayExclude: boolean;
+
+  constructor(memory: IndexMemory, space: SpaceDefinition, definition: IndexDefinition) {
+    const { arena, budget } = memory;
+    this.definition = definition;
+    this.order = new KeyOrder(arena, definition, space.indexes[0] ?? definition);
+    this.tree = new Tree(this.order, budget);
+    this.keys = new KeyCheck(space, definition);
+    this.#mayHaveNil = definition.parts.some((part) => part.isNullable);
+    this.#mayExclude = definition.parts.some((part) => part.excludeNull === true);
+    // A secondary index gets one where it is asked for; reads by primary key are what most are.
+    const isWanted = definition.id === 0 || definition.type === 'hash';
+    this.#hash =
+      isWanted && isHashable(definition)
+        ? new KeyHash(budget)
+        : undefined;
+  }
+
+  get size(): number {
+    return this.tree.size;
+  }
+
+  get usedBytes(): number {
+    return this.tree.usedBytes + (this.#hash?.usedBytes ?? 0);
+  }
+
+  dispose(): void {
+    this.tree.dispose();
+    this.#hash?.dispose();
+  }
+
+  /** The tuple with a full key; 0 when there is none. Only of a unique index. */
+  findKey(bytes: Uint8Array, keyAt: number): number {
+    this.order.probeKey(bytes, keyAt, this.order.ownParts);
+    return this.#find();
+  }
+
+  /** The tuple with the key of another one, whose fields begin at `positions`. */
+  findSame(bytes: Uint8Array, positions: Int32Array): number {
+    const { order } = this;
+    order.probeTuple(bytes, positions);
+    if (this.#mayHaveNil && order.hasNil()) return 0;
+    if (this.definition.id !== 0) order.narrowToOwnParts();
+    return this.#find();
+  }
+
+  /** Does a stored tuple equal what is looked for? */
+  equals(handle: number): boolean {
+    return this.order.compare(handle) === 0;
+  }
+
+  add(handle: number): void {
+    this.order.probeHandle(handle);
+    this.addProbed(handle);
+  }
+
+  /** Adds a tuple that was probed with all its fields. */
+  addProbed(handle: number): void {
+    if (this.#mayExclude && this.order.isExcluded()) return;
+    this.tree.insert(handle);
+    this.#hash?.add(this.order.hashOfProbe(), handle);
+  }
+
+  remove(handle: number): void {
+    this.order.probeHandle(handle);
+    if (this.tree.remove()) this.#hash?.remove(this.order.hashOfProbe(), handle);
+  }
+
+  /** Puts a tuple whose fields begin at `positions` in the place of another. */
+  exchange(bytes: Uint8Array, positions: Int32Array, from: number, to: number): void {
+    const { order } = this;
+    order.probeTuple(bytes, positions);
+    if (order.compare(from) === 0) {
+      if (this.tree.exchange(to)) this.#hash?.exchange(order.hashOfProbe(), from, to);
+      return;
+    }
+    this.remove(from);
+    order.probeTuple(bytes, positions);
+    this.addProbed(to);
+  }
+
+  /** Fills the index, which is empty; gives a tuple whose key an earlier one has, if there is one. */
+  load(handles: Uint32Array): number {
+    const { order } = this;
+    const included = this.#mayExclude ? handles.filter((handle) => this.#includes(handle)) : handles;
+    const { prefixes, sorted } = sortedEntries(included, order);
+    const duplicate = this.definition.unique ? this.#duplicate(sorted) : 0;
+    if (duplicate !== 0) return duplicate;
+    this.tree.load(prefixes, sorted);
+    if (this.#hash !== undefined) {
+      for (const handle of sorted) this.#hash.add(order.hashOf(handle), handle);
+    }
+    return 0;
+  }
+
+  #includes(handle: number): boolean {
+    this.order.probeHandle(handle);
+    return !this.order.isExcluded();
+  }
+
+  #duplicate(sorted: Uint32Array): number {
+    for (let i = 1; i < sorted.length; i++) {
+      this.order.probeHandle(sorted[i - 1] as number);
+      if (this.#mayHaveNil && this.order.hasNil()) continue;
+      this.order.narrowToOwnParts();
+      if (this.order.compare(sorted[i] as number) === 0) return sorted[i] as number;
+    }
+    return 0;
+  }
+
+  #find(): number {
+    if (this.#hash !== undefined) return this.#hash.find(this.order.hashOfProbe(), this);
+    return this.#seek();
+  }
+
+  #seek(): number {
+    this.tree.seek(false, place);
+    const handle = this.tree.handleAt(place);
+    return handle !== 0 && this.order.compare(handle) === 0 ? handle : 0;
+  }
+}
+
+/** Filled anew by each search. */
+const place = { leaf: 0, slot: 0 };

@@ -1,0 +1,221 @@
+/**
+ * A space: its indexes and the tuples that they share.
+ *
+ * A write first finds everything that may refuse it, then changes the indexes one after another: nothing fails half
+ * way. Tuples are never changed in place; who takes one out decides when its memory is free.
+ */
+import { ClusterError } from '../../errors.ts';
+import { errorNumber } from '../../iproto/error-numbers.ts';
+import type { IndexDefinition, SpaceDefinition } from '../../schema/space-definition.ts';
+import { type IndexMemory, MemoryIndex } from './memory-index.ts';
+import { TupleCheck } from './tuple-check.ts';
+
+export class MemorySpace {
+  readonly id: number;
+  readonly name: string;
+  /** The tuple that the last `put` took the place of; 0 when there was none. */
+  previous = 0;
+  readonly #memory: IndexMemory;
+  #definition: SpaceDefinition;
+  #indexes: readonly MemoryIndex[] = [];
+  #check: TupleCheck;
+  /** While it is loaded only the primary index is filled. */
+  #isLoading: boolean;
+
+  constructor(memory: IndexMemory, definition: SpaceDefinition, isLoading = false) {
+    this.#memory = memory;
+    this.id = definition.id;
+    this.name = definition.name;
+    this.#definition = { ...definition, indexes: [] };
+    this.#check = new TupleCheck(this.#definition);
+    this.#isLoading = isLoading;
+    for (const index of definition.indexes) this.createIndex(index);
+  }
+
+  get definition(): SpaceDefinition {
+    return this.#definition;
+  }
+
+  get indexes(): readonly MemoryIndex[] {
+    return this.#indexes;
+  }
+
+  get size(): number {
+    return this.#indexes[0]?.size ?? 0;
+  }
+
+  get indexBytes(): number {
+    return this.#indexes.reduce((sum, index) => sum + index.usedBytes, 0);
+  }
+
+  get check(): TupleCheck {
+    return this.#check;
+  }
+
+  primary(): MemoryIndex {
+    return this.#indexes[0] ?? this.#refuseIndex('has no index yet', 0);
+  }
+
+  indexById(id: number): MemoryIndex {
+    if (id === 0) return this.primary();
+    const index = this.#indexes.find(({ definition }) => definition.id === id);
+    return index ?? this.#refuseIndex(`has no index of number ${id}`, id);
+  }
+
+  indexByName(name: string | undefined): MemoryIndex {
+    if (name === undefined) return this.primary();
+    const index = this.#indexes.find(({ definition }) => definition.name === name);
+    return index ?? this.#refuseIndex(`has no index "${name}"`, name);
+  }
+
+  /** Refuses duplicates among the tuples that are there; nothing has happened then. */
+  createIndex(definition: IndexDefinition): void {
+    const indexes = [...this.#definition.indexes, definition].toSorted((a, b) => a.id - b.id);
+    const next = { ...this.#definition, indexes };
+    const index = new MemoryIndex(this.#memory, next, definition);
+    if (this.size > 0 && !this.#isLoading) {
+      const check = new TupleCheck(next);
+      const handles = this.handles();
+      this.#checkAll(handles, check);
+      const duplicate = index.load(handles);
+      if (duplicate !== 0) {
+        index.dispose();
+        this.#refuseDuplicate(index);
+      }
+    }
+    this.#setIndexes(next, [...this.#indexes, index]);
+  }
+
+  /** Gives the index away, as it is. */
+  dropIndex(id: number): MemoryIndex {
+    const dropped = this.indexById(id);
+    const indexes = this.#definition.indexes.filter((index) => index.id !== id);
+    this.#setIndexes(
+      { ...this.#definition, indexes },
+      this.#indexes.filter((index) => index !== dropped),
+    );
+    return dropped;
+  }
+
+  /** An index that was dropped in the same transaction comes back. */
+  restoreIndex(index: MemoryIndex): void {
+    const indexes = [...this.#definition.indexes, index.definition].toSorted((a, b) => a.id - b.id);
+    this.#setIndexes({ ...this.#definition, indexes }, [...this.#indexes, index]);
+  }
+
+  endLoad(): void {
+    this.#isLoading = false;
+    const handles = this.size > 0 ? this.handles() : new Uint32Array();
+    for (const index of this.#indexes.slice(1)) index.load(handles);
+  }
+
+  /** All tuples in primary order. */
+  handles(): Uint32Array {
+    const { tree } = this.primary();
+    const handles = new Uint32Array(tree.size);
+    const place = { leaf: 0, slot: 0 };
+    tree.toStart(place);
+    for (let i = 0; i < handles.length; i++) {
+      handles[i] = tree.handleAt(place);
+      tree.forward(place);
+    }
+    return handles;
+  }
+
+  /**
+   * Stores a tuple that was checked or located: its handle. `isInsert` refuses one with the same primary key; `isNew`
+   * asks for memory and for duplicates, which rows of the log need not.
+   */
+  put(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    options: { readonly isInsert: boolean; readonly isNew: boolean },
+  ): number {
+    const { positions } = this.#check;
+    const indexes = this.#indexes;
+    const primary = this.primary();
+    const previous = primary.findSame(bytes, positions);
+    if (previous !== 0 && options.isInsert) this.#refuseDuplicate(primary);
+    if (options.isNew) this.#refuseBefore(bytes, end - at, previous);
+    const handle = this.#memory.arena.store(bytes, at, end);
+    this.previous = previous;
+    const count = this.#isLoading ? 1 : indexes.length;
+    for (let i = 0; i < count; i++) {
+      const index = indexes[i] as MemoryIndex;
+      if (previous === 0) {
+        // The primary index was probed when it was asked for the same key.
+        if (i > 0) index.order.probeTuple(bytes, positions);
+        index.addProbed(handle);
+      } else index.exchange(bytes, positions, previous, handle);
+    }
+    return handle;
+  }
+
+  /** Refuses an update of a tuple to one with another primary key, which was located. */
+  requireSamePrimary(handle: number, bytes: Uint8Array): void {
+    const { order, definition } = this.primary();
+    order.probeTuple(bytes, this.#check.positions);
+    if (order.compare(handle) === 0) return;
+    throw new ClusterError('TUPLE_INVALID', {
+      field: this.#definition.format[definition.parts[0]?.field ?? 0]?.name ?? '[0]',
+      message: `An update of "${this.name}" must not change the primary key.`,
+      protocolNumber: errorNumber.CANT_UPDATE_PRIMARY_KEY,
+    });
+  }
+
+  /** Takes a tuple out of all indexes; its memory stays. */
+  remove(handle: number): void {
+    const count = this.#isLoading ? 1 : this.#indexes.length;
+    for (let i = 0; i < count; i++) (this.#indexes[i] as MemoryIndex).remove(handle);
+  }
+
+  /** Puts a tuple that was taken out back. */
+  restore(handle: number): void {
+    for (const index of this.#indexes) index.add(handle);
+  }
+
+  #refuseBefore(bytes: Uint8Array, size: number, previous: number): void {
+    const { positions } = this.#check;
+    for (let i = 1; i < this.#indexes.length; i++) {
+      const index = this.#indexes[i] as MemoryIndex;
+      if (!index.definition.unique) continue;
+      const found = index.findSame(bytes, positions);
+      if (found !== 0 && found !== previous) this.#refuseDuplicate(index);
+    }
+    if (!this.#memory.arena.hasRoomFor(size)) this.#memory.budget.refuse(this.name);
+  }
+
+  /** Tuples that are there must fit what an index demands of fields that had no type before. */
+  #checkAll(handles: Uint32Array, check: TupleCheck): void {
+    const { arena } = this.#memory;
+    for (const handle of handles) {
+      const start = arena.startOf(handle);
+      check.check(arena.chunkOf(handle), start, start + arena.sizeOf(handle));
+    }
+  }
+
+  #setIndexes(definition: SpaceDefinition, indexes: readonly MemoryIndex[]): void {
+    this.#definition = definition;
+    this.#indexes = indexes.toSorted((a, b) => a.definition.id - b.definition.id);
+    this.#check = new TupleCheck(definition);
+  }
+
+  #refuseDuplicate({ definition }: MemoryIndex): never {
+    throw new ClusterError('DUPLICATE_KEY', {
+      message:
+        `Space "${this.name}" has a row with the same key in the unique index ` +
+        `"${definition.name}".`,
+      details: { space: this.name, index: definition.name },
+      protocolNumber: errorNumber.TUPLE_FOUND,
+    });
+  }
+
+  #refuseIndex(what: string, index: number | string): never {
+    throw new ClusterError('SCHEMA_MISSING', {
+      message: `Space "${this.name}" ${what}.`,
+      details: { space: this.name, index },
+      protocolNumber: errorNumber.NO_SUCH_INDEX_ID,
+    });
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Walks through an index as an iterator type says: where to begin, in which direction, and when to end.
+ *
+ * A page begins behind a tuple that need not be there any more, but never before the range itself.
+ */
+import type { MemoryIndex } from './memory-index.ts';
+import type { MemorySpace } from './memory-space.ts';
+
+/** As the protocol counts iterators. */
+export const iterators = { EQ: 0, REQ: 1, ALL: 2, LT: 3, LE: 4, GE: 5, GT: 6 } as const;
+
+export interface Range {
+  bytes: Uint8Array;
+  iterator: number;
+  keyAt: number;
+  keyParts: number;
+  /** A whole tuple, or -1. */
+  afterAt: number;
+}
+
+export class Selection {
+  readonly #place = { leaf: 0, slot: 0 };
+  #index: MemoryIndex | undefined;
+  #isDownward = false;
+  #isEqual = false;
+  #handle = 0;
+  #isAtEnd = true;
+
+  /** Begins; `next` gives the first tuple. */
+  start(space: MemorySpace, index: MemoryIndex, range: Range): void {
+    const { iterator, keyParts } = range;
+    const { tree, order } = index;
+    this.#index = index;
+    this.#isDownward =
+      iterator === iterators.REQ || iterator === iterators.LE || iterator === iterators.LT;
+    // Nothing is before or behind an empty key: it is equal to the beginning of every one.
+    const isStrict = keyParts > 0 && (iterator === iterators.GT || iterator === iterators.LT);
+    this.#isEqual = iterator === iterators.EQ || iterator === iterators.REQ;
+    const fromUpper = this.#isDownward !== isStrict;
+    this.#isAtEnd = false;
+    const isEverything = keyParts === 0;
+    if (range.afterAt >= 0) this.#startBehind(space, range, isEverything, fromUpper);
+    else if (!isEverything) {
+      order.probeKey(range.bytes, range.keyAt, keyParts);
+      tree.seek(fromUpper, this.#place);
+    } else if (this.#isDownward) tree.toEnd(this.#place);
+    else tree.toStart(this.#place);
+    if (isEverything) this.#isEqual = false;
+    else if (range.afterAt >= 0) order.probeKey(range.bytes, range.keyAt, keyParts);
+    if (this.#isDownward) this.#isAtEnd = !tree.backward(this.#place);
+  }
+
+  /** The next tuple; 0 behind the last. */
+  next(): number {
+    const index = this.#index as MemoryIndex;
+    if (this.#isAtEnd) return 0;
+    const handle = index.tree.handleAt(this.#place);
+    if (handle === 0 || (this.#isEqual && index.order.compare(handle) !== 0)) {
+      this.#isAtEnd = true;
+      return 0;
+    }
+    if (this.#isDownward) this.#isAtEnd = !index.tree.backward(this.#place);
+    else index.tree.forward(this.#place);
+    this.#handle = handle;
+    return this.#handle;
+  }
+
+  #startBehind(space: MemorySpace, range: Range, isEverything: boolean, fromUpper: boolean): void {
+    const { order, tree } = this.#index as MemoryIndex;
+    const { check } = space;
+    check.locate(range.bytes, range.afterAt);
+    order.probeTuple(range.bytes, check.positions);
+    tree.seek(!this.#isDownward, this.#place);
+    if (isEverything) return;
+    order.probeKey(range.bytes, range.keyAt, range.keyParts);
+    if (!this.#isBeforeRange(fromUpper)) return;
+    tree.seek(fromUpper, this.#place);
+  }
+
+  /** Is the entry that would come first outside of the range, on the side where it begins? */
+  #isBeforeRange(fromUpper: boolean): boolean {
+    const { order, tree } = this.#index as MemoryIndex;
+    const first = { ...this.#place };
+    if (this.#isDownward && !tree.backward(first)) return false;
+    const handle = tree.handleAt(first);
+    if (handle === 0) return false;
+    const side = order.compare(handle);
+    if (this.#isDownward) return fromUpper ? side > 0 : side >= 0;
+    return fromUpper ? side <= 0 : side < 0;
+  }
+}
