@@ -1,0 +1,300 @@
+/**
+ * Reads requests of the binary protocol: one object is filled anew for each, with positions into the buffer that was
+ * read from the socket.
+ *
+ * Nothing in a frame is trusted: every value is walked to its end within the frame before its position is kept, so
+ * whoever gets positions from here reads whole MessagePack of the kind the key asks for.
+ */
+import { checkedEnd } from '../msgpack/skip.ts';
+import { key, requestType } from './protocol.ts';
+
+/** What is wrong with a frame, as Tarantool says it behind "Invalid MsgPack - ". */
+export type FrameFault = 'packet header' | 'packet body';
+
+/** Also what `ports/iproto-storage.ts` calls a `DataRequest`. */
+export class IprotoRequest {
+  bytes: Uint8Array = new Uint8Array(0);
+  type = 0;
+  /** The 64 bits of the client's number of the request are only ever given back. */
+  syncHigh = 0;
+  syncLow = 0;
+  schemaVersion = 0;
+  streamId = 0;
+  space = 0;
+  index = 0;
+  iterator = 0;
+  limit = 0;
+  offset = 0;
+  indexBase = 0;
+  keyAt = -1;
+  tupleAt = -1;
+  tupleEnd = -1;
+  operationsAt = -1;
+  afterAt = -1;
+  fetchesPosition = false;
+  /** Where values of other keys are; -1 where they are absent. */
+  spaceAt = -1;
+  spaceNameAt = -1;
+  indexNameAt = -1;
+  functionAt = -1;
+  userAt = -1;
+  eventKeyAt = -1;
+  afterPositionAt = -1;
+  versionAt = -1;
+  featuresAt = -1;
+  timeoutAt = -1;
+  limitAt = -1;
+
+  /** Fills this with the frame from `at` (behind its length) to `end`. What was wrong, if anything. */
+  read(bytes: Uint8Array, at: number, end: number): FrameFault | undefined {
+    this.#clear(bytes);
+    const body = this.#readHeader(at, end);
+    if (body < 0) return 'packet header';
+    if (body === end) return undefined;
+    if (!this.#readBody(body, end)) return 'packet body';
+    if (this.type === requestType.UPDATE) {
+      // An update carries its operations where others carry a tuple.
+      this.operationsAt = this.tupleAt;
+      this.tupleAt = -1;
+    }
+    return undefined;
+  }
+
+  #clear(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.type = this.syncHigh = this.syncLow = this.schemaVersion = this.streamId = 0;
+    this.space = this.index = this.iterator = this.offset = this.indexBase = 0;
+    this.limit = 0xffffffff;
+    this.keyAt = this.tupleAt = this.tupleEnd = this.operationsAt = this.afterAt = -1;
+    this.fetchesPosition = false;
+    this.spaceAt = this.spaceNameAt = this.indexNameAt = this.functionAt = this.userAt = -1;
+    this.eventKeyAt = this.afterPositionAt = this.versionAt = this.featuresAt = -1;
+    this.timeoutAt = this.limitAt = -1;
+  }
+
+  /** Where the body begins, or -1. */
+  #readHeader(start: number, end: number): number {
+    const { bytes } = this;
+    let left = mapSize(bytes, start, end);
+    if (left < 0) return -1;
+    let at = start + mapHeaderSize(bytes, start);
+    let hasType = false;
+    for (; left > 0; left--) {
+      const valueAt = valueEnd(bytes, at, end);
+      if (valueAt < 0) return -1;
+      const next = valueEnd(bytes, valueAt, end);
+      if (next < 0) return -1;
+      const name = bytes[at] as number;
+      at = next;
+      if (name > key.STREAM_ID) continue;
+      if (!this.#takeHeader(name, valueAt)) return -1;
+      hasType ||= name === key.REQUEST_TYPE;
+    }
+    return hasType ? at : -1;
+  }
+
+  #takeHeader(name: number, at: number): boolean {
+    switch (name) {
+      case key.REQUEST_TYPE:
+        this.type = readUint(this.bytes, at);
+        return this.type >= 0;
+      case key.SYNC:
+        this.syncHigh = highBits(this.bytes, at);
+        this.syncLow = lowBits(this.bytes, at);
+        return readUint(this.bytes, at) >= 0;
+      case key.SCHEMA_VERSION:
+        this.schemaVersion = readUint(this.bytes, at);
+        return this.schemaVersion >= 0;
+      case key.STREAM_ID:
+        this.streamId = readUint(this.bytes, at);
+        return this.streamId >= 0 && this.streamId <= Number.MAX_SAFE_INTEGER;
+      default:
+        return true;
+    }
+  }
+
+  #readBody(start: number, end: number): boolean {
+    const { bytes } = this;
+    let left = mapSize(bytes, start, end);
+    if (left < 0) return false;
+    let at = start + mapHeaderSize(bytes, start);
+    for (; left > 0; left--) {
+      const valueAt = valueEnd(bytes, at, end);
+      if (valueAt < 0) return false;
+      const next = valueEnd(bytes, valueAt, end);
+      if (next < 0) return false;
+      const name = bytes[at] as number;
+      at = next;
+      if (name >= 0x80) continue;
+      if (!(name < key.KEY ? this.#takeNumber(name, valueAt) : this.#take(name, valueAt, next))) {
+        return false;
+      }
+    }
+    return at === end;
+  }
+
+  /** Those of select come first: they are the most frequent. */
+  #takeNumber(name: number, at: number): boolean {
+    switch (name) {
+      case key.SPACE_ID:
+        this.spaceAt = at;
+        return (this.space = readUint(this.bytes, at)) >= 0;
+      case key.INDEX_ID:
+        return (this.index = readUint(this.bytes, at)) >= 0;
+      case key.LIMIT:
+        this.limitAt = at;
+        return (this.limit = readUint(this.bytes, at)) >= 0;
+      case key.OFFSET:
+        return (this.offset = readUint(this.bytes, at)) >= 0;
+      case key.ITERATOR:
+        return (this.iterator = readUint(this.bytes, at)) >= 0;
+      case key.INDEX_BASE:
+        return (this.indexBase = readUint(this.bytes, at)) >= 0;
+      case key.FETCH_POSITION:
+        this.fetchesPosition = this.bytes[at] === 0xc3;
+        return this.fetchesPosition || this.bytes[at] === 0xc2;
+      default:
+        return true;
+    }
+  }
+
+  #take(name: number, at: number, end: number): boolean {
+    switch (name) {
+      case key.KEY:
+        this.keyAt = at;
+        return isArray(this.bytes, at);
+      case key.TUPLE:
+        this.tupleAt = at;
+        this.tupleEnd = end;
+        return isArray(this.bytes, at);
+      case key.OPS:
+        this.operationsAt = at;
+        return isArray(this.bytes, at);
+      case key.AFTER_TUPLE:
+        this.afterAt = at;
+        return isArray(this.bytes, at);
+      default:
+        return this.#takeRare(name, at);
+    }
+  }
+
+  #takeRare(name: number, at: number): boolean {
+    switch (name) {
+      case key.FUNCTION_NAME:
+        this.functionAt = at;
+        return isText(this.bytes, at);
+      case key.USER_NAME:
+        this.userAt = at;
+        return isText(this.bytes, at);
+      case key.EVENT_KEY:
+        this.eventKeyAt = at;
+        return isText(this.bytes, at);
+      case key.SPACE_NAME:
+        this.spaceNameAt = at;
+        return isText(this.bytes, at);
+      case key.INDEX_NAME:
+        this.indexNameAt = at;
+        return isText(this.bytes, at);
+      case key.AFTER_POSITION:
+        this.afterPositionAt = at;
+        return isText(this.bytes, at);
+      default:
+        return this.#takePart(name, at);
+    }
+  }
+
+  #takePart(name: number, at: number): boolean {
+    if (name === key.VERSION) {
+      this.versionAt = at;
+      return readUint(this.bytes, at) >= 0;
+    }
+    if (name === key.FEATURES) {
+      this.featuresAt = at;
+      return isArray(this.bytes, at);
+    }
+    if (name === key.TIMEOUT) this.timeoutAt = at;
+    return true;
+  }
+}
+
+/** Where the value at `at` ends, or -1. Most keys and numbers are one byte. */
+function valueEnd(bytes: Uint8Array, at: number, end: number): number {
+  return at < end && (bytes[at] as number) < 0x80 ? at + 1 : checkedEnd(bytes, at, end);
+}
+
+/** The length of the frame that begins at `at`: -1 when more bytes are needed, -2 when it is no length. */
+export function frameLength(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end) return -1;
+  const code = bytes[at] as number;
+  const size = lengthSize(code);
+  if (size < 0) return -2;
+  if (at + size > end) return -1;
+  return readUint(bytes, at);
+}
+
+/** How many bytes a frame's length takes, by the first of them; -1 when it is none. */
+export function lengthSize(code: number): number {
+  if (code < 0x80) return 1;
+  return code >= 0xcc && code <= 0xcf ? 1 + (1 << (code - 0xcc)) : -1;
+}
+
+/** An unsigned integer of any width, or -1. Beyond 2^53 it is only near. */
+export function readUint(bytes: Uint8Array, at: number): number {
+  const code = bytes[at] as number;
+  if (code < 0x80) return code;
+  if (code < 0xcc || code > 0xcf) return -1;
+  const low = lowBits(bytes, at);
+  return code === 0xcf ? highBits(bytes, at) * 0x1_0000_0000 + low : low;
+}
+
+function highBits(bytes: Uint8Array, at: number): number {
+  return bytes[at] === 0xcf ? bits(bytes, at + 1, 4) : 0;
+}
+
+function lowBits(bytes: Uint8Array, at: number): number {
+  const code = bytes[at] as number;
+  if (code < 0x80) return code;
+  if (code === 0xcf) return bits(bytes, at + 5, 4);
+  return bits(bytes, at + 1, 1 << (code - 0xcc));
+}
+
+function bits(bytes: Uint8Array, at: number, count: number): number {
+  let value = 0;
+  for (let index = 0; index < count; index++) value = (value << 8) | (bytes[at + index] as number);
+  return value >>> 0;
+}
+
+function isArray(bytes: Uint8Array, at: number): boolean {
+  const code = bytes[at] as number;
+  return (code & 0xf0) === 0x90 || code === 0xdc || code === 0xdd;
+}
+
+function isText(bytes: Uint8Array, at: number): boolean {
+  const code = bytes[at] as number;
+  return (code & 0xe0) === 0xa0 || (code >= 0xd9 && code <= 0xdb);
+}
+
+/** Pairs of the map at `at`, or -1. */
+function mapSize(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end) return -1;
+  const code = bytes[at] as number;
+  if ((code & 0xf0) === 0x80) return code & 15;
+  if (at + mapHeaderSize(bytes, at) > end) return -1;
+  if (code === 0xde) return bits(bytes, at + 1, 2);
+  return code === 0xdf ? bits(bytes, at + 1, 4) : -1;
+}
+
+function mapHeaderSize(bytes: Uint8Array, at: number): number {
+  const code = bytes[at] as number;
+  if (code === 0xde) return 3;
+  return code === 0xdf ? 5 : 1;
+}
+
+/** The bytes of the text or binary at `at`, as they came: a scramble is sent as a text that is none. */
+export function rawContent(bytes: Uint8Array, at: number, end: number): Uint8Array | undefined {
+  const code = bytes[at] as number;
+  if ((code & 0xe0) === 0xa0) return bytes.slice(at + 1, end);
+  const width = code >= 0xd9 && code <= 0xdb ? code - 0xd9 : code - 0xc4;
+  if (width < 0 || width > 2) return undefined;
+  return bytes.slice(at + 1 + (1 << width), end);
+}
