@@ -162,6 +162,13 @@ export class MsgpackWriter {
     this.length = start + size;
   }
 
+  /** The bytes of a text follow, as UTF-8. */
+  textHeader(size: number): void {
+    if (size < 32) this.#byte(0xa0 | size);
+    else if (size < 0x100) this.#header8(size, 0xd9);
+    else this.#header(size, 0xda, 0xdb);
+  }
+
   binary(value: Uint8Array): void {
     if (value.length < 0x100) this.#header8(value.length, 0xc4);
     else this.#header(value.length, 0xc5, 0xc6);

@@ -112,7 +112,8 @@ function rounded(unscaled: bigint, scale: number): Decimal | undefined {
   if (surplus <= 0) return Decimal.of(unscaled, scale);
   const unit = tenTo(surplus);
   const half = unscaled < 0n ? -unit / 2n : unit / 2n;
-  return Decimal.of((unscaled + half) / unit, scale - surplus);
+  // 9.99… may have become 10.0…
+  return rounded((unscaled + half) / unit, scale - surplus);
 }
 
 /** A number that is no integer, as `numerator / 2^power`. */
