@@ -11,6 +11,13 @@ import { skip } from '../../msgpack/skip.ts';
 import type { Engine, OpenTransaction, ScanCursor, ScannedRows } from '../engine.ts';
 import { type RowMark, RowWriter } from '../row-writer.ts';
 import { type Row, RowCodec, rowKinds } from '../rows.ts';
+import {
+  checkOperations,
+  type EncodedTuple,
+  updateTuple,
+  upsertTuple,
+} from '../tuple-update.ts';
+import type { EncodedOperations } from '../tuple-update-operations.ts';
 import { Arena } from './arena.ts';
 import { Catalog } from './catalog.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -114,6 +121,28 @@ export class MemoryEngine implements Engine {
     return handle;
   }
 
+  /** The tuple after the operations, which takes the place of the one at `handle`. */
+  update(space: MemorySpace, handle: number, operations: EncodedOperations): number {
+    const next = updateTuple(this.#encoded(handle), operations, space.fields);
+    space.check.check(next, 0, next.length);
+    space.requireSamePrimary(handle, next);
+    return this.replace(space, next, 0, next.length);
+  }
+
+  /** Inserts a tuple that was checked, or does the operations on the one that has its primary key. */
+  upsert(space: MemorySpace, tuple: EncodedTuple, operations: EncodedOperations): void {
+    const { bytes, start, end } = tuple;
+    const handle = space.primary().findSame(bytes, space.check.positions);
+    if (handle === 0) {
+      checkOperations(operations, space.fields);
+      this.insert(space, bytes, start, end);
+      return;
+    }
+    const next = upsertTuple(this.#encoded(handle), operations, space.fields);
+    space.check.check(next, 0, next.length);
+    if (space.hasSamePrimary(handle, next)) this.replace(space, next, 0, next.length);
+  }
+
   /** The tuple's memory is free when this returns, unless a transaction is open. */
   remove(space: MemorySpace, handle: number): void {
     const key = this.primaryKeyOf(space, handle);
@@ -191,6 +220,12 @@ export class MemoryEngine implements Engine {
       writer.raw(bytes, at, skip(bytes, at));
     }
     return writer;
+  }
+
+  #encoded(handle: number): EncodedTuple {
+    const { arena } = this.memory;
+    const start = arena.startOf(handle);
+    return { bytes: arena.chunkOf(handle), start, end: start + arena.sizeOf(handle) };
   }
 
   #takeOpen(): OpenChanges {

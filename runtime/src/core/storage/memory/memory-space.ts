@@ -7,12 +7,15 @@
 import { ClusterError } from '../../errors.ts';
 import { errorNumber } from '../../iproto/error-numbers.ts';
 import type { IndexDefinition, SpaceDefinition } from '../../schema/space-definition.ts';
+import type { NamedFields } from '../tuple-update.ts';
 import { type IndexMemory, MemoryIndex } from './memory-index.ts';
 import { TupleCheck } from './tuple-check.ts';
 
 export class MemorySpace {
   readonly id: number;
   readonly name: string;
+  /** Names for update operations. */
+  readonly fields: NamedFields;
   /** The tuple that the last `put` took the place of; 0 when there was none. */
   previous = 0;
   readonly #memory: IndexMemory;
@@ -28,6 +31,7 @@ export class MemorySpace {
     this.name = definition.name;
     this.#definition = { ...definition, indexes: [] };
     this.#check = new TupleCheck(this.#definition);
+    this.fields = namedFields(definition);
     this.#isLoading = isLoading;
     for (const index of definition.indexes) this.createIndex(index);
   }
@@ -152,11 +156,16 @@ export class MemorySpace {
     return handle;
   }
 
+  hasSamePrimary(handle: number, bytes: Uint8Array): boolean {
+    const { order } = this.primary();
+    order.probeTuple(bytes, this.#check.positions);
+    return order.compare(handle) === 0;
+  }
+
   /** Refuses an update of a tuple to one with another primary key, which was located. */
   requireSamePrimary(handle: number, bytes: Uint8Array): void {
-    const { order, definition } = this.primary();
-    order.probeTuple(bytes, this.#check.positions);
-    if (order.compare(handle) === 0) return;
+    if (this.hasSamePrimary(handle, bytes)) return;
+    const { definition } = this.primary();
     throw new ClusterError('TUPLE_INVALID', {
       field: this.#definition.format[definition.parts[0]?.field ?? 0]?.name ?? '[0]',
       message: `An update of "${this.name}" must not change the primary key.`,
@@ -218,4 +227,9 @@ export class MemorySpace {
       protocolNumber: errorNumber.NO_SUCH_INDEX_ID,
     });
   }
+}
+
+function namedFields({ format }: SpaceDefinition): NamedFields {
+  const numbers = new Map(format.map(({ name }, field) => [name, field]));
+  return { numberOf: (name) => numbers.get(name), count: format.length };
 }

@@ -21,7 +21,7 @@ import type {
   SpaceOptions,
   UpdateOperation,
 } from '../engine.ts';
-import { updated } from '../update-operations.ts';
+import { encodedOperations } from './encoded-operations.ts';
 import type { MemoryEngine } from './memory-engine.ts';
 import type { MemoryIndex } from './memory-index.ts';
 import { MemorySchema } from './memory-schema.ts';
@@ -110,12 +110,19 @@ export class MemoryTransaction implements OpenTransaction {
     const space = this.#space(spaceName);
     const handle = this.#find(space, space.primary(), key);
     if (handle === 0) return undefined;
-    const { definition } = space;
-    const next = storedTuple(definition, updated(definition, this.#tuple(handle), operations));
-    const { bytes, length } = this.#encoded(space, next);
-    space.requireSamePrimary(handle, bytes);
-    this.#engine.replace(space, bytes, 0, length);
-    return next;
+    return this.#tuple(this.#engine.update(space, handle, encodedOperations(space, operations)));
+  }
+
+  upsert(
+    spaceName: string,
+    values: readonly unknown[],
+    operations: readonly UpdateOperation[],
+  ): void {
+    const space = this.#space(spaceName);
+    const tuple = this.#stored(space, values);
+    const encoded = encodedOperations(space, operations);
+    const { bytes, length } = this.#encoded(space, tuple);
+    this.#engine.upsert(space, { bytes, start: 0, end: length }, encoded);
   }
 
   delete(spaceName: string, key: readonly unknown[]): Tuple | undefined {
