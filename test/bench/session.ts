@@ -1,7 +1,7 @@
 /** One run of a suite: who takes part, where servers keep their data, what is said while it runs, and what is left out. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { BenchOptions, Competitor } from './arguments.ts';
 import { Client } from './client.ts';
@@ -12,6 +12,9 @@ export interface Machine {
   readonly tarantool: string | undefined;
   readonly redis: string | undefined;
 }
+
+/** Of the last minute, before anything is started: more means that somebody else uses the machine. */
+const LOAD_MAX = 0.5;
 
 export class Session implements AsyncDisposable {
   readonly options: BenchOptions;
@@ -29,6 +32,11 @@ export class Session implements AsyncDisposable {
     const parent = options.folder ?? tmpdir();
     mkdirSync(parent, { recursive: true });
     this.#folder = mkdtempSync(path.join(parent, 'tonearm-bench-'));
+    const [load = 0] = loadavg();
+    if (load > LOAD_MAX)
+      this.note(
+        `the machine was busy before (load ${load.toFixed(1)}): the figures may be disturbed`,
+      );
   }
 
   static async start(options: BenchOptions): Promise<Session> {
