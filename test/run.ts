@@ -20,7 +20,7 @@ const tiers: Record<string, readonly string[]> = {
   fast: [
     '{runtime,operator,cli}/src/**/*.test.ts',
     'examples/*/**/*.test.ts',
-    'test/{contract,scenarios,simulation,repo,local}/**/*.test.ts',
+    'test/{bench,contract,scenarios,simulation,repo,local}/**/*.test.ts',
   ],
   integration: ['test/integration/**/*.test.ts'],
   kubernetes: ['test/kubernetes/**/*.test.ts'],
