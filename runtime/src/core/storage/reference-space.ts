@@ -1,8 +1,10 @@
 /** One space in plain JavaScript: its rows in the order of each of its indexes. */
 import { assert } from '../../foundation/assert.ts';
 import { ClusterError } from '../errors.ts';
+import { errorNumber } from '../iproto/error-numbers.ts';
 import {
   type IndexDefinition,
+  isIndexed,
   type SpaceDefinition,
   storedKey,
   storedTuple,
@@ -39,6 +41,7 @@ export class ReferenceSpace {
     const compare = this.#order(definition);
     const index = { definition, compare, tuples: new SortedTuples(compare) };
     for (const tuple of this.#indexes[0]?.tuples.forward({ chunk: 0, offset: 0 }) ?? []) {
+      if (!isIndexed(definition, tuple)) continue;
       this.#refuseDuplicate(index, tuple, undefined);
       index.tuples.add(tuple);
     }
@@ -79,9 +82,9 @@ export class ReferenceSpace {
     if (next !== undefined) {
       for (const index of this.#indexes) this.#refuseDuplicate(index, next, previous);
     }
-    for (const { tuples } of this.#indexes) {
-      if (previous !== undefined) tuples.remove(previous);
-      if (next !== undefined) tuples.add(next);
+    for (const { tuples, definition } of this.#indexes) {
+      if (previous !== undefined && isIndexed(definition, previous)) tuples.remove(previous);
+      if (next !== undefined && isIndexed(definition, next)) tuples.add(next);
     }
   }
 
@@ -101,6 +104,7 @@ export class ReferenceSpace {
   *select(key: readonly unknown[], options: SelectOptions): Generator<Tuple> {
     const index = this.#index(options.index);
     const stored = storedKey(this.definition, index.definition, key);
+    this.#checkIterator(index.definition, stored.length, options.iterator ?? 'EQ');
     const after =
       options.after === undefined ? undefined : storedTuple(this.definition, options.after);
     let skip = options.offset ?? 0;
@@ -140,6 +144,38 @@ export class ReferenceSpace {
     }
   }
 
+  /** Takes out all rows; gives back what puts them in again. */
+  truncate(): () => void {
+    const before = this.#indexes;
+    this.#setIndexes(
+      before.map(({ definition, compare }) => {
+        return { definition, compare, tuples: new SortedTuples(compare) };
+      }),
+    );
+    return () => this.#setIndexes(before);
+  }
+
+  /** The first row, or the last, of those that begin with the key. */
+  end(
+    key: readonly unknown[],
+    iterator: 'EQ' | 'REQ',
+    name: string | undefined,
+  ): Tuple | undefined {
+    const { definition } = this.#index(name);
+    if (definition.type === 'hash') throw noOrder(this.name, definition, 'ends');
+    const options = { iterator, limit: 1, ...(name === undefined ? {} : { index: name }) };
+    const [first] = this.select(key, options);
+    return first;
+  }
+
+  /** A hash is asked for whole keys, or for everything. */
+  #checkIterator(definition: IndexDefinition, length: number, iterator: IteratorType): void {
+    if (definition.type !== 'hash') return;
+    const isAll = length === 0 && (iterator === 'EQ' || iterator === 'ALL' || iterator === 'GT');
+    if (isAll || (iterator === 'EQ' && length === definition.parts.length)) return;
+    throw noOrder(this.name, definition, `iterator ${iterator} with ${length} parts of a key`);
+  }
+
   #setIndexes(indexes: readonly Index[]): void {
     this.#indexes = indexes.toSorted((a, b) => a.definition.id - b.definition.id);
     const definitions = this.#indexes.map((index) => index.definition);
@@ -166,10 +202,9 @@ export class ReferenceSpace {
   #order(definition: IndexDefinition): (a: Tuple, b: Tuple) => number {
     const primary = this.#indexes[0]?.definition.parts ?? [];
     const parts = definition.id === 0 ? definition.parts : [...definition.parts, ...primary];
-    const fields = parts.map((part) => part.field);
     return (a, b) => {
-      for (const field of fields) {
-        const side = compareValues(a[field] ?? null, b[field] ?? null);
+      for (const { field, collation } of parts) {
+        const side = compareValues(a[field] ?? null, b[field] ?? null, collation);
         if (side !== 0) return side;
       }
       return 0;
@@ -206,6 +241,14 @@ function rangeOf(iterator: IteratorType, isKeyEmpty: boolean): Range {
   return { isDownward, fromUpper: isDownward !== isStrict, isEqual };
 }
 
+function noOrder(space: string, { name }: IndexDefinition, what: string): ClusterError {
+  return new ClusterError('TUPLE_INVALID', {
+    field: `${space}.${name}`,
+    message: `"${space}.${name}" is a hash, which has no ${what}.`,
+    protocolNumber: errorNumber.ITERATOR_TYPE,
+  });
+}
+
 function earlier(a: Place, b: Place): Place {
   return later(a, b) === a ? b : a;
 }
@@ -222,7 +265,7 @@ function compareToKey(definition: IndexDefinition, tuple: Tuple, key: readonly V
   for (const [position, value] of key.entries()) {
     const part = definition.parts[position];
     assert(part !== undefined, 'a key is no longer than its index');
-    const side = compareValues(tuple[part.field] ?? null, value);
+    const side = compareValues(tuple[part.field] ?? null, value, part.collation);
     if (side !== 0) return side;
   }
   return 0;

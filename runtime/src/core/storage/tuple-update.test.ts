@@ -79,6 +79,19 @@ describe('updates of tuples as bytes', () => {
     });
   });
 
+  it('count on a field once only, unless they are told otherwise', () => {
+    const twice: Value = [
+      ['+', 0, 1],
+      ['-', 0, 3],
+    ];
+    const bytes = encode([5]);
+    const tuple = { bytes, start: 0, end: bytes.length };
+    const given = { bytes: encode(twice), at: 0, indexBase: 0 };
+    assert.throws(() => updated([5], twice), { protocolNumber: 29 });
+    const fields = { numberOf: (): undefined => undefined, count: 1, canRepeat: true };
+    assert.deepEqual(decode(updateTuple(tuple, given, fields)), [3]);
+  });
+
   it('are refused by name where there is no such field', () => {
     assert.throws(() => updated([1], [['=', 'age', 1]], ['id']), {
       code: 'TUPLE_INVALID',

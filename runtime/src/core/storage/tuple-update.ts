@@ -30,6 +30,10 @@ export interface EncodedTuple {
 /** Where the fields of a tuple have their names. */
 export interface NamedFields {
   readonly numberOf: FieldNumberOf;
+  /** May one update count on a field more than once? In the protocol it may not. */
+  readonly canRepeat?: boolean;
+  /** For messages. */
+  readonly nameOf?: (field: number) => string | undefined;
   /** `=` reaches this many fields even where the tuple ends before: those between become nil. */
   readonly count: number;
 }
@@ -77,7 +81,7 @@ class TupleUpdate {
   readonly #tuple: EncodedTuple;
   readonly #operationBytes: Uint8Array;
   readonly #operations: readonly RawOperation[];
-  readonly #fieldCount: number;
+  readonly #fields: NamedFields | undefined;
   readonly #size: number;
 
   constructor(
@@ -89,7 +93,7 @@ class TupleUpdate {
     this.#tuple = tuple;
     this.#operationBytes = operations.bytes;
     this.#operations = readOperations(operations, isFunction ? fields : fields.numberOf);
-    this.#fieldCount = isFunction ? 0 : fields.count;
+    this.#fields = isFunction ? undefined : fields;
     this.#size = arrayLength(tuple.bytes, tuple.start);
   }
 
@@ -142,7 +146,7 @@ class TupleUpdate {
       writeChanged(operation, from, this.#operationBytes, writer);
       return true;
     } catch (error) {
-      if (!isUpsert || !(error instanceof ClusterError)) throw error;
+      this.#passOver(error, operation, isUpsert);
       writer.length = length;
       return false;
     }
@@ -155,7 +159,7 @@ class TupleUpdate {
       try {
         this.#perform(operation, items, scratch);
       } catch (error) {
-        if (!isUpsert || !(error instanceof ClusterError)) throw error;
+        this.#passOver(error, operation, isUpsert);
       }
     }
     const size = items.reduce((sum, { start, end }) => sum + end - start, 5);
@@ -195,7 +199,7 @@ class TupleUpdate {
 
   #assign(operation: RawOperation, items: Item[]): void {
     const { field } = operation;
-    if (field === items.length || (field > items.length && field < this.#fieldCount)) {
+    if (field === items.length || (field > items.length && field < (this.#fields?.count ?? 0))) {
       while (items.length < field) items.push(NIL_ITEM);
       items.push(this.#given(operation, false));
     } else {
@@ -210,13 +214,26 @@ class TupleUpdate {
   #change(operation: RawOperation, items: Item[], scratch: MsgpackWriter): void {
     const place = placeOf(operation.field, items.length);
     const item = items[place] as Item;
-    if (item.isChanged) {
+    if (item.isChanged && this.#fields?.canRepeat !== true) {
       throw invalid('UPDATE_FIELD', `Field ${operation.field} is changed twice by one update.`);
     }
     scratch.length = 0;
     writeChanged(operation, { bytes: item.bytes, at: item.start }, this.#operationBytes, scratch);
     const bytes = scratch.take();
     items[place] = { bytes, start: 0, end: bytes.length, isChanged: true };
+  }
+
+  /** Throws again what is no reason to leave the operation out, with the name of its field. */
+  #passOver(error: unknown, { field }: RawOperation, isUpsert: boolean): void {
+    if (!(error instanceof ClusterError)) throw error;
+    if (isUpsert) return;
+    const { code, message, protocolNumber } = error;
+    const name = this.#fields?.nameOf?.(field) ?? `[${field}]`;
+    throw new ClusterError(code, {
+      field: name,
+      message: `${message} The field is "${name}".`,
+      ...(protocolNumber === undefined ? {} : { protocolNumber }),
+    });
   }
 
   #growth(): number {
