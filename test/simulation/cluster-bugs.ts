@@ -130,12 +130,7 @@ export function appointAnyone(
 export function forgetfulPromise(disk: Disk, clock: Clock): Disk {
   let after: Promise<void> = Promise.resolve();
   return {
-    read: (file) => disk.read(file),
-    append: (file, bytes, options) => disk.append(file, bytes, options),
-    truncate: (file, size) => disk.truncate(file, size),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (file) => disk.remove(file),
-    list: (folder) => disk.list(folder),
+    ...disk,
     async writeAtomic(file, bytes) {
       if (file !== 'promised.json') return disk.writeAtomic(file, bytes);
       after = after.then(() => clock.sleep(500)).then(() => disk.writeAtomic(file, bytes));

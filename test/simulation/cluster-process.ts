@@ -48,7 +48,9 @@ export class ClusterProcess {
       ...{ v: 1 as const, uuid, clusterUuid: CLUSTER_UUID, bootId: 'boot' },
       ...{ incarnation: machine.incarnation, logIncarnation: machine.logIncarnation },
     };
-    const fatal = (error: unknown): void => world.onFatal(machine, error);
+    const fatal = (error: unknown): void => {
+      if (!this.gate.isDead) world.onFatal(machine, error);
+    };
     const peers = gatedPeers(world.network.peersFor(uuid), this.gate);
     const shared = { identity, clock, random: world.random, logger: silentLogger, peers, disk };
     const storageOf = (): StorageService => this.storage;
@@ -75,6 +77,7 @@ export class ClusterProcess {
     this.storage = new StorageService({
       ...shared,
       ...{ replicaSetUuid, leadership, fatal, logMode: world.logMode },
+      defer: (flush) => void clock.sleep(0).then(flush),
       // Small, so that a run crosses many segments and answers from files as well as from memory.
       limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500 },
       ...(world.bug === 'acknowledge-early' ? { required: acknowledgeEarly } : {}),

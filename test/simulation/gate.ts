@@ -16,6 +16,10 @@ export class Gate {
     return !this.#isDead && this.#paused === undefined;
   }
 
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
   async pass(): Promise<void> {
     while (this.#paused !== undefined) await this.#paused;
     if (this.#isDead) await new Promise<never>(() => undefined);
@@ -58,7 +62,16 @@ export function gatedDisk(disk: Disk, gate: Gate): Disk {
   return {
     read: (file) => gated(disk.read(file)),
     writeAtomic: (file, bytes) => gated(disk.writeAtomic(file, bytes)),
-    append: (file, bytes, options) => gated(disk.append(file, bytes, options)),
+    readPart: (file, offset, length) => gated(disk.readPart(file, offset, length)),
+    size: (file) => gated(disk.size(file)),
+    openAppend: async (path) => {
+      const file = await gated(disk.openAppend(path));
+      return {
+        write: (bytes) => file.write(bytes),
+        sync: () => gated(file.sync()),
+        close: () => gated(file.close()),
+      };
+    },
     truncate: (file, size) => gated(disk.truncate(file, size)),
     rename: (from, to) => gated(disk.rename(from, to)),
     remove: (file) => gated(disk.remove(file)),

@@ -65,9 +65,12 @@ export class SimulatedInstance {
       replicaSetUuid: this.#world.replicaSetUuid,
       leadership,
       logMode: this.#world.logMode,
+      defer: (flush) => void clock.sleep(0).then(flush),
       // Small, so that a run crosses many segments and answers from files as well as from memory.
       limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500 },
-      fatal: (error) => onViolation(`the storage of ${this.uuid} failed: ${String(error)}`),
+      fatal: (error) => {
+        if (!gate.isDead) onViolation(`the storage of ${this.uuid} failed: ${String(error)}`);
+      },
       ...(required === undefined ? {} : { required }),
     });
     leadership.seenTerm = () => storage.report().seenTerm;

@@ -6,7 +6,7 @@ import { explainFailures, runSeeds } from './scenario.ts';
 describe('a replica set under faults', () => {
   it('loses no acknowledged row, and becomes one again', async () => {
     const scenario = replicationScenario();
-    const run = await runSeeds(scenario, 1, 6);
+    const run = await runSeeds(scenario, 1, 14);
     assert.equal(run.failed.length, 0, explainFailures(scenario, run));
     // Faults that reach nothing would prove nothing.
     const { acknowledged = 0, unknown = 0, terms = 0, cutRows = 0 } = run.counts;

@@ -51,7 +51,9 @@ export class SimulatedProcess {
     return {
       read: (file) => this.#pass(() => disk.read(file)),
       writeAtomic: (file, bytes) => this.#pass(() => disk.writeAtomic(file, bytes)),
-      append: (file, bytes, options) => this.#pass(() => disk.append(file, bytes, options)),
+      readPart: (file, offset, length) => this.#pass(() => disk.readPart(file, offset, length)),
+      size: (file) => this.#pass(() => disk.size(file)),
+      openAppend: (file) => this.#pass(() => disk.openAppend(file)),
       truncate: (file, size) => this.#pass(() => disk.truncate(file, size)),
       rename: (from, to) => this.#pass(() => disk.rename(from, to)),
       remove: (target) => this.#pass(() => disk.remove(target)),

@@ -25,11 +25,29 @@ function describeDisk(name: string, disk: () => Disk): void {
     });
 
     it('appends at the end, and cuts', async () => {
-      await disk().append('log', bytes('12'), { sync: false });
-      await disk().append('log', bytes('345'), { sync: true });
+      const file = await disk().openAppend('log');
+      file.write(bytes('12'));
+      assert.equal(text(await disk().read('log')), '12');
+      file.write(bytes('34'));
+      await file.sync();
+      await file.close();
+      const again = await disk().openAppend('log');
+      again.write(bytes('5'));
+      await again.close();
       assert.equal(text(await disk().read('log')), '12345');
+      assert.equal(await disk().size('log'), 5);
       await disk().truncate('log', 3);
       assert.equal(text(await disk().read('log')), '123');
+    });
+
+    it('reads parts, shorter at the end, and tells sizes', async () => {
+      await disk().writeAtomic('part', bytes('12345'));
+      assert.equal(text(await disk().readPart('part', 1, 3)), '234');
+      assert.equal(text(await disk().readPart('part', 3, 9)), '45');
+      assert.equal(text(await disk().readPart('part', 9, 9)), '');
+      assert.equal(await disk().readPart('no part', 0, 1), undefined);
+      assert.equal(await disk().size('part'), 5);
+      assert.equal(await disk().size('no part'), undefined);
     });
 
     it('renames files over files, and folders', async () => {
@@ -90,8 +108,11 @@ describe('SimulatedDisk at a crash', () => {
     for (let seed = 1; seed <= 20; seed++) {
       const disk = new SimulatedDisk({ clock, random: new SeededRandom(seed), latencyMs: 0 });
       const view = disk.mount();
-      await view.append('log', bytes('1234'), { sync: true });
-      await view.append('log', bytes('5678'), { sync: false });
+      const file = await view.openAppend('log');
+      file.write(bytes('1234'));
+      const synced = file.sync();
+      file.write(bytes('5678'));
+      await synced;
       disk.crash();
       const left = text(await disk.mount().read('log')) ?? '';
       assert.ok('12345678'.startsWith(left) && left.length >= 4, left);
@@ -103,8 +124,10 @@ describe('SimulatedDisk at a crash', () => {
   it('keeps the page cache when only the process dies, and answers it no more', async () => {
     const disk = new SimulatedDisk({ clock, random, latencyMs: 0 });
     const view = disk.mount();
-    await view.append('log', bytes('12'), { sync: false });
+    const file = await view.openAppend('log');
+    file.write(bytes('12'));
     disk.unmount();
+    assert.throws(() => file.write(bytes('3')), /dead/);
     let hasAnswered = false;
     void view.read('log').then(() => {
       hasAnswered = true;
@@ -112,5 +135,17 @@ describe('SimulatedDisk at a crash', () => {
     assert.equal(text(await disk.mount().read('log')), '12');
     await clock.advance(1000);
     assert.equal(hasAnswered, false);
+  });
+
+  it('has no more room than it is given, and fails its syncs when it is told to', async () => {
+    const disk = new SimulatedDisk({ clock, random, latencyMs: 0 });
+    const view = disk.mount();
+    const file = await view.openAppend('log');
+    disk.faults.capacity = 3;
+    assert.throws(() => file.write(bytes('1234')), /ENOSPC/);
+    assert.equal(text(await view.read('log')), '123');
+    await assert.rejects(view.writeAtomic('more', bytes('1')), /ENOSPC/);
+    disk.faults.failSyncs = true;
+    await assert.rejects(file.sync(), /EIO/);
   });
 });

@@ -4,9 +4,19 @@
  * What is durable when a call resolves is so by fsync of the file *and* of the folder that names it; a new file is
  * written beside its place and renamed, so that a crash leaves the old or the new one.
  */
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { constants, writeSync } from 'node:fs';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import path from 'node:path';
-import type { Disk } from '../ports/disk.ts';
+import type { AppendFile, Disk } from '../ports/disk.ts';
 
 const TEMPORARY_SUFFIX = '.tmp~';
 
@@ -33,20 +43,32 @@ export class NodeDisk implements Disk {
     await syncFolder(path.dirname(target));
   }
 
-  async append(
-    file: string,
-    bytes: Uint8Array,
-    options: { readonly sync: boolean },
-  ): Promise<void> {
+  async readPart(file: string, offset: number, length: number): Promise<Uint8Array | undefined> {
+    const reading = withFile(this.#resolve(file), 'r', async (handle) => {
+      const bytes = new Uint8Array(length);
+      let filled = 0;
+      while (filled < length) {
+        const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return bytes.subarray(0, filled);
+    });
+    return ignoreMissing(reading, undefined);
+  }
+
+  async size(file: string): Promise<number | undefined> {
+    const found = await ignoreMissing(stat(this.#resolve(file)), undefined);
+    return found?.size;
+  }
+
+  async openAppend(file: string): Promise<AppendFile> {
     const target = this.#resolve(file);
     await this.#makeFolder(path.dirname(target));
-    const isNew = await withFile(target, 'a', async (handle) => {
-      const { size } = await handle.stat();
-      await handle.writeFile(bytes);
-      if (options.sync) await handle.datasync();
-      return size === 0;
-    });
-    if (isNew && options.sync) await syncFolder(path.dirname(target));
+    const handle = await open(target, constants.O_WRONLY | constants.O_CREAT);
+    const { size } = await handle.stat();
+    if (size === 0) await syncFolder(path.dirname(target));
+    return new NodeAppendFile(handle, size);
   }
 
   async truncate(file: string, size: number): Promise<void> {
@@ -91,6 +113,34 @@ export class NodeDisk implements Disk {
     for (let made = folder; made.length >= first.length; made = path.dirname(made)) {
       await syncFolder(path.dirname(made));
     }
+  }
+}
+
+/** Writes where it knows the end to be: nobody else writes to the file. */
+class NodeAppendFile implements AppendFile {
+  readonly #handle: FileHandle;
+  #end: number;
+
+  constructor(handle: FileHandle, end: number) {
+    this.#handle = handle;
+    this.#end = end;
+  }
+
+  write(bytes: Uint8Array): void {
+    let written = 0;
+    while (written < bytes.length) {
+      const left = bytes.length - written;
+      written += writeSync(this.#handle.fd, bytes, written, left, this.#end + written);
+    }
+    this.#end += written;
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.datasync();
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
   }
 }
 

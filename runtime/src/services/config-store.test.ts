@@ -60,7 +60,9 @@ async function crashAfter(
   const view: Disk = {
     read: (file) => step(() => real.read(file)),
     writeAtomic: (file, bytes) => step(() => real.writeAtomic(file, bytes)),
-    append: (file, bytes, options) => step(() => real.append(file, bytes, options)),
+    readPart: (file, offset, length) => step(() => real.readPart(file, offset, length)),
+    size: (file) => step(() => real.size(file)),
+    openAppend: (file) => step(() => real.openAppend(file)),
     truncate: (file, size) => step(() => real.truncate(file, size)),
     rename: (from, to) => step(() => real.rename(from, to)),
     remove: (target) => step(() => real.remove(target)),

@@ -2,6 +2,7 @@
 import { type InstanceIdentity, instanceIdentitySchema } from '../contract/identity.ts';
 import { planIdentity, type StartFacts } from '../core/lifecycle/plan-identity.ts';
 import type { Disk } from '../ports/disk.ts';
+import { isReseedMarked } from './snapshot-switch.ts';
 
 const FILE = 'instance.json';
 
@@ -9,7 +10,10 @@ export type OpenedIdentity =
   | { readonly kind: 'opened'; readonly identity: InstanceIdentity; readonly isNew: boolean }
   | { readonly kind: 'failed'; readonly reason: string };
 
-export async function openIdentity(disk: Disk, facts: StartFacts): Promise<OpenedIdentity> {
+export async function openIdentity(
+  disk: Disk,
+  facts: Omit<StartFacts, 'isReseeding'>,
+): Promise<OpenedIdentity> {
   const bytes = await disk.read(FILE);
   const found = bytes === undefined ? undefined : parseIdentity(bytes);
   if (bytes !== undefined && found === undefined) {
@@ -18,7 +22,7 @@ export async function openIdentity(disk: Disk, facts: StartFacts): Promise<Opene
       reason: `${FILE} is damaged: restore it, or move the data directory away to join anew`,
     };
   }
-  const plan = planIdentity(found, facts);
+  const plan = planIdentity(found, { ...facts, isReseeding: await isReseedMarked(disk) });
   if (plan.kind === 'foreign') return { kind: 'failed', reason: plan.reason };
   await disk.writeAtomic(
     FILE,

@@ -84,6 +84,11 @@ export class LeaderTerm {
     return this.#progress.sequenceOf(seat);
   }
 
+  /** The lowest position of a follower that was heard in this term; undefined when none was. */
+  get slowest(): number | undefined {
+    return this.#progress.slowest;
+  }
+
   appended(sequence: number): void {
     this.#progress.appended(sequence, this.#now());
     this.settle();

@@ -81,7 +81,7 @@ describe('the log of a replica set', () => {
     const disk = await filled(12);
     const { log } = await openLog(disk);
     for (const batch of batches(12)) {
-      const [first] = await log.behind(batch.firstSequence - 1, 1);
+      const [first] = (await log.behind(batch.firstSequence - 1, 1)) ?? [];
       assert.deepEqual(first, batch);
     }
     assert.deepEqual(await log.behind(log.end.sequence, 1), []);

@@ -2,28 +2,29 @@
  * The log of a replica set on this instance's disk: `log/<first sequence>.xlog`.
  *
  * What is appended is what is replicated. After every start and every cut a new segment is begun, so that no byte
- * that was once written is written again. A broken end is cut only where nothing that was promised to last can be
- * behind it; anything else refuses to start, naming the file, rather than serve a log with a hole. A segment of a
- * later release is left as it is, too: what this one cannot read may all be good.
+ * that was once written is written again. The log may begin behind rows that only a snapshot holds: their terms are
+ * in the history all the same, so that positions can be compared.
+ *
+ * In mode `write` rows are in the log when the write returns; in mode `fsync` once they are durable. In mode `write`
+ * `sync` makes durable what has been written so far, and only a snapshot asks for that.
  */
 
 import type { Position } from '../contract/instance-status.ts';
-import { ClusterError } from '../core/errors.ts';
 import { TermHistory } from '../core/replication/term-history.ts';
 import {
   type Batch,
   encodeBatch,
   encodeHeader,
-  type FoundBatch,
-  faultAt,
+  encodeInPlace,
   joined,
   lastSequence,
   readSegment,
-  type SegmentFault,
-  VERSION,
 } from '../core/storage/log-format.ts';
 import { assert } from '../foundation/assert.ts';
-import type { Disk } from '../ports/disk.ts';
+import type { AppendFile, Disk } from '../ports/disk.ts';
+import { Exclusive } from './exclusive.ts';
+import { batchesBehind, RecentBatches } from './replica-log-recent.ts';
+import { recoverLog, type Segment, segmentPath } from './replica-log-recovery.ts';
 
 /** `write`: survives the process. `fsync`: survives the machine. */
 export type LogMode = 'write' | 'fsync';
@@ -35,240 +36,297 @@ export interface ReplicaLogOptions {
   readonly segmentBytes: number;
   /** How much of the end is kept in memory for followers. */
   readonly recentBytes: number;
+  /** The terms of rows that only a snapshot holds; the log may begin behind them. */
+  readonly base?: TermHistory;
 }
 
-interface Segment {
+/** The segment that was read last: a follower that is far behind asks for all of it, piece by piece. */
+interface ReadSegment {
   readonly path: string;
-  readonly first: number;
-  /** Checksum of the batch before the first. */
-  readonly checksum: number;
+  readonly end: number;
+  readonly batches: readonly Batch[];
 }
-
-const FOLDER = 'log';
 
 export class ReplicaLog {
-  readonly history = new TermHistory();
+  readonly history: TermHistory;
   readonly #options: ReplicaLogOptions;
+  readonly #recent: RecentBatches;
   #segments: Segment[] = [];
-  /** Bytes of the segment that is being written; undefined when the next batch begins a new one. */
-  #openBytes: number | undefined;
+  /** Of the last segment; undefined when the next batch begins a new one. */
+  #file: AppendFile | undefined;
   #checksum = 0;
   #syncedSequence = 0;
-  #recent: Batch[] = [];
-  #recentBytes = 0;
+  /** Segments that may hold what a crash of the machine would take, but for the open one. */
+  #unsynced: string[] = [];
+  /** What syncs, cuts or removes segments does it one after the other. */
+  readonly #segmentWork = new Exclusive();
+  #writtenBytes = 0;
+  #lastRead: ReadSegment | undefined;
 
   constructor(options: ReplicaLogOptions) {
     this.#options = options;
+    this.#recent = new RecentBatches(options.recentBytes);
+    this.history = options.base ?? new TermHistory();
   }
 
   get end(): Position {
     return this.history.end;
   }
 
+  /** The first row that is in the log, or will be. */
+  get first(): number {
+    return this.#segments[0]?.first ?? this.end.sequence + 1;
+  }
+
+  /** Of all segments. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  /** What was appended since it was opened, and what was read then: how much a start would have to read. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  /** Can `appendNow` be called? */
+  get isAtHand(): boolean {
+    return this.#options.mode === 'write' && this.#file !== undefined && !this.#isFull;
+  }
+
   /**
-   * Reads everything, in order, and cuts a torn end; gives the number of bytes that were cut.
+   * Reads everything behind the base, in order, and cuts a torn end; gives the number of bytes that were cut.
    * `sameBoot`: since it was written only the process has ended, so that nothing in its middle can be missing.
    */
   async open(sameBoot: boolean, onBatch: (batch: Batch) => void): Promise<number> {
-    const { disk } = this.#options;
-    const names = (await disk.list(FOLDER)).filter((name) => name.endsWith('.xlog')).toSorted();
-    for (const [index, name] of names.entries()) {
-      const path = `${FOLDER}/${name}`;
-      const bytes = (await disk.read(path)) ?? new Uint8Array();
-      const expected = { sequence: this.end.sequence + 1, checksum: this.#checksum };
-      const content = readSegment(bytes, expected);
-      if (content.batches.length > 0) {
-        this.#segments.push({ path, first: expected.sequence, checksum: expected.checksum });
-      }
-      for (const batch of content.batches) {
-        this.#remember(batch, batch.checksum);
+    const { disk, mode } = this.#options;
+    const recovered = await recoverLog({
+      ...{ disk, sameBoot, history: this.history },
+      onBatch: (batch) => {
+        this.#recent.add(plain(batch));
         onBatch(batch);
-      }
-      // A header alone is the beginning of a write, too.
-      if (content.fault === undefined && content.batches.length > 0) continue;
-      const later = names.slice(index + 1).map((other) => `${FOLDER}/${other}`);
-      const fault = content.fault ?? faultAt(bytes, content.end, 'it has no rows');
-      await this.#refuseDamage(path, fault, { sameBoot, later });
-      const cut = content.batches.length > 0 ? content.end : 0;
-      return bytes.length - cut + (await this.#cut(path, cut, later));
-    }
-    return 0;
+      },
+    });
+    this.#segments = recovered.segments;
+    this.#checksum = recovered.checksum;
+    this.#writtenBytes = recovered.readBytes;
+    this.#unsynced = this.#segments.map(({ path }) => path);
+    // What a process has written before it was killed counts from now on as durable.
+    if (mode === 'fsync') await this.sync();
+    return recovered.cutBytes;
   }
 
-  /** One write for all of them. A failure leaves it open what is on the disk: the log must not be used again. */
+  /** A failure leaves it open what is on the disk: the log must not be used again. */
   async append(batches: readonly Batch[]): Promise<void> {
-    const { disk, mode, segmentBytes } = this.#options;
+    const file = await this.#openFile();
     const parts: Uint8Array[] = [];
-    if (this.#openBytes === undefined || this.#openBytes >= segmentBytes) {
-      parts.push(this.#beginSegment());
-    }
-    const checksums: number[] = [];
+    let checksum = this.#checksum;
     for (const batch of batches) {
-      const previous = checksums.at(-1) ?? this.#checksum;
-      const { bytes, checksum } = encodeBatch(batch, previous, this.#syncedSequence);
-      parts.push(bytes);
-      checksums.push(checksum);
+      const encoded = encodeBatch(batch, checksum, this.#syncedSequence);
+      parts.push(encoded.bytes);
+      ({ checksum } = encoded);
     }
     const bytes = joined(parts);
-    const segment = this.#segments.at(-1);
-    assert(segment !== undefined, 'a segment is open');
-    await disk.append(segment.path, bytes, { sync: mode === 'fsync' });
-    batches.forEach((batch, index) => this.#remember(batch, checksums[index] ?? 0));
-    this.#openBytes = (this.#openBytes ?? 0) + bytes.length;
-    if (mode === 'fsync') this.#syncedSequence = this.end.sequence;
+    file.write(bytes);
+    await this.#written(file, bytes.length, checksum, batches);
   }
 
-  /** Whole batches behind `sequence`, at least one if there is any. */
-  async behind(sequence: number, maxBytes: number): Promise<readonly Batch[]> {
-    const oldest = this.#recent[0];
-    if (oldest !== undefined && oldest.firstSequence <= sequence + 1) {
-      return limited(this.#recent.slice(firstBehind(this.#recent, sequence)), maxBytes);
-    }
+  /** A batch whose payload is that of `RowWriter.take`. */
+  async appendOwn(batch: Batch): Promise<void> {
+    const file = await this.#openFile();
+    const { bytes, checksum } = encodeInPlace(batch, this.#checksum, this.#syncedSequence);
+    file.write(bytes);
+    await this.#written(file, bytes.length, checksum, [batch]);
+  }
+
+  /** As `appendOwn`, at once: only while `isAtHand`, and not while anything else is under way. */
+  appendNow(batch: Batch): void {
+    const file = this.#file;
+    assert(file !== undefined && this.isAtHand, 'a segment is open');
+    const { bytes, checksum } = encodeInPlace(batch, this.#checksum, this.#syncedSequence);
+    file.write(bytes);
+    this.#count(bytes.length);
+    this.#checksum = checksum;
+    this.#remember(batch);
+  }
+
+  /** When it resolves, all that was in the log at the call survives the machine. Appending goes on meanwhile. */
+  async sync(): Promise<void> {
+    const { sequence } = this.end;
+    if (this.#syncedSequence >= sequence && this.#unsynced.length === 0) return;
+    await this.#segmentWork.run(async () => {
+      const open = this.#file === undefined ? [] : this.#segments.slice(-1);
+      const paths = [...this.#unsynced, ...open.map(({ path }) => path)];
+      this.#unsynced = [];
+      // By their names, because the open one may be closed, and another be opened, meanwhile.
+      for (const path of paths) {
+        const file = await this.#options.disk.openAppend(path);
+        await file.sync();
+        await file.close();
+      }
+      this.#syncedSequence = Math.max(this.#syncedSequence, sequence);
+    });
+  }
+
+  /** Whole batches behind `sequence`, at least one if there is any; undefined when they are not here any more. */
+  async behind(sequence: number, maxBytes: number): Promise<readonly Batch[] | undefined> {
+    if (sequence >= this.end.sequence) return [];
+    const recent = this.#recent.behind(sequence, maxBytes);
+    if (recent !== undefined) return recent;
     const segment = this.#segments.findLast(({ first }) => first <= sequence + 1);
-    if (segment === undefined) return [];
-    const batches = await this.#read(segment);
-    return limited(batches.slice(firstBehind(batches, sequence)), maxBytes).map(plain);
+    if (segment === undefined) return undefined;
+    const batches = await this.#read(segment, true);
+    const found = batchesBehind(batches, sequence, maxBytes);
+    return found[0] !== undefined && found[0].firstSequence <= sequence + 1 ? found : undefined;
   }
 
-  /** All batches behind `sequence`. */
+  /** All batches behind `sequence` that are here. */
   async allBehind(sequence: number): Promise<readonly Batch[]> {
     const found: Batch[] = [];
-    await this.replay((batch) => {
-      if (batch.firstSequence > sequence) found.push(batch);
-    });
+    await this.replay(sequence, (batch) => found.push(batch));
     return found;
   }
 
-  /** All batches in order, from the disk. */
-  async replay(onBatch: (batch: Batch) => void): Promise<void> {
-    for (const segment of this.#segments) {
-      for (const batch of await this.#read(segment)) onBatch(plain(batch));
+  /** All batches behind `sequence` that are here, in order, from the disk. */
+  async replay(sequence: number, onBatch: (batch: Batch) => void): Promise<void> {
+    const start = this.#segments.findLastIndex(({ first }) => first <= sequence + 1);
+    for (const segment of this.#segments.slice(Math.max(0, start))) {
+      for (const batch of await this.#read(segment, false)) {
+        if (batch.firstSequence > sequence) onBatch(batch);
+      }
     }
   }
 
   /** Takes away all rows behind `sequence`, the end of a batch. From the end, so that a crash leaves no gap. */
-  async truncate(sequence: number): Promise<void> {
+  truncate(sequence: number): Promise<void> {
+    return this.#segmentWork.run(() => this.#truncate(sequence));
+  }
+
+  /** Removes segments whose rows are all before or at `sequence`, the oldest first; the last one stays. */
+  trim(sequence: number): Promise<number> {
+    return this.#segmentWork.run(() => this.#trim(sequence));
+  }
+
+  async close(): Promise<void> {
+    await this.#closeFile();
+  }
+
+  async #truncate(sequence: number): Promise<void> {
     const { disk } = this.#options;
+    await this.#closeFile();
     for (const segment of this.#segments.filter(({ first }) => first > sequence).toReversed()) {
       await disk.remove(segment.path);
       this.#checksum = segment.checksum;
     }
-    this.#segments = this.#segments.filter(({ first }) => first <= sequence);
+    this.#keepSegments(({ first }) => first <= sequence);
+    this.#unsynced = this.#unsynced.filter((path) =>
+      this.#segments.some((segment) => segment.path === path),
+    );
     const segment = this.#segments.at(-1);
     if (segment !== undefined) {
-      const last = (await this.#read(segment)).findLast((batch) => lastSequence(batch) <= sequence);
+      const bytes = (await disk.read(segment.path)) ?? new Uint8Array();
+      const { batches } = readSegment(bytes, { ...segment, sequence: segment.first });
+      const last = batches.findLast((batch) => lastSequence(batch) <= sequence);
       assert(
         last !== undefined && lastSequence(last) === sequence,
         'a log is cut between two batches',
       );
       await disk.truncate(segment.path, last.end);
+      segment.bytes = last.end;
       this.#checksum = last.checksum;
     }
     this.history.truncate(sequence);
-    this.#recent = this.#recent.filter((batch) => lastSequence(batch) <= sequence);
-    this.#recentBytes = this.#recent.reduce((sum, batch) => sum + batch.payload.length, 0);
+    this.#recent.truncate(sequence);
+    this.#lastRead = undefined;
     this.#syncedSequence = Math.min(this.#syncedSequence, sequence);
-    this.#openBytes = undefined;
   }
 
-  #beginSegment(): Uint8Array {
-    const first = this.end.sequence + 1;
-    const path = `${FOLDER}/${String(first).padStart(16, '0')}.xlog`;
-    this.#segments.push({ path, first, checksum: this.#checksum });
-    this.#openBytes = 0;
-    return encodeHeader({ sequence: first, checksum: this.#checksum });
-  }
-
-  #remember(batch: Batch, checksum: number): void {
-    this.history.extend(batch.term, lastSequence(batch));
-    this.#checksum = checksum;
-    this.#recent.push(plain(batch));
-    this.#recentBytes += batch.payload.length;
-    while (this.#recentBytes > this.#options.recentBytes && this.#recent.length > 1) {
-      this.#recentBytes -= this.#recent.shift()?.payload.length ?? 0;
+  async #trim(sequence: number): Promise<number> {
+    const next = this.#segments.findLastIndex(({ first }) => first <= sequence + 1);
+    const removed = this.#segments.slice(0, Math.max(0, next));
+    for (const { path, first } of removed) {
+      // Nobody is given rows of a file that is about to go.
+      this.#keepSegments((segment) => segment.first > first);
+      this.#unsynced = this.#unsynced.filter((other) => other !== path);
+      if (this.#lastRead?.path === path) this.#lastRead = undefined;
+      await this.#options.disk.remove(path);
     }
+    return removed.length;
+  }
+
+  get #isFull(): boolean {
+    return (this.#segments.at(-1)?.bytes ?? 0) >= this.#options.segmentBytes;
+  }
+
+  async #openFile(): Promise<AppendFile> {
+    if (this.#file !== undefined && !this.#isFull) return this.#file;
+    await this.#closeFile();
+    const { disk } = this.#options;
+    const first = this.end.sequence + 1;
+    const path = segmentPath(first);
+    const file = await disk.openAppend(path);
+    const header = encodeHeader({ sequence: first, checksum: this.#checksum });
+    file.write(header);
+    this.#segments.push({ path, first, checksum: this.#checksum, bytes: header.length });
+    this.#writtenBytes += header.length;
+    this.#file = file;
+    return file;
+  }
+
+  async #closeFile(): Promise<void> {
+    const file = this.#file;
+    const path = this.#segments.at(-1)?.path;
+    this.#file = undefined;
+    if (file === undefined || path === undefined) return;
+    if (this.#options.mode === 'write') this.#unsynced.push(path);
+    await file.close();
+  }
+
+  async #written(
+    file: AppendFile,
+    size: number,
+    checksum: number,
+    batches: readonly Batch[],
+  ): Promise<void> {
+    this.#count(size);
+    const isSynced = this.#options.mode === 'fsync';
+    if (isSynced) await file.sync();
+    this.#checksum = checksum;
+    for (const batch of batches) this.#remember(plain(batch));
+    if (isSynced) this.#syncedSequence = this.end.sequence;
+  }
+
+  #keepSegments(which: (segment: Segment) => boolean): void {
+    this.#segments = this.#segments.filter(which);
+  }
+
+  #count(bytes: number): void {
+    const segment = this.#segments.at(-1);
+    assert(segment !== undefined, 'a segment is open');
+    segment.bytes += bytes;
+    this.#writtenBytes += bytes;
+  }
+
+  #remember(batch: Batch): void {
+    this.history.extend(batch.term, lastSequence(batch));
+    this.#recent.add(batch);
   }
 
   /** The batches of a segment up to the end of the log; a write that is on its way may be behind it. */
-  async #read({ path, first, checksum }: Segment): Promise<readonly FoundBatch[]> {
+  async #read(segment: Segment, keep: boolean): Promise<readonly Batch[]> {
+    const { path, first, checksum } = segment;
+    const { sequence: end } = this.end;
+    const known = this.#lastRead;
+    const isLast = segment === this.#segments.at(-1);
+    if (known?.path === path && (known.end === end || !isLast)) return known.batches;
     const bytes = (await this.#options.disk.read(path)) ?? new Uint8Array();
-    const end = this.end.sequence;
     const { batches } = readSegment(bytes, { sequence: first, checksum });
-    return batches.filter((batch) => lastSequence(batch) <= end);
+    const whole = batches.filter((batch) => lastSequence(batch) <= end).map(plain);
+    if (keep) this.#lastRead = { path, end, batches: whole };
+    return whole;
   }
-
-  async #refuseDamage(
-    path: string,
-    fault: SegmentFault,
-    { sameBoot, later }: { readonly sameBoot: boolean; readonly later: readonly string[] },
-  ): Promise<void> {
-    let { validBehind, syncedBehind } = fault;
-    refuseOtherVersion(path, fault);
-    for (const other of later) {
-      const bytes = (await this.#options.disk.read(other)) ?? new Uint8Array();
-      const found = faultAt(bytes, 0, '');
-      refuseOtherVersion(other, found);
-      validBehind += found.validBehind;
-      syncedBehind = Math.max(syncedBehind, found.syncedBehind);
-    }
-    const missing = this.end.sequence + 1;
-    if (syncedBehind < missing && !(sameBoot && validBehind > 0)) return;
-    throw new ClusterError('STORAGE_FAILED', {
-      message:
-        `The log is damaged: ${path} at byte ${fault.offset}: ${fault.reason}, but valid rows ` +
-        `follow. Row ${missing} was on this disk and is not readable any more. Remove this ` +
-        "instance's data, so that it gets a copy from another one, or bring back the file.",
-      details: { path, offset: fault.offset, missingSequence: missing },
-    });
-  }
-
-  async #cut(path: string, size: number, later: readonly string[]): Promise<number> {
-    const { disk } = this.#options;
-    let removed = 0;
-    for (const other of later.toReversed()) {
-      removed += (await disk.read(other))?.length ?? 0;
-      await disk.remove(other);
-    }
-    if (size === 0) await disk.remove(path);
-    else await disk.truncate(path, size);
-    return removed;
-  }
-}
-
-function refuseOtherVersion(path: string, { otherVersion }: SegmentFault): void {
-  if (otherVersion === undefined) return;
-  throw new ClusterError('STORAGE_FAILED', {
-    message:
-      `The log cannot be read: ${path} has format version ${otherVersion}, this release reads ` +
-      `version ${VERSION}. It was written by a later release; start that release. The file was ` +
-      'not changed.',
-    details: { path, version: otherVersion },
-  });
 }
 
 /** What goes to others: without what is known of its place in a file. */
 function plain({ term, firstSequence, rowCount, payload }: Batch): Batch {
   return { term, firstSequence, rowCount, payload };
-}
-
-/** Index of the first batch with a row behind `sequence`. */
-function firstBehind(batches: readonly Batch[], sequence: number): number {
-  let low = 0;
-  let high = batches.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const batch = batches[middle];
-    if (batch !== undefined && lastSequence(batch) <= sequence) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function limited(batches: readonly Batch[], maxBytes: number): readonly Batch[] {
-  let bytes = 0;
-  const end = batches.findIndex((batch) => {
-    bytes += batch.payload.length;
-    return bytes > maxBytes;
-  });
-  return end === -1 ? batches : batches.slice(0, Math.max(1, end));
 }

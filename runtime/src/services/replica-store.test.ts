@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OpenTransaction } from '../core/storage/engine.ts';
+import { ReferenceEngine } from '../core/storage/reference-engine.ts';
 import { silentLogger } from '../foundation/logger.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
@@ -18,6 +19,8 @@ async function openStore(disk: SimulatedDisk): Promise<ReplicaStore> {
     logMode: 'write',
     identity: { logIncarnation: 1 },
     limits: { segmentBytes: 1 << 20, recentBytes: 1 << 20 },
+    createEngine: () => new ReferenceEngine(),
+    defer: setImmediate,
     onAppended: () => undefined,
     fatal: () => undefined,
   });

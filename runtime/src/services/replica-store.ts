@@ -2,24 +2,28 @@
  * Engine and log together: what is in one is in the other, except for rows that are on their way to the disk.
  *
  * Everything that changes the log or the promise runs in one queue. It begins with appending what is pending, so a
- * promise, a cut or a new term never overtakes a row.
+ * promise, a cut or a new term never overtakes a row. Only rows of transactions that find the queue empty and the log
+ * at hand do not go through it: they are appended at once, at the end of their tick.
  */
 import type { Issue, Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
-import { nextProbe } from '../core/replication/log-matching.ts';
-import type { PullAnswer } from '../core/replication/messages.ts';
-import { BEFORE_ALL, type TermHistory } from '../core/replication/term-history.ts';
-import type { OpenTransaction } from '../core/storage/engine.ts';
+import { continuesLog, nextProbe } from '../core/replication/log-matching.ts';
+import type { RowsAnswer } from '../core/replication/messages.ts';
+import { BEFORE_ALL, TermHistory } from '../core/replication/term-history.ts';
+import type { Engine, OpenTransaction } from '../core/storage/engine.ts';
 import type { Batch } from '../core/storage/log-format.ts';
-import { ReferenceEngine } from '../core/storage/reference-engine.ts';
 import { RowCodec } from '../core/storage/rows.ts';
-import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
 import { Exclusive } from './exclusive.ts';
 import { LostRows } from './lost-rows.ts';
 import { type LogMode, ReplicaLog } from './replica-log.ts';
+import { recoverStore, reloadEngine } from './replica-store-recovery.ts';
+import { RowSignal } from './replica-store-signal.ts';
+import { SnapshotFiles } from './snapshot-files.ts';
+import type { JoinedSnapshot } from './snapshot-join.ts';
+import { commitJoin, completeJoin, markReseed } from './snapshot-switch.ts';
 import { type PromiseRecord, TermPromise } from './term-promise.ts';
 
 export interface ReplicaStoreOptions {
@@ -31,36 +35,56 @@ export interface ReplicaStoreOptions {
     readonly segmentBytes: number;
     readonly recentBytes: number;
   };
+  readonly createEngine: () => Engine;
+  /** Calls it once what is under way in this tick has ended. */
+  readonly defer: (flush: () => void) => void;
   /** Called after own rows have been appended. */
   readonly onAppended: (end: Position) => void;
   readonly fatal: (error: unknown) => void;
 }
 
 export class ReplicaStore {
+  readonly snapshots: SnapshotFiles;
+  readonly rowSignal = new RowSignal();
+  /** Called after each append of own rows, when all that follows from it has been done. */
+  onFlushed: () => void = () => undefined;
   readonly #options: ReplicaStoreOptions;
-  readonly #log: ReplicaLog;
   readonly #promise: TermPromise;
   readonly #lost: LostRows;
   readonly #queue = new Exclusive();
-  readonly #rowListeners = new Set<() => void>();
   /** Last row written per space, of those that this process wrote. */
   readonly #newest = new Map<number, number>();
-  #engine = new ReferenceEngine();
+  #engine: Engine;
+  #log: ReplicaLog;
+  /** Grows whenever rows were taken back, or others came in their place. */
+  #generation = 0;
+  /** Before the log has reached it the rows are no state that ever was. */
+  #completeAt: Position | undefined;
   #pendingTerm = 0;
   /** The last row in the engine. */
   #applied = 0;
-  #isDraining = false;
+  #isFlushDue = false;
   #failure: unknown;
   /** What to ask a leader for, where it is not the end of the log. */
   #probe: Position | undefined;
   #knownAcknowledged = BEFORE_ALL;
 
   constructor(options: ReplicaStoreOptions) {
-    const { disk, logMode: mode, limits } = options;
+    const { disk, createEngine } = options;
     this.#options = options;
-    this.#log = new ReplicaLog({ disk, mode, ...limits });
+    this.#engine = createEngine();
+    this.#log = this.#createLog(new TermHistory());
+    this.snapshots = new SnapshotFiles(disk);
     this.#promise = new TermPromise(disk);
     this.#lost = new LostRows(disk, new RowCodec());
+  }
+
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  get log(): ReplicaLog {
+    return this.#log;
   }
 
   get end(): Position {
@@ -83,27 +107,45 @@ export class ReplicaStore {
     return this.#failure !== undefined;
   }
 
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** False after a join, until the rows that were written meanwhile have come. */
+  get isComplete(): boolean {
+    return this.#completeAt === undefined;
+  }
+
+  /** The last row in the engine; it may not be in the log yet. */
+  get applied(): Position {
+    if (this.#applied <= this.end.sequence) return this.history.at(this.#applied);
+    return { term: this.#pendingTerm, sequence: this.#applied };
+  }
+
   issues(): readonly Issue[] {
     return this.#lost.issues();
   }
 
   async open(): Promise<void> {
-    const { identity, logger } = this.#options;
+    const { identity } = this.#options;
     await this.#promise.load();
     await this.#lost.load();
-    const sameBoot = this.#promise.record.logIncarnation === identity.logIncarnation;
-    const cutBytes = await this.#log.open(sameBoot, (batch) => this.#apply(batch));
-    this.#applied = this.end.sequence;
+    await this.#recover(this.#promise.record.logIncarnation === identity.logIncarnation);
     await this.#promise.save({ logIncarnation: identity.logIncarnation });
-    logger.info({ position: this.end, cutBytes }, 'the log has been read');
   }
 
   async close(): Promise<void> {
     if (!this.hasFailed) await this.drained();
+    await this.#log.close();
   }
 
   begin(): OpenTransaction {
     if (this.hasFailed) throw new ClusterError('STORAGE_FAILED');
+    if (!this.isComplete) {
+      throw new ClusterError('NOT_READY', {
+        message: 'This instance gets a copy of the data from its leader. Ask another one.',
+      });
+    }
     return this.#engine.begin();
   }
 
@@ -114,22 +156,24 @@ export class ReplicaStore {
     this.#pendingTerm = term;
     this.#applied += rowCount;
     for (const space of transaction.touched) this.#newest.set(space, this.#applied);
-    this.#startDraining();
+    this.#flushLater();
     return this.#applied;
   }
 
   /** The newest row that this process wrote to any of the spaces. */
   newestOf(spaces: ReadonlySet<number>): number {
-    return Math.max(0, ...[...spaces].map((space) => this.#newest.get(space) ?? 0));
+    let newest = 0;
+    for (const space of spaces) newest = Math.max(newest, this.#newest.get(space) ?? 0);
+    return newest;
   }
 
   /** When it resolves, all that was written before is in the log. */
   drained(): Promise<Position> {
-    return this.#exclusively(async () => this.end);
+    return this.exclusively(async () => this.end);
   }
 
   async promiseTerm(term: number): Promise<{ position: Position; promisedTerm: number }> {
-    return this.#exclusively(async () => {
+    return this.exclusively(async () => {
       if (term > this.promise.promisedTerm) {
         await this.#promise.save({ promisedTerm: term });
         this.#probe = undefined;
@@ -139,7 +183,7 @@ export class ReplicaStore {
   }
 
   saveInSync(term: number, seats: readonly Seat[]): Promise<void> {
-    return this.#exclusively(() => this.#promise.saveInSync(term, seats));
+    return this.exclusively(() => this.#promise.saveInSync(term, seats));
   }
 
   /** Appends the first row of a term: its number; undefined when this instance must not lead in it. */
@@ -148,15 +192,15 @@ export class ReplicaStore {
     leader: string,
     isWanted: () => boolean,
   ): Promise<number | undefined> {
-    return this.#exclusively(async () => {
+    return this.exclusively(async () => {
       const { promisedTerm, ledTerm } = this.promise;
       const isOver = promisedTerm > term || ledTerm >= term || this.end.term >= term;
-      if (isOver || !isWanted()) return undefined;
+      if (isOver || !this.isComplete || !isWanted()) return undefined;
       await this.#promise.save({ promisedTerm: term, ledTerm: term });
       if (!isWanted()) return undefined;
       this.#probe = undefined;
       this.#engine.rows.row({ kind: 'begin-term', leader });
-      await this.#log.append([this.#nextBatch(term)]);
+      await this.#log.appendOwn(this.#nextBatch(term));
       this.#applied = this.end.sequence;
       this.#newest.clear();
       return this.end.sequence;
@@ -171,109 +215,186 @@ export class ReplicaStore {
   }
 
   /** Takes what a leader answered to the question for `position`; false when that is not the question any more. */
-  async receive(position: Position, answer: PullAnswer): Promise<boolean> {
-    return this.#exclusively(async () => {
-      const asked = this.probe(answer.term);
-      if (asked?.sequence !== position.sequence || asked.term !== position.term) return false;
+  async receive(position: Position, answer: RowsAnswer): Promise<boolean> {
+    return this.exclusively(async () => {
+      if (!this.#isAsked(position, answer.term)) return false;
       if (answer.kind === 'conflict') {
         this.#probe = nextProbe(this.history, answer.hint);
         return true;
       }
-      if (!continues(position, answer.term, answer.batches)) return false;
+      if (!continuesLog(position, answer.term, answer.batches)) return false;
       if (position.sequence < this.end.sequence) await this.#cut(position.sequence);
       this.#probe = undefined;
       if (answer.batches.length > 0) await this.#log.append(answer.batches);
-      for (const batch of answer.batches) this.#apply(batch);
+      for (const batch of answer.batches) this.#engine.apply(batch.payload);
       this.#applied = this.end.sequence;
+      await this.#checkComplete();
       this.#knownAcknowledged = this.history.lastNotAbove(answer.acknowledged);
       if (answer.inSync.length > 0) await this.#promise.saveInSync(answer.term, answer.inSync);
       return true;
     });
   }
 
-  behind(sequence: number, maxBytes: number): Promise<readonly Batch[]> {
+  /**
+   * Puts a leader's snapshot in the place of all rows: those behind `position`, to which the leader answered that it
+   * does not have the next ones, are kept in `lost/`. False when that is not the question any more.
+   */
+  async join(position: Position, term: number, joined: JoinedSnapshot): Promise<boolean> {
+    return this.exclusively(async () => {
+      const { name, start, end, runs } = joined;
+      const isBehind = start.sequence > position.sequence;
+      if (!this.#isAsked(position, term) || !isBehind) return false;
+      if (!new TermHistory(runs).has(position)) return false;
+      const { disk, logger } = this.#options;
+      await this.#lost.keep(await this.#log.allBehind(position.sequence));
+      this.#generation++;
+      await this.#log.close();
+      await commitJoin(disk, { name, end, keepsOld: this.isComplete });
+      logger.info({ position, start, end }, 'the data is exchanged for a snapshot of the leader');
+      await this.#recover(true);
+      return true;
+    });
+  }
+
+  /** Goes on without its rows after the next start, which this asks for. */
+  async reseed(reason: string): Promise<never> {
+    return this.exclusively(() => this.#reseed(reason));
+  }
+
+  behind(sequence: number, maxBytes: number): Promise<readonly Batch[] | undefined> {
     return this.#log.behind(sequence, maxBytes);
   }
 
-  /** Until own rows are appended, but not for longer than `waitMs`. */
-  async waitForRows(clock: Clock, waitMs: number): Promise<void> {
-    const ended = new AbortController();
-    const listener = (): void => ended.abort(new Error('rows were appended'));
-    this.#rowListeners.add(listener);
-    try {
-      await clock.sleep(waitMs, ended.signal);
-    } catch {
-      // The wait ended early because there are rows: that is what it is for.
-    } finally {
-      this.#rowListeners.delete(listener);
-    }
-  }
-
-  #startDraining(): void {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
-    // What follows in this tick goes into the same write. A failure was handled where it happened.
-    this.drained().then(
-      () => undefined,
-      () => undefined,
-    );
-  }
-
-  /** Runs a task alone, after all pending rows are appended. Any failure is one of the disk or a bug of ours. */
-  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+  /** Runs a task alone, after all rows that are written now. Any failure is one of the disk or a bug of ours. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const written = this.#applied;
     return this.#queue.run(async () => {
       if (this.hasFailed) throw new ClusterError('STORAGE_FAILED', { cause: this.#failure });
       try {
-        await this.#appendPending();
+        while (this.#engine.rows.count > 0 && this.end.sequence < written) {
+          await this.#appendPending();
+        }
         return await task();
       } catch (error) {
-        this.#failure = error;
-        this.#options.logger.error({ error }, 'the storage failed');
-        this.#options.fatal(error);
-        throw new ClusterError('STORAGE_FAILED', { cause: error });
+        throw this.fail(error);
       }
     });
   }
 
-  async #appendPending(): Promise<void> {
-    while (this.#engine.rows.count > 0) {
-      await this.#log.append([this.#nextBatch(this.#pendingTerm)]);
-      this.#options.onAppended(this.end);
-      for (const listener of this.#rowListeners) listener();
+  /** Nobody knows now what is on the disk: the process has to end. */
+  fail(error: unknown): ClusterError {
+    if (!this.hasFailed) {
+      this.#failure = error;
+      this.#options.logger.error({ error }, 'the storage failed');
+      this.#options.fatal(error);
     }
-    this.#isDraining = false;
+    return new ClusterError('STORAGE_FAILED', { cause: error });
   }
 
-  /** Whole transactions: all that wait. */
+  #createLog(base: TermHistory): ReplicaLog {
+    const { disk, logMode: mode, limits } = this.#options;
+    return new ReplicaLog({ disk, mode, ...limits, base });
+  }
+
+  async #recover(sameBoot: boolean): Promise<void> {
+    const { disk, logger, createEngine } = this.#options;
+    const { snapshots } = this;
+    const createLog = (base: TermHistory): ReplicaLog => this.#createLog(base);
+    const parts = { disk, logger, snapshots, createEngine, createLog, sameBoot };
+    const recovered = await recoverStore(parts);
+    this.#engine = recovered.engine;
+    this.#log = recovered.log;
+    this.#completeAt = recovered.completeAt;
+    this.#applied = this.end.sequence;
+    this.#probe = undefined;
+    this.#newest.clear();
+  }
+
+  #isAsked(position: Position, term: number): boolean {
+    const asked = this.probe(term);
+    return asked?.sequence === position.sequence && asked.term === position.term;
+  }
+
+  /** What follows in this tick goes into the same write. */
+  #flushLater(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    this.#options.defer(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushDue = false;
+    if (this.hasFailed || this.#engine.rows.count === 0) return;
+    if (this.#queue.isIdle && this.#log.isAtHand) {
+      try {
+        this.#log.appendNow(this.#nextBatch(this.#pendingTerm));
+        this.#appended();
+      } catch (error) {
+        this.fail(error);
+      }
+      return;
+    }
+    // Rows that come while these are written wait for the next turn, so that other tasks get theirs.
+    this.#queue
+      .run(async () => {
+        if (this.hasFailed || this.#engine.rows.count === 0) return;
+        await this.#appendPending();
+        if (this.#engine.rows.count > 0) this.#flushLater();
+      })
+      .catch((error: unknown) => this.fail(error));
+  };
+
+  /** Whole transactions: all that wait now. */
+  async #appendPending(): Promise<void> {
+    await this.#log.appendOwn(this.#nextBatch(this.#pendingTerm));
+    this.#appended();
+  }
+
+  #appended(): void {
+    this.#options.onAppended(this.end);
+    this.rowSignal.notify();
+    this.onFlushed();
+  }
+
   #nextBatch(term: number): Batch {
     return { term, firstSequence: this.end.sequence + 1, ...this.#engine.rows.take() };
   }
 
-  #apply(batch: Batch): void {
-    this.#engine.apply(batch.payload);
-  }
-
+  /** A snapshot whose end was cut off holds rows that are not in the log: it goes first. */
   async #cut(sequence: number): Promise<void> {
-    const cut = await this.#log.allBehind(sequence);
-    await this.#lost.keep(cut);
+    await this.#lost.keep(await this.#log.allBehind(sequence));
+    this.#generation++;
+    const usable = this.snapshots.all.findLast(
+      ({ start, end }) => end.sequence <= sequence && start.sequence + 1 >= this.#log.first,
+    );
+    if (usable === undefined && this.#log.first > 1) {
+      await this.#reseed('rows were cut that all of its snapshots hold');
+    }
+    for (const snapshot of this.snapshots.all.toReversed()) {
+      if (snapshot.end.sequence > sequence) await this.snapshots.remove(snapshot);
+    }
     await this.#log.truncate(sequence);
     this.#options.logger.warn({ rowsFrom: sequence + 1 }, 'rows of a deposed leader were cut');
-    const engine = new ReferenceEngine();
-    await this.#log.replay((batch) => engine.apply(batch.payload));
-    this.#engine = engine;
+    this.#engine = await reloadEngine(this.#options, this.#log, usable);
+    this.#applied = sequence;
     this.#newest.clear();
   }
-}
 
-/** Do the batches follow `position` without a gap, in terms that have been? */
-function continues(position: Position, term: number, batches: readonly Batch[]): boolean {
-  let { sequence, term: lastTerm } = position;
-  for (const batch of batches) {
-    if (batch.firstSequence !== sequence + 1 || batch.term < lastTerm || batch.term > term) {
-      return false;
+  async #checkComplete(): Promise<void> {
+    const at = this.#completeAt;
+    if (at === undefined || this.end.sequence < at.sequence) return;
+    if (!this.history.has(at)) {
+      await this.#reseed('the snapshot that it has joined with holds rows that were cut');
     }
-    sequence += batch.rowCount;
-    lastTerm = batch.term;
+    await completeJoin(this.#options.disk);
+    this.#completeAt = undefined;
   }
-  return true;
+
+  /** A start of its own: nothing that was said of its rows before may count for those that it will have. */
+  async #reseed(reason: string): Promise<never> {
+    await markReseed(this.#options.disk, reason);
+    throw new ClusterError('STORAGE_FAILED', {
+      message: `This instance starts again, to get a copy of the data from its leader: ${reason}.`,
+    });
+  }
 }

@@ -4,11 +4,17 @@
  * It decides nothing about rows: what an answer means is the storage's matter. A change of leadership ends the
  * question that is under way, so that the next one goes to the new leader at once.
  */
-import { type PullRequest, pullAnswerSchema } from '../core/replication/messages.ts';
+import {
+  type PullRequest,
+  pullAnswerSchema,
+  type SnapshotAnswer,
+  snapshotAnswerSchema,
+} from '../core/replication/messages.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Leadership, LeadershipPort } from '../ports/leadership.ts';
 import { PeerError, type Peers } from '../ports/peers.ts';
+import type { FetchPiece } from './snapshot-join.ts';
 import type { StorageService } from './storage-service.ts';
 
 export interface ReplicationServiceOptions {
@@ -83,14 +89,43 @@ export class ReplicationService {
     const address = addressOf(leader);
     const request = await storage.pullRequest(term, this.#limits.waitMs);
     if (address === undefined || request === undefined || signal.aborted) return false;
-    const answer = await this.#ask(address, request, signal).catch((error: unknown) => {
+    const useless = (error: unknown): undefined => {
       if (signal.aborted) return undefined;
       // A leader that is away is nothing new every second; an answer that cannot be read is.
       const level = error instanceof PeerError ? 'debug' : 'warn';
       logger[level]({ leader, error }, 'the leader gave no rows');
       return undefined;
-    });
-    return answer !== undefined && storage.receive(request, answer);
+    };
+    const answer = await this.#ask(address, request, signal).catch(useless);
+    if (answer === undefined) return false;
+    if (answer.kind !== 'join') return storage.receive(request, answer);
+    const fetchPiece: FetchPiece = (name, offset) =>
+      this.#fetch({ address, request, signal }, name, offset);
+    return storage.copies.join(request, fetchPiece);
+  }
+
+  /** A piece of a snapshot that does not come is asked for again by the next question for rows. */
+  async #fetch(
+    from: {
+      readonly address: string;
+      readonly request: PullRequest;
+      readonly signal: AbortSignal;
+    },
+    name: string | null,
+    offset: number,
+  ): Promise<SnapshotAnswer> {
+    const { address, request, signal } = from;
+    const { peers, logger } = this.#options;
+    const { replicaSetUuid, term, position } = request;
+    const body = { replicaSetUuid, term, position, name, offset };
+    const options = { timeoutMs: this.#limits.timeoutMs, signal };
+    try {
+      const answer = await peers.call(address, 'replication.snapshot', body, options);
+      return snapshotAnswerSchema.parse(answer);
+    } catch (error) {
+      if (!signal.aborted) logger.debug({ error }, 'the leader gave no piece of its snapshot');
+      return { kind: 'later' };
+    }
   }
 
   async #ask(

@@ -12,32 +12,25 @@ export interface PullSources {
   readonly leader: LeaderTerm | undefined;
   readonly leadership: LeadershipPort;
   readonly clock: Clock;
-  readonly pullBytes: number;
+  readonly limits: {
+    readonly pullBytes: number;
+    /** An instance without rows is given a snapshot rather than a log that is larger than this. */
+    readonly joinLogBytes: number;
+  };
 }
 
 /** A seat whose last question is older does not look alive: so no pull waits for longer. */
 const LONGEST_WAIT_MS = 1000;
 
 export async function answerPull(request: PullRequest, sources: PullSources): Promise<PullAnswer> {
-  const { store, leader, leadership, clock, pullBytes } = sources;
-  const { promisedTerm } = store.promise;
-  if (request.term < promisedTerm) {
-    throw new ClusterError('STALE_TERM', {
-      message: `Term ${promisedTerm} has been promised here; ${request.term} is over.`,
-      details: { promisedTerm },
-    });
-  }
-  if (leader === undefined || leader.ended || leader.term !== request.term) {
-    throw new ClusterError('NOT_LEADER', {
-      message: `This instance does not lead in term ${request.term}.`,
-    });
-  }
+  const { store, leadership, clock, limits } = sources;
+  const leader = requireLeader(request.term, sources);
   const match = matchPosition(store.history, request.position);
-  if (match.kind === 'shared') {
+  if (match.kind === 'shared' && request.isIncomplete !== true) {
     leader.pulled(request.seat, request.position.sequence);
-    if (store.end.sequence === request.position.sequence) {
-      await store.waitForRows(clock, Math.min(request.waitMs, LONGEST_WAIT_MS));
-    }
+  }
+  if (match.kind === 'shared' && store.end.sequence === request.position.sequence) {
+    await store.rowSignal.wait(clock, Math.min(request.waitMs, LONGEST_WAIT_MS));
   }
   const current = leadership.current();
   const common = {
@@ -46,6 +39,29 @@ export async function answerPull(request: PullRequest, sources: PullSources): Pr
     inSync: current.kind === 'leader' && current.term === leader.term ? [...current.inSync] : [],
   };
   if (match.kind === 'conflict') return { kind: 'conflict', ...common, hint: match.hint };
-  const batches = await store.behind(request.position.sequence, pullBytes);
+  const { sequence } = request.position;
+  if (sequence === 0 && store.log.bytes > limits.joinLogBytes) return { kind: 'join', ...common };
+  const batches = await store.behind(sequence, limits.pullBytes);
+  if (batches === undefined) return { kind: 'join', ...common };
   return { kind: 'rows', ...common, batches: [...batches] };
+}
+
+/** The leader of this term, and of no other. */
+export function requireLeader(
+  term: number,
+  { store, leader }: Pick<PullSources, 'store' | 'leader'>,
+): LeaderTerm {
+  const { promisedTerm } = store.promise;
+  if (term < promisedTerm) {
+    throw new ClusterError('STALE_TERM', {
+      message: `Term ${promisedTerm} has been promised here; ${term} is over.`,
+      details: { promisedTerm },
+    });
+  }
+  if (leader === undefined || leader.ended || leader.term !== term) {
+    throw new ClusterError('NOT_LEADER', {
+      message: `This instance does not lead in term ${term}.`,
+    });
+  }
+  return leader;
 }

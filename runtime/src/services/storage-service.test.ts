@@ -242,9 +242,15 @@ describe('a storage that leads', () => {
     let isBroken = false;
     const disk = (real: Disk): Disk => ({
       ...real,
-      append: async (file, bytes, options) => {
-        if (isBroken) throw new Error('EIO');
-        await real.append(file, bytes, options);
+      openAppend: async (path) => {
+        const file = await real.openAppend(path);
+        return {
+          ...file,
+          write: (bytes) => {
+            if (isBroken) throw new Error('EIO');
+            file.write(bytes);
+          },
+        };
       },
     });
     await fixture.start(disk);

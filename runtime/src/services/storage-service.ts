@@ -10,21 +10,19 @@
 import type { Issue, Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
-import {
-  defaultProgressLimits,
-  type ProgressLimits,
-  type RequiredSeats,
-  requireUnion,
-  sameSeat,
-} from '../core/replication/leader-progress.ts';
+import { type RequiredSeats, requireUnion, sameSeat } from '../core/replication/leader-progress.ts';
 import {
   type PromiseAnswer,
   type PullAnswer,
   type PullRequest,
   promiseRequestSchema,
   pullRequestSchema,
+  type SnapshotAnswer,
+  snapshotRequestSchema,
 } from '../core/replication/messages.ts';
-import type { OpenTransaction, Reader, Transaction } from '../core/storage/engine.ts';
+import type { Engine, OpenTransaction, Reader, Transaction } from '../core/storage/engine.ts';
+import { ReferenceEngine } from '../core/storage/reference-engine.ts';
+import { afterTick } from '../foundation/after-tick.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
@@ -35,26 +33,8 @@ import { LeaderTerm } from './leader-term.ts';
 import { refuseThenable } from './refuse-thenable.ts';
 import type { LogMode } from './replica-log.ts';
 import { ReplicaStore } from './replica-store.ts';
-import { answerPull } from './serve-pull.ts';
-
-export interface StorageLimits extends ProgressLimits {
-  readonly segmentBytes: number;
-  readonly recentBytes: number;
-  /** Payload of one answer to a pull. */
-  readonly pullBytes: number;
-  readonly writeTimeoutMs: number;
-  /** How often laggards, timeouts and a lapsed lease are looked for. */
-  readonly tickMs: number;
-}
-
-export const defaultStorageLimits: StorageLimits = {
-  ...defaultProgressLimits,
-  segmentBytes: 16 * 1024 * 1024,
-  recentBytes: 16 * 1024 * 1024,
-  pullBytes: 1024 * 1024,
-  writeTimeoutMs: 10_000,
-  tickMs: 50,
-};
+import { StorageCopies } from './storage-copies.ts';
+import { defaultStorageLimits, type StorageLimits } from './storage-limits.ts';
 
 export interface StorageServiceOptions {
   readonly disk: Disk;
@@ -67,6 +47,10 @@ export interface StorageServiceOptions {
   readonly limits?: Partial<StorageLimits>;
   /** The disk failed or a bug was met: the process must end, what was under way is unknown. */
   readonly fatal: (error: unknown) => void;
+  /** Left out: the reference engine. */
+  readonly createEngine?: () => Engine;
+  /** Calls it once what is under way in this tick has ended. Left out: as soon as that is so. */
+  readonly defer?: (flush: () => void) => void;
   /** Which seats must have a row before it is acknowledged; only tests give another rule. */
   readonly required?: RequiredSeats;
   /** Does this instance still belong to the replica set? Left out: nobody ever leaves. */
@@ -93,6 +77,7 @@ export interface StorageReport extends PromiseAnswer {
 }
 
 export class StorageService {
+  readonly copies: StorageCopies;
   readonly #options: StorageServiceOptions;
   readonly #limits: StorageLimits;
   readonly #seat: Seat;
@@ -117,9 +102,17 @@ export class StorageService {
     };
     this.#store = new ReplicaStore({
       ...options,
+      createEngine: options.createEngine ?? ((): Engine => new ReferenceEngine()),
+      defer: options.defer ?? afterTick,
       limits: this.#limits,
       onAppended: (end) => this.#leader?.appended(end.sequence),
       fatal,
+    });
+    this.copies = new StorageCopies({
+      ...options,
+      ...{ uuid: this.#seat.uuid, store: this.#store, limits: this.#limits },
+      leader: () => this.#leader,
+      acknowledged: () => this.acknowledged.sequence,
     });
     this.#tasks = new TaskRegistry(options.logger, (_name, error) => fatal(error));
   }
@@ -135,6 +128,7 @@ export class StorageService {
         this.#tick();
       }
     });
+    this.#tasks.run('snapshots', (signal) => this.copies.run(signal));
     this.#onLeadership();
   }
 
@@ -194,13 +188,14 @@ export class StorageService {
   }
 
   issues(): readonly Issue[] {
-    return this.#store.issues();
+    return [...this.#store.issues(), ...this.copies.issues()];
   }
 
   handlers(): InternalHandlers {
     return new Map<string, InternalHandler>([
       ['leadership.promise', (body) => this.#onPromise(body)],
       ['replication.pull', (body) => this.#onPull(body)],
+      ['replication.snapshot', (body) => this.#onSnapshot(body)],
     ]);
   }
 
@@ -281,12 +276,13 @@ export class StorageService {
     const position = this.#store.probe(promisedTerm);
     if (position === undefined) return undefined;
     const { replicaSetUuid } = this.#options;
-    return { replicaSetUuid, seat: this.#seat, term: promisedTerm, position, waitMs };
+    const request = { replicaSetUuid, seat: this.#seat, term: promisedTerm, position, waitMs };
+    return this.#store.isComplete ? request : { ...request, isIncomplete: true };
   }
 
   /** Takes the answer to a pull; false when it does not fit any more. */
   async receive(request: PullRequest, answer: PullAnswer): Promise<boolean> {
-    if (this.#seenTerm > answer.term) return false;
+    if (this.#seenTerm > answer.term || answer.kind === 'join') return false;
     return this.#store.receive(request.position, answer);
   }
 
@@ -371,13 +367,13 @@ export class StorageService {
     const request = pullRequestSchema.parse(body);
     this.#requireReplicaSet(request.replicaSetUuid);
     this.#seeTerm(request.term);
-    return answerPull(request, {
-      store: this.#store,
-      leader: this.#leader,
-      leadership: this.#options.leadership,
-      clock: this.#options.clock,
-      pullBytes: this.#limits.pullBytes,
-    });
+    return this.copies.answerPull(request);
+  }
+
+  async #onSnapshot(body: unknown): Promise<SnapshotAnswer> {
+    const request = snapshotRequestSchema.parse(body);
+    this.#requireReplicaSet(request.replicaSetUuid);
+    return this.copies.answerSnapshot(request);
   }
 
   #requireReplicaSet(replicaSetUuid: string): void {

@@ -5,7 +5,7 @@
  * for a dead process: what it awaited never comes. An operation that was under way has happened or has not.
  */
 import type { Clock } from '../foundation/clock.ts';
-import type { Disk } from '../ports/disk.ts';
+import type { AppendFile, Disk } from '../ports/disk.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 interface StoredFile {
@@ -21,7 +21,16 @@ export interface SimulatedDiskOptions {
   readonly latencyMs?: number;
 }
 
+/** What is wrong with a disk now. */
+export interface DiskFaults {
+  /** A write that would make all files together larger than this stops there. */
+  capacity: number;
+  /** Every sync and every durable write fails. */
+  failSyncs: boolean;
+}
+
 export class SimulatedDisk {
+  readonly faults: DiskFaults = { capacity: Number.POSITIVE_INFINITY, failSyncs: false };
   readonly #clock: Clock;
   readonly #random: SeededRandom;
   readonly #latencyMs: number;
@@ -40,8 +49,11 @@ export class SimulatedDisk {
     const run = <T>(effect: () => T): Promise<T> => this.#run(generation, effect);
     return {
       read: (file) => run(() => this.#files.get(file)?.bytes.slice()),
-      writeAtomic: (file, bytes) => run(() => this.#store(file, bytes.slice(), bytes.length)),
-      append: (file, bytes, options) => run(() => this.#append(file, bytes, options.sync)),
+      writeAtomic: (file, bytes) => run(() => this.#replace(file, bytes.slice())),
+      readPart: (file, offset, length) =>
+        run(() => this.#files.get(file)?.bytes.slice(offset, offset + length)),
+      size: (file) => run(() => this.#files.get(file)?.bytes.length),
+      openAppend: (file) => run(() => this.#open(file, generation)),
       truncate: (file, size) =>
         run(() => this.#store(file, this.#existing(file).bytes.slice(0, size), size)),
       rename: (from, to) => run(() => this.#rename(from, to)),
@@ -100,12 +112,51 @@ export class SimulatedDisk {
     return stored;
   }
 
-  #append(file: string, bytes: Uint8Array, sync: boolean): void {
-    const before = this.#files.get(file) ?? { bytes: new Uint8Array(), durable: 0 };
-    const joined = new Uint8Array(before.bytes.length + bytes.length);
+  #open(file: string, generation: number): AppendFile {
+    if (!this.#files.has(file)) this.#store(file, new Uint8Array(), 0);
+    return {
+      write: (bytes) => {
+        // Nothing of a dead process comes to its disk; what it makes of the failure nobody sees.
+        if (generation !== this.#generation) throw new Error('this process is dead');
+        this.#append(file, bytes);
+      },
+      sync: () => {
+        const { length } = this.#existing(file).bytes;
+        return this.#run(generation, () => this.#sync(file, length));
+      },
+      close: () => this.#run(generation, () => undefined),
+    };
+  }
+
+  #append(file: string, bytes: Uint8Array): void {
+    const before = this.#existing(file);
+    const room = Math.max(0, this.faults.capacity - this.#usedBytes());
+    const fitting = bytes.subarray(0, room);
+    const joined = new Uint8Array(before.bytes.length + fitting.length);
     joined.set(before.bytes);
-    joined.set(bytes, before.bytes.length);
-    this.#store(file, joined, sync ? joined.length : before.durable);
+    joined.set(fitting, before.bytes.length);
+    this.#store(file, joined, before.durable);
+    if (fitting.length < bytes.length) throw new Error('ENOSPC: no space left on device');
+  }
+
+  #replace(file: string, bytes: Uint8Array): void {
+    if (this.faults.failSyncs) throw new Error('EIO: fsync failed');
+    const before = this.#files.get(file)?.bytes.length ?? 0;
+    if (this.#usedBytes() - before + bytes.length > this.faults.capacity) {
+      throw new Error('ENOSPC: no space left on device');
+    }
+    this.#store(file, bytes, bytes.length);
+  }
+
+  #sync(file: string, length: number): void {
+    if (this.faults.failSyncs) throw new Error('EIO: fsync failed');
+    const { bytes, durable } = this.#existing(file);
+    this.#store(file, bytes, Math.max(durable, Math.min(length, bytes.length)));
+  }
+
+  #usedBytes(): number {
+    if (this.faults.capacity === Number.POSITIVE_INFINITY) return 0;
+    return [...this.#files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
   #rename(from: string, to: string): void {

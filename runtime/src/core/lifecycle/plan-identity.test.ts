@@ -19,6 +19,7 @@ const facts: StartFacts = {
   bootId: 'boot-a',
   logMode: 'write',
   newUuid: UUID,
+  isReseeding: false,
 };
 
 describe('planIdentity', () => {
@@ -34,6 +35,11 @@ describe('planIdentity', () => {
       name: 'keeps the log over a boot when every write was synced',
       over: { bootId: 'boot-b', logMode: 'fsync' },
       logIncarnation: 2,
+    },
+    {
+      name: 'counts a start without the rows there were',
+      over: { logMode: 'fsync', isReseeding: true },
+      logIncarnation: 3,
     },
   ];
   for (const { name, over, logIncarnation } of cases) {

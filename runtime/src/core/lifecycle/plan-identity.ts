@@ -2,7 +2,8 @@
  * Who an instance is at this start, from what its data directory says. Pure.
  *
  * `logIncarnation` grows when the end of the log may be missing: in log mode `write` after another boot of the kernel,
- * because what was written but not synced lived in its memory. A seat among the in-sync members is lost with it.
+ * because what was written but not synced lived in its memory, and when this start lays the log aside. A seat among
+ * the in-sync members is lost with it.
  */
 import type { InstanceIdentity } from '../../contract/identity.ts';
 
@@ -11,6 +12,8 @@ export interface StartFacts {
   /** Empty when the system does not tell: then every start counts as another boot. */
   readonly bootId: string;
   readonly logMode: 'write' | 'fsync';
+  /** The rows are laid aside at this start. */
+  readonly isReseeding: boolean;
   /** Used when the directory is empty. */
   readonly newUuid: string;
 }
@@ -20,7 +23,7 @@ export type IdentityPlan =
   | { readonly kind: 'foreign'; readonly reason: string };
 
 export function planIdentity(found: InstanceIdentity | undefined, facts: StartFacts): IdentityPlan {
-  const { clusterUuid, bootId, logMode, newUuid } = facts;
+  const { clusterUuid, bootId, logMode, newUuid, isReseeding } = facts;
   if (found === undefined) {
     const identity = {
       v: 1 as const,
@@ -39,12 +42,13 @@ export function planIdentity(found: InstanceIdentity | undefined, facts: StartFa
     return { kind: 'foreign', reason };
   }
   const isSameBoot = bootId !== '' && bootId === found.bootId;
+  const keepsSeat = (isSameBoot || logMode === 'fsync') && !isReseeding;
   return {
     kind: 'identity',
     identity: {
       ...found,
       incarnation: found.incarnation + 1,
-      logIncarnation: found.logIncarnation + (isSameBoot || logMode === 'fsync' ? 0 : 1),
+      logIncarnation: found.logIncarnation + (keepsSeat ? 0 : 1),
       bootId,
     },
     isNew: false,

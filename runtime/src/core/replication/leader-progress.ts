@@ -93,6 +93,14 @@ export class LeaderProgress {
     return sameSeat(seat, this.#options.own) ? this.#sequence : this.#progress(seat).sequence;
   }
 
+  /** The lowest sequence of a seat that has asked for rows and still belongs to the set; undefined when none has. */
+  get slowest(): number | undefined {
+    const heard = [...this.#seats.values()].filter(
+      ({ seat, heardMs }) => heardMs > Number.NEGATIVE_INFINITY && this.#isMember(seat),
+    );
+    return heard.length === 0 ? undefined : Math.min(...heard.map(({ sequence }) => sequence));
+  }
+
   /** The last row that every required seat has. What was acknowledged once stays so. */
   acknowledged(inSync: readonly Seat[]): number {
     const seats = this.#required(inSync);

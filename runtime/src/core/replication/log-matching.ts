@@ -23,3 +23,27 @@ export function matchPosition(leader: TermHistory, position: Position): Match {
 export function nextProbe(follower: TermHistory, hint: Position): Position {
   return follower.lastNotAbove(hint);
 }
+
+/** Rows of one term, as they come from a leader. */
+interface ReceivedRows {
+  readonly term: number;
+  readonly firstSequence: number;
+  readonly rowCount: number;
+}
+
+/** Do the batches follow `position` without a gap, in terms that have been? */
+export function continuesLog(
+  position: Position,
+  term: number,
+  batches: readonly ReceivedRows[],
+): boolean {
+  let { sequence, term: lastTerm } = position;
+  for (const batch of batches) {
+    if (batch.firstSequence !== sequence + 1 || batch.term < lastTerm || batch.term > term) {
+      return false;
+    }
+    sequence += batch.rowCount;
+    lastTerm = batch.term;
+  }
+  return true;
+}

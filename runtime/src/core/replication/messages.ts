@@ -1,4 +1,4 @@
-/** Internal messages of replication: `replication.pull` and `leadership.promise`. */
+/** Internal messages of replication: `replication.pull`, `replication.snapshot` and `leadership.promise`. */
 import { z } from 'zod';
 import { uuidSchema } from '../../contract/cluster-config.ts';
 import { positionSchema } from '../../contract/instance-status.ts';
@@ -15,6 +15,11 @@ export const pullRequestSchema = z.strictObject({
   position: positionSchema,
   /** How long the leader may wait for new rows. */
   waitMs: z.number().min(0).max(60_000),
+  /**
+   * The rows up to the position are those of a snapshot whose end the log has not reached: nobody could lead with
+   * them, so they do not count.
+   */
+  isIncomplete: z.boolean().optional(),
 });
 export type PullRequest = z.infer<typeof pullRequestSchema>;
 
@@ -35,8 +40,34 @@ export const pullAnswerSchema = z.discriminatedUnion('kind', [
   /** The position is in the leader's log, and these follow it; none when the wait was over first. */
   z.strictObject({ kind: z.literal('rows'), ...common, batches: z.array(batchSchema) }),
   z.strictObject({ kind: z.literal('conflict'), ...common, hint: positionSchema }),
+  /** The leader had the position, but what follows it is not in its log any more, or a snapshot is quicker. */
+  z.strictObject({ kind: z.literal('join'), ...common }),
 ]);
 export type PullAnswer = z.infer<typeof pullAnswerSchema>;
+export type RowsAnswer = Exclude<PullAnswer, { readonly kind: 'join' }>;
+
+export const snapshotRequestSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  /** Of the leader, as for a pull. */
+  term: z.int().min(1),
+  /** The one whose next bytes are wanted; null for the newest one that goes beyond `position`. */
+  name: z.string().nullable(),
+  position: positionSchema,
+  offset: z.int().min(0),
+});
+export type SnapshotRequest = z.infer<typeof snapshotRequestSchema>;
+
+export const snapshotAnswerSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('part'),
+    name: z.string().regex(/^\d+\.snap$/),
+    total: z.int().min(1),
+    bytes: bytesSchema,
+  }),
+  /** It is being written, or the one that was named is gone: ask anew. */
+  z.strictObject({ kind: z.literal('later') }),
+]);
+export type SnapshotAnswer = z.infer<typeof snapshotAnswerSchema>;
 
 export const promiseRequestSchema = z.strictObject({
   replicaSetUuid: uuidSchema,

@@ -7,16 +7,30 @@
 import type { Position } from '../../contract/instance-status.ts';
 import { assert } from '../../foundation/assert.ts';
 
-interface Run {
+/** The rows from `first` to `last` are of this term. */
+export interface TermRun {
   readonly term: number;
   readonly first: number;
+  readonly last: number;
+}
+
+interface Run extends TermRun {
   last: number;
 }
 
 export const BEFORE_ALL: Position = { term: 0, sequence: 0 };
 
 export class TermHistory {
-  #runs: Run[] = [];
+  #runs: Run[];
+
+  /** With what was before: a log may begin behind rows that only a snapshot holds. */
+  constructor(runs: readonly TermRun[] = []) {
+    this.#runs = runs.map((run) => ({ ...run }));
+  }
+
+  get runs(): readonly TermRun[] {
+    return this.#runs.map((run) => ({ ...run }));
+  }
 
   /** The last row. */
   get end(): Position {

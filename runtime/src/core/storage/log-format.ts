@@ -13,6 +13,7 @@
  */
 import { assert } from '../../foundation/assert.ts';
 import { crc32 } from './crc32.ts';
+import { PAYLOAD_HEADROOM } from './row-writer.ts';
 
 /** Rows that became one write: whole transactions of one term. */
 export interface Batch {
@@ -58,7 +59,7 @@ export interface SegmentContent {
 
 const SEGMENT_MAGIC = new TextEncoder().encode('TNRM-LOG');
 export const VERSION = 1;
-const HEADER = 28;
+export const HEADER = 28;
 const BATCH_MAGIC = 0xd57a_1b0c;
 const FRAME = 48;
 /** A batch's checksum covers all from here on. */
@@ -79,26 +80,43 @@ export function encodeHeader(expected: Expected): Uint8Array {
   return bytes;
 }
 
-export function encodeBatch(
+export interface EncodedBatch {
+  readonly bytes: Uint8Array;
+  readonly checksum: number;
+}
+
+export function encodeBatch(batch: Batch, previous: number, syncedSequence: number): EncodedBatch {
+  const bytes = new Uint8Array(FRAME + batch.payload.length);
+  bytes.set(batch.payload, FRAME);
+  return { bytes, checksum: frame(bytes, batch, previous, syncedSequence) };
+}
+
+/** Writes the frame into the free bytes before a payload of `RowWriter.take`: nothing is copied. */
+export function encodeInPlace(
   batch: Batch,
   previous: number,
   syncedSequence: number,
-): { readonly bytes: Uint8Array; readonly checksum: number } {
+): EncodedBatch {
+  const { buffer, byteOffset, length } = batch.payload;
+  assert(byteOffset >= PAYLOAD_HEADROOM, 'there is room for a frame before the payload');
+  const bytes = new Uint8Array(buffer, byteOffset - FRAME, FRAME + length);
+  return { bytes, checksum: frame(bytes, batch, previous, syncedSequence) };
+}
+
+function frame(bytes: Uint8Array, batch: Batch, previous: number, synced: number): number {
   assert(batch.rowCount > 0, 'a batch has rows');
-  const bytes = new Uint8Array(FRAME + batch.payload.length);
   const view = viewOf(bytes);
   view.setUint32(0, BATCH_MAGIC);
   view.setUint32(4, batch.payload.length);
   view.setUint32(12, previous);
-  view.setBigUint64(16, BigInt(batch.term));
-  view.setBigUint64(24, BigInt(batch.firstSequence));
+  setUint64(view, 16, batch.term);
+  setUint64(view, 24, batch.firstSequence);
   view.setUint32(32, batch.rowCount);
-  view.setBigUint64(36, BigInt(syncedSequence));
+  setUint64(view, 36, synced);
   view.setUint32(44, 0);
-  bytes.set(batch.payload, FRAME);
   const checksum = checksumOf(bytes);
   view.setUint32(8, checksum);
-  return { bytes, checksum };
+  return checksum;
 }
 
 /** Encoded parts as one piece. */
@@ -154,6 +172,14 @@ export function validBatches(bytes: Uint8Array, offset = 0): readonly FoundBatch
   return found;
 }
 
+/** Where the segment that begins with these bytes continues the log; undefined when they are no whole header of ours. */
+export function readHeader(bytes: Uint8Array): Expected | undefined {
+  if (bytes.length < HEADER || !hasMagic(bytes) || !isHeaderWhole(bytes)) return undefined;
+  const view = viewOf(bytes);
+  if (view.getUint32(8) !== VERSION) return undefined;
+  return { sequence: Number(view.getBigUint64(12)), checksum: view.getUint32(20) };
+}
+
 function headerFault(bytes: Uint8Array, expected: Expected): string | undefined {
   if (bytes.length < HEADER) return 'the header is not whole';
   if (!hasMagic(bytes)) return 'this is no segment';
@@ -191,7 +217,7 @@ function batchAt(bytes: Uint8Array, offset: number): FoundBatch | undefined {
     firstSequence: Number(view.getBigUint64(24)),
     rowCount: view.getUint32(32),
     syncedSequence: Number(view.getBigUint64(36)),
-    payload: bytes.slice(offset + FRAME, end),
+    payload: bytes.subarray(offset + FRAME, end),
     checksum,
     previousChecksum: view.getUint32(12),
     end,
@@ -209,6 +235,11 @@ function discontinuity(batch: FoundBatch, next: Expected, term: number): string 
 /** Over the length too, which comes before the checksum. */
 function checksumOf(batch: Uint8Array): number {
   return crc32(batch.subarray(CHECKED), crc32(batch.subarray(4, 8)));
+}
+
+function setUint64(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, Math.floor(value / 2 ** 32));
+  view.setUint32(offset + 4, value);
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -1,0 +1,133 @@
+/**
+ * Makes engine and log from what is on the disk: the newest snapshot that is whole, and the log behind its start.
+ *
+ * - A snapshot that is damaged is left out, when the one before it and the log make the same rows.
+ * - The rows of a snapshot are a state only once the log behind it has reached its end. A snapshot gets its name only
+ *   when its end is durable in the log, so a log that ends earlier has lost rows, unless the snapshot is another
+ *   instance's: then the rows between have still to come.
+ */
+import type { Position } from '../contract/instance-status.ts';
+import { TermHistory } from '../core/replication/term-history.ts';
+import type { Engine } from '../core/storage/engine.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { ReplicaLog } from './replica-log.ts';
+import { damaged, firstOf, LOG_FOLDER, segmentNames } from './replica-log-recovery.ts';
+import { SNAPSHOT_FOLDER, type SnapshotFiles, type SnapshotInfo } from './snapshot-files.ts';
+import { readSnapshot } from './snapshot-reader.ts';
+import { completeJoin, finishSwitch, type JoinMarker } from './snapshot-switch.ts';
+
+export interface RecoverStoreOptions {
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly snapshots: SnapshotFiles;
+  readonly createEngine: () => Engine;
+  readonly createLog: (base: TermHistory) => ReplicaLog;
+  /** Since the log was written only the process has ended. */
+  readonly sameBoot: boolean;
+}
+
+export interface RecoveredStore {
+  readonly engine: Engine;
+  readonly log: ReplicaLog;
+  /** Before the log has reached it the rows are no state that ever was. */
+  readonly completeAt: Position | undefined;
+}
+
+export async function recoverStore(options: RecoverStoreOptions): Promise<RecoveredStore> {
+  const { disk, logger, snapshots, createLog, sameBoot } = options;
+  const join = await finishSwitch(disk);
+  for (const name of await snapshots.load()) logDamaged(logger, name, 'its ends are not right');
+  const { engine, snapshot } = await loadNewest(options);
+  const log = createLog(new TermHistory(snapshot?.runs));
+  const cutBytes = await log.open(sameBoot, (batch) => engine.apply(batch.payload));
+  engine.endLoad();
+  const completeAt = await checkEnd(disk, { snapshot, log, join });
+  logger.info(
+    { position: log.end, snapshot: snapshot?.start, cutBytes, completeAt },
+    'the data has been read',
+  );
+  return { engine, log, completeAt };
+}
+
+/** An engine with the rows of a log and of the snapshot before it; all of its log is in order already. */
+export async function reloadEngine(
+  { disk, createEngine }: Pick<RecoverStoreOptions, 'disk' | 'createEngine'>,
+  log: ReplicaLog,
+  snapshot: SnapshotInfo | undefined,
+): Promise<Engine> {
+  const engine = createEngine();
+  engine.beginLoad();
+  if (snapshot !== undefined) {
+    const onBlock = (payload: Uint8Array): void => engine.apply(payload);
+    const reading = await readSnapshot(disk, snapshot.path, { onBlock });
+    if (reading.kind === 'faulty') throw refusal(snapshot.path, reading.fault.reason, 1);
+  }
+  await log.replay(snapshot?.start.sequence ?? 0, (batch) => engine.apply(batch.payload));
+  engine.endLoad();
+  return engine;
+}
+
+async function loadNewest({
+  disk,
+  logger,
+  snapshots,
+  createEngine,
+}: RecoverStoreOptions): Promise<{ engine: Engine; snapshot: SnapshotInfo | undefined }> {
+  for (const snapshot of snapshots.all.toReversed()) {
+    const engine = createEngine();
+    engine.beginLoad();
+    const onBlock = (payload: Uint8Array): void => engine.apply(payload);
+    const reading = await readSnapshot(disk, snapshot.path, { onBlock });
+    if (reading.kind === 'whole') return { engine, snapshot };
+    logDamaged(logger, snapshot.name, reading.fault.reason);
+    await snapshots.setAside(snapshot);
+  }
+  await requireFirstRow(disk);
+  const engine = createEngine();
+  engine.beginLoad();
+  return { engine, snapshot: undefined };
+}
+
+/** Without a snapshot the log has to be there from its first row on, or not at all. */
+async function requireFirstRow(disk: Disk): Promise<void> {
+  const [name] = await segmentNames(disk);
+  const others = (await disk.list(SNAPSHOT_FOLDER)).filter((other) => other.endsWith('.damaged'));
+  if (name === undefined && others.length === 0) return;
+  if (name !== undefined && firstOf(name) === 1) return;
+  const which = others.at(-1);
+  const path = which === undefined ? `${LOG_FOLDER}/${name}` : `${SNAPSHOT_FOLDER}/${which}`;
+  const what =
+    which === undefined ? 'nothing is before it' : 'it is damaged, and so are all others';
+  throw refusal(path, what, 1);
+}
+
+async function checkEnd(
+  disk: Disk,
+  found: {
+    readonly snapshot: SnapshotInfo | undefined;
+    readonly log: ReplicaLog;
+    readonly join: JoinMarker | undefined;
+  },
+): Promise<Position | undefined> {
+  const { snapshot, log, join } = found;
+  if (snapshot !== undefined && !log.history.has(snapshot.end)) {
+    if (join?.name === snapshot.name && log.end.sequence < snapshot.end.sequence) {
+      return snapshot.end;
+    }
+    const missing = Math.min(log.end.sequence + 1, snapshot.end.sequence);
+    const { term, sequence } = snapshot.end;
+    const what = `the log does not have row ${sequence} of term ${term}, with which it ends`;
+    throw refusal(snapshot.path, what, missing);
+  }
+  if (join !== undefined) await completeJoin(disk);
+  return undefined;
+}
+
+function refusal(path: string, what: string, missingSequence: number): Error {
+  return damaged(`${path}: ${what}`, { path, missingSequence });
+}
+
+function logDamaged(logger: Logger, name: string, reason: string): void {
+  logger.warn({ name, reason }, 'a snapshot is damaged; the one before it is used');
+}
