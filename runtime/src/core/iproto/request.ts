@@ -84,9 +84,9 @@ export class IprotoRequest {
       if (valueAt < 0) return -1;
       const next = valueEnd(bytes, valueAt, end);
       if (next < 0) return -1;
-      const name = bytes[at] as number;
+      const name = readUint(bytes, at);
       at = next;
-      if (name > key.STREAM_ID) continue;
+      if (name < 0 || name > key.STREAM_ID) continue;
       if (!this.#takeHeader(name, valueAt)) return -1;
       hasType ||= name === key.REQUEST_TYPE;
     }
@@ -123,9 +123,9 @@ export class IprotoRequest {
       if (valueAt < 0) return false;
       const next = valueEnd(bytes, valueAt, end);
       if (next < 0) return false;
-      const name = bytes[at] as number;
+      const name = readUint(bytes, at);
       at = next;
-      if (name >= 0x80) continue;
+      if (name < 0) continue;
       if (!(name < key.KEY ? this.#takeNumber(name, valueAt) : this.#take(name, valueAt, next))) {
         return false;
       }

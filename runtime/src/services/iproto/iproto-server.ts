@@ -43,7 +43,7 @@ export class IprotoServer {
   readonly #deferred = new DeferredReplies();
   #release: (() => void) | undefined;
   #isClosing = false;
-  #onEmpty: (() => void) | undefined;
+  #whenEmpty: (() => void)[] = [];
   #toldWritable: boolean | undefined;
   #toldSchema: number | undefined;
 
@@ -134,7 +134,7 @@ export class IprotoServer {
     }
     const over = new AbortController();
     const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
+      this.#whenEmpty.push(resolve);
       if (this.#sessions.size === 0) resolve();
     });
     const late = this.#options.clock.sleep(graceMs, over.signal).catch(() => undefined);
@@ -162,7 +162,8 @@ export class IprotoServer {
 
   #forget(session: SessionHandle): void {
     this.#sessions.delete(session);
-    if (this.#sessions.size === 0) this.#onEmpty?.();
+    if (this.#sessions.size > 0) return;
+    for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 }
 
