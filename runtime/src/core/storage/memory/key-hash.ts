@@ -60,7 +60,10 @@ export class KeyHash {
 
   add(hash: number, handle: number): void {
     let segment = this.#segmentOf(hash);
-    while ((this.#used[segment] as number) >= FULL && (this.#depths[segment] as number) < DEPTH_MAX) {
+    while (
+      (this.#used[segment] as number) >= FULL &&
+      (this.#depths[segment] as number) < DEPTH_MAX
+    ) {
       this.#split(segment, hash);
       segment = this.#segmentOf(hash);
     }
@@ -126,7 +129,9 @@ export class KeyHash {
     const before = this.#slabs[slab];
     if (before === undefined || before.length < needed * SEGMENT_WORDS) {
       const isFirst = slab === 0;
-      const segments = isFirst ? Math.min(SLAB_SEGMENTS, 2 ** Math.ceil(Math.log2(needed))) : SLAB_SEGMENTS;
+      const segments = isFirst
+        ? Math.min(SLAB_SEGMENTS, 2 ** Math.ceil(Math.log2(needed)))
+        : SLAB_SEGMENTS;
       const words = new Uint32Array(segments * SEGMENT_WORDS);
       if (before !== undefined) words.set(before);
       this.#slabs[slab] = words;

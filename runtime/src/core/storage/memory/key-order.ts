@@ -7,9 +7,9 @@
  * left. Rounding keeps the order: it never puts a sum behind a larger one, it only makes two of them equal.
  */
 import { assert } from '../../../foundation/assert.ts';
+import { decode } from '../../msgpack/decode.ts';
 import { compareTexts } from '../../schema/collations.ts';
 import type { IndexDefinition, IndexPart } from '../../schema/space-definition.ts';
-import { decode } from '../../msgpack/decode.ts';
 import type { Arena } from './arena.ts';
 import { hashRaw, mixed } from './raw-hash.ts';
 import {
@@ -77,8 +77,7 @@ export class KeyOrder {
     this.#fields = Int32Array.from(this.#parts, (part) => part.field);
     this.#kinds = Uint8Array.from(this.#parts, kindOf);
     const first = this.#kinds[0];
-    this.#combines =
-      this.#parts.length > 1 && (first === kinds.integer || first === kinds.boolean);
+    this.#combines = this.#parts.length > 1 && (first === kinds.integer || first === kinds.boolean);
     this.#probeAt = new Int32Array(this.#parts.length);
   }
 
@@ -213,7 +212,8 @@ export class KeyOrder {
   #prefix(bytes: Uint8Array, first: number, second: number): number {
     if (isNil(bytes, first)) return Number.NEGATIVE_INFINITY;
     const kind = this.#kinds[0] as Kind;
-    if (kind === kinds.bytes) return leadingBytes(bytes, runStart(bytes, first), runLength(bytes, first));
+    if (kind === kinds.bytes)
+      return leadingBytes(bytes, runStart(bytes, first), runLength(bytes, first));
     if (kind !== kinds.integer && kind !== kinds.boolean) return otherPrefix(kind, bytes, first);
     const value = kind === kinds.integer ? integerAt(bytes, first) : (bytes[first] as number);
     return second === MISSING ? value : value + this.#fraction(bytes, second);

@@ -47,7 +47,14 @@ const integer = fc.oneof(
   fc.integer({ min: -3, max: 3 }),
   fc.maxSafeInteger(),
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
-  fc.constantFrom(2 ** 53 - 1, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 63n + 1n, -(2n ** 53n) - 1n),
+  fc.constantFrom(
+    2 ** 53 - 1,
+    2n ** 53n,
+    2n ** 53n + 1n,
+    2n ** 63n,
+    2n ** 63n + 1n,
+    -(2n ** 53n) - 1n,
+  ),
 );
 const nullable = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> =>
   fc.option(arbitrary, { nil: null, freq: 4 });
@@ -72,15 +79,37 @@ type Step = (transaction: Transaction) => unknown;
 
 const indexName = fc.constantFrom(...indexes.map(({ name }) => name), 'pk');
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: tuple.map((row): Step => (tx) => tx.insert('space', row)) },
-  { weight: 4, arbitrary: tuple.map((row): Step => (tx) => tx.replace('space', row)) },
+  {
+    weight: 6,
+    arbitrary: tuple.map(
+      (row): Step =>
+        (tx) =>
+          tx.insert('space', row),
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: tuple.map(
+      (row): Step =>
+        (tx) =>
+          tx.replace('space', row),
+    ),
+  },
   {
     weight: 3,
-    arbitrary: tuple.map((row): Step => (tx) => tx.delete('space', keyOf(tx, 'pk', row))),
+    arbitrary: tuple.map(
+      (row): Step =>
+        (tx) =>
+          tx.delete('space', keyOf(tx, 'pk', row)),
+    ),
   },
   {
     weight: 2,
-    arbitrary: tuple.map((row): Step => (tx) => tx.get('space', keyOf(tx, 'pk', row))),
+    arbitrary: tuple.map(
+      (row): Step =>
+        (tx) =>
+          tx.get('space', keyOf(tx, 'pk', row)),
+    ),
   },
   {
     weight: 6,
@@ -113,7 +142,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         },
     ),
   },
-  { weight: 1, arbitrary: indexName.map((name): Step => (tx) => tx.dropIndex('space', name)) },
+  {
+    weight: 1,
+    arbitrary: indexName.map(
+      (name): Step =>
+        (tx) =>
+          tx.dropIndex('space', name),
+    ),
+  },
 );
 
 function keyOf(tx: Transaction, index: string, row: readonly unknown[]): readonly unknown[] {
@@ -241,7 +277,9 @@ describe('the memory engine', () => {
         sizes.forEach((size, n) => tx.replace('space', [n, 'x'.repeat(size)]));
       });
     }
-    const found = run(engine, (tx) => tx.select('space', []).map((row) => String(row[1]).length));
+    const found = run(engine, (tx) =>
+      tx.select('space', []).map((row) => (row[1] as string).length),
+    );
     assert.deepEqual(found, sizes);
     run(engine, (tx) => sizes.forEach((_, n) => tx.delete('space', [n])));
     assert.equal(engine.memory.arena.usedBytes, 0);

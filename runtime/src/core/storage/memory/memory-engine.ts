@@ -11,22 +11,17 @@ import { skip } from '../../msgpack/skip.ts';
 import type { Engine, OpenTransaction, ScanCursor, ScannedRows } from '../engine.ts';
 import { type RowMark, RowWriter } from '../row-writer.ts';
 import { type Row, RowCodec, rowKinds } from '../rows.ts';
-import {
-  checkOperations,
-  type EncodedTuple,
-  updateTuple,
-  upsertTuple,
-} from '../tuple-update.ts';
+import { checkOperations, type EncodedTuple, updateTuple, upsertTuple } from '../tuple-update.ts';
 import type { EncodedOperations } from '../tuple-update-operations.ts';
 import { Arena } from './arena.ts';
 import { Catalog } from './catalog.ts';
+import { isOfEarlierFormat, ofPresentFormat } from './earlier-format.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { IndexMemory } from './memory-index.ts';
 import { MemorySpace } from './memory-space.ts';
 import { MemoryTransaction } from './memory-transaction.ts';
 import { fieldCount, firstField, integerAt, locateField } from './raw-values.ts';
 import { scanSpaces } from './scan.ts';
-import { isOfEarlierFormat, ofPresentFormat } from './earlier-format.ts';
 
 interface DataChange {
   readonly space: MemorySpace;
@@ -93,8 +88,8 @@ export class MemoryEngine implements Engine {
   commitChanges(): number {
     const open = this.#takeOpen();
     for (const change of open.done) {
-      if ('settle' in change) change.settle?.();
-      else if ('from' in change && change.from !== 0) this.memory.arena.free(change.from);
+      if ('undo' in change) change.settle?.();
+      else if (change.from !== 0) this.memory.arena.free(change.from);
     }
     return this.rows.count - open.mark.count;
   }

@@ -19,6 +19,8 @@ export class MemoryIndex {
   readonly order: KeyOrder;
   readonly tree: Tree;
   readonly keys: KeyCheck;
+  /** Does a full key name one tuple? */
+  readonly isExact: boolean;
   readonly #hash: KeyHash | undefined;
   readonly #mayHaveNil: boolean;
   readonly #mayExclude: boolean;
@@ -30,13 +32,11 @@ export class MemoryIndex {
     this.tree = new Tree(this.order, budget);
     this.keys = new KeyCheck(space, definition);
     this.#mayHaveNil = definition.parts.some((part) => part.isNullable);
+    this.isExact = definition.unique && !this.#mayHaveNil;
     this.#mayExclude = definition.parts.some((part) => part.excludeNull === true);
     // A secondary index gets one where it is asked for; reads by primary key are what most are.
     const isWanted = definition.id === 0 || definition.type === 'hash';
-    this.#hash =
-      isWanted && isHashable(definition)
-        ? new KeyHash(budget)
-        : undefined;
+    this.#hash = isWanted && isHashable(definition) ? new KeyHash(budget) : undefined;
   }
 
   get size(): number {
@@ -105,7 +105,9 @@ export class MemoryIndex {
   /** Fills the index, which is empty; gives a tuple whose key an earlier one has, if there is one. */
   load(handles: Uint32Array): number {
     const { order } = this;
-    const included = this.#mayExclude ? handles.filter((handle) => this.#includes(handle)) : handles;
+    const included = this.#mayExclude
+      ? handles.filter((handle) => this.#includes(handle))
+      : handles;
     const { prefixes, sorted } = sortedEntries(included, order);
     const duplicate = this.definition.unique ? this.#duplicate(sorted) : 0;
     if (duplicate !== 0) return duplicate;

@@ -22,6 +22,7 @@ export class MemorySpace {
   #definition: SpaceDefinition;
   #indexes: readonly MemoryIndex[] = [];
   #check: TupleCheck;
+  #sequenceField = -1;
   /** While it is loaded only the primary index is filled. */
   #isLoading: boolean;
 
@@ -50,6 +51,11 @@ export class MemorySpace {
 
   get indexBytes(): number {
     return this.#indexes.reduce((sum, index) => sum + index.usedBytes, 0);
+  }
+
+  /** The field that a sequence fills where it is nil; -1 when none does. */
+  get sequenceField(): number {
+    return this.#sequenceField;
   }
 
   get check(): TupleCheck {
@@ -208,6 +214,8 @@ export class MemorySpace {
     this.#definition = definition;
     this.#indexes = indexes.toSorted((a, b) => a.definition.id - b.definition.id);
     this.#check = new TupleCheck(definition);
+    const primary = definition.indexes[0];
+    this.#sequenceField = primary?.sequence === undefined ? -1 : (primary.parts[0]?.field ?? -1);
   }
 
   #refuseDuplicate({ definition }: MemoryIndex): never {

@@ -99,3 +99,77 @@ function enlarged<T extends Float64Array | Uint32Array | Int32Array>(
   if (from !== undefined) to.set(from);
   return to;
 }
+
+export function prefixIn(pool: NodePool, node: number, slot: number): number {
+  const prefixes = pool.prefixes[node >> SEGMENT_BITS] as Float64Array;
+  return prefixes[((node & SEGMENT_MASK) << NODE_BITS) + slot] as number;
+}
+
+export function handleIn(pool: NodePool, node: number, slot: number): number {
+  const handles = pool.handles[node >> SEGMENT_BITS] as Uint32Array;
+  return handles[((node & SEGMENT_MASK) << NODE_BITS) + slot] as number;
+}
+
+export function setHandle(pool: NodePool, node: number, slot: number, handle: number): void {
+  const handles = pool.handles[node >> SEGMENT_BITS] as Uint32Array;
+  handles[((node & SEGMENT_MASK) << NODE_BITS) + slot] = handle;
+}
+
+export function setEntry(
+  pool: NodePool,
+  node: number,
+  slot: number,
+  prefix: number,
+  handle: number,
+): void {
+  const segment = node >> SEGMENT_BITS;
+  const at = ((node & SEGMENT_MASK) << NODE_BITS) + slot;
+  (pool.prefixes[segment] as Float64Array)[at] = prefix;
+  (pool.handles[segment] as Uint32Array)[at] = handle;
+}
+
+export function setChild(pool: NodePool, node: number, slot: number, child: number): void {
+  const children = pool.children[node >> SEGMENT_BITS] as Int32Array;
+  children[((node & SEGMENT_MASK) << NODE_BITS) + slot] = child;
+}
+
+/** Moves the entries from `slot` on by one place, up or down. */
+export function shift(pool: NodePool, node: number, slot: number, by: 1 | -1): void {
+  const segment = node >> SEGMENT_BITS;
+  const base = (node & SEGMENT_MASK) << NODE_BITS;
+  const from = base + slot;
+  const end = base + (pool.counts[node] as number);
+  const prefixes = pool.prefixes[segment] as Float64Array;
+  const handles = pool.handles[segment] as Uint32Array;
+  const children = pool.children[segment];
+  if (by === 1) {
+    for (let i = end; i > from; i--) {
+      prefixes[i] = prefixes[i - 1] as number;
+      handles[i] = handles[i - 1] as number;
+    }
+    if (children !== undefined) children.copyWithin(from + 1, from, end);
+    return;
+  }
+  for (let i = from; i < end; i++) {
+    prefixes[i - 1] = prefixes[i] as number;
+    handles[i - 1] = handles[i] as number;
+  }
+  if (children !== undefined) children.copyWithin(from - 1, from, end);
+}
+
+export function move(
+  pool: NodePool,
+  from: { readonly node: number; readonly slot: number },
+  to: { readonly node: number; readonly slot: number },
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    const prefix = prefixIn(pool, from.node, from.slot + i);
+    setEntry(pool, to.node, to.slot + i, prefix, handleIn(pool, from.node, from.slot + i));
+    if (pool.children.length > 0) {
+      const children = pool.children[from.node >> SEGMENT_BITS] as Int32Array;
+      const child = children[((from.node & SEGMENT_MASK) << NODE_BITS) + from.slot + i] as number;
+      setChild(pool, to.node, to.slot + i, child);
+    }
+  }
+}

@@ -6,7 +6,8 @@
  */
 import { decode } from '../../msgpack/decode.ts';
 import { skip } from '../../msgpack/skip.ts';
-import { compareValues, type Value } from '../../schema/values.ts';
+import type { Decimal } from '../../schema/decimal.ts';
+import { compareValues } from '../../schema/values.ts';
 
 export const kinds = {
   integer: 0,
@@ -191,7 +192,7 @@ export function doubleAt(bytes: Uint8Array, at: number): number {
     doubles.setUint32(0, uint32(bytes, at + 1));
     return doubles.getFloat32(0);
   }
-  return isExtension(head) ? Number(String(decode(bytes, at) as Value)) : integerAt(bytes, at);
+  return isExtension(head) ? Number(decode(bytes, at)) : integerAt(bytes, at);
 }
 
 function isExtension(head: number): boolean {

@@ -91,7 +91,11 @@ export class TupleCheck {
   #refuseMissing(count: number): never {
     let field = count;
     while (fieldTypeOf(this.#space, field).isNullable) field++;
-    throw this.#refusal(field, errorNumber.FIELD_MISSING, `be there: the tuple has ${count} fields`);
+    throw this.#refusal(
+      field,
+      errorNumber.FIELD_MISSING,
+      `be there: the tuple has ${count} fields`,
+    );
   }
 
   #refuseSize(size: number): never {
@@ -162,7 +166,10 @@ export class KeyCheck {
 }
 
 /** Fields beyond the format are free, unless an index says otherwise. */
-function fieldTypeOf(space: SpaceDefinition, field: number): Pick<FieldFormat, 'type' | 'isNullable'> {
+function fieldTypeOf(
+  space: SpaceDefinition,
+  field: number,
+): Pick<FieldFormat, 'type' | 'isNullable'> {
   const format = space.format[field];
   if (format !== undefined) return format;
   const part = space.indexes.flatMap(({ parts }) => parts).find((each) => each.field === field);
@@ -181,11 +188,23 @@ function extensionOf(type: FieldType): number {
   return extensionType.decimal;
 }
 
-const integerBytes: Ranges = [[0x00, 0x7f], [0xcc, 0xcf]];
-const signedBytes: Ranges = [[0xd0, 0xd3], [0xe0, 0xff]];
+const integerBytes: Ranges = [
+  [0x00, 0x7f],
+  [0xcc, 0xcf],
+];
+const signedBytes: Ranges = [
+  [0xd0, 0xd3],
+  [0xe0, 0xff],
+];
 const doubleBytes: Ranges = [[0xca, 0xcb]];
-const extensionBytes: Ranges = [[0xc7, 0xc9], [0xd4, 0xd8]];
-const textBytes: Ranges = [[0xa0, 0xbf], [0xd9, 0xdb]];
+const extensionBytes: Ranges = [
+  [0xc7, 0xc9],
+  [0xd4, 0xd8],
+];
+const textBytes: Ranges = [
+  [0xa0, 0xbf],
+  [0xd9, 0xdb],
+];
 const binaryBytes: Ranges = [[0xc4, 0xc6]];
 const booleanBytes: Ranges = [[0xc2, 0xc3]];
 
@@ -202,8 +221,14 @@ const admittedBytes: Readonly<Record<string, Ranges>> = {
   boolean: booleanBytes,
   uuid: [],
   datetime: [],
-  array: [[0x90, 0x9f], [0xdc, 0xdd]],
-  map: [[0x80, 0x8f], [0xde, 0xdf]],
+  array: [
+    [0x90, 0x9f],
+    [0xdc, 0xdd],
+  ],
+  map: [
+    [0x80, 0x8f],
+    [0xde, 0xdf],
+  ],
   scalar: [...integerBytes, ...signedBytes, ...textBytes, ...binaryBytes, ...booleanBytes],
   any: [[0x00, 0xff]],
 };
