@@ -28,11 +28,11 @@ export class MsgpackWriter {
   /** What is written, in its first `length` bytes; another buffer after each growth. */
   bytes: Uint8Array;
   length = 0;
-  #view: DataView;
+  /** Made when it is first needed after a growth. */
+  #lazyView: DataView | undefined;
 
   constructor(capacity = FIRST_CAPACITY) {
     this.bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.bytes.buffer);
   }
 
   /** A copy of what is written; the writer is empty after it. */
@@ -205,7 +205,12 @@ export class MsgpackWriter {
     const larger = new Uint8Array(Math.max(needed, 2 * this.bytes.length));
     larger.set(this.bytes.subarray(0, this.length));
     this.bytes = larger;
-    this.#view = new DataView(larger.buffer);
+    this.#lazyView = undefined;
+  }
+
+  get #view(): DataView {
+    this.#lazyView ??= new DataView(this.bytes.buffer);
+    return this.#lazyView;
   }
 
   #longText(value: string): void {

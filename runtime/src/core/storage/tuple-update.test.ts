@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { ClusterError } from '../errors.ts';
 import { decode } from '../msgpack/decode.ts';
-import { encode } from '../msgpack/encode.ts';
+import { encode, MsgpackWriter } from '../msgpack/encode.ts';
 import type { Value } from '../schema/values.ts';
 import { checkOperations, updateTuple, upsertTuple } from './tuple-update.ts';
 
@@ -77,6 +77,22 @@ describe('updates of tuples as bytes', () => {
     assert.throws(() => updated([1], [['=', 4, 'x']], ['a', 'b', 'c', 'd']), {
       protocolNumber: 37,
     });
+  });
+
+  it('write into a buffer that is given, whatever was in it', () => {
+    const writer = new MsgpackWriter(1);
+    writer.text('something');
+    const bytes = encode([5, 'x'.repeat(100)]);
+    const tuple = { bytes, start: 0, end: bytes.length };
+    for (const operation of [
+      ['+', 0, 1],
+      ['!', 0, 6],
+    ]) {
+      const given = { bytes: encode([operation]), at: 0, indexBase: 0 };
+      const made = updateTuple(tuple, given, () => undefined, writer);
+      assert.equal(made.buffer, writer.bytes.buffer);
+      assert.equal((decode(made) as readonly Value[])[0], 6);
+    }
   });
 
   it('count on a field once only, unless they are told otherwise', () => {

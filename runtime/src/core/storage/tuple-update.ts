@@ -38,13 +38,17 @@ export interface NamedFields {
   readonly count: number;
 }
 
-/** The whole new tuple; `TUPLE_INVALID` where an operation cannot be done. */
+/**
+ * The whole new tuple; `TUPLE_INVALID` where an operation cannot be done. With `into`, whatever is in that is lost, and
+ * the tuple is a view of its bytes: making buffers costs more than most updates.
+ */
 export function updateTuple(
   tuple: EncodedTuple,
   operations: EncodedOperations,
   fields: NamedFields | FieldNumberOf,
+  into?: MsgpackWriter,
 ): Uint8Array {
-  return new TupleUpdate(tuple, operations, fields).run(false);
+  return new TupleUpdate(tuple, operations, fields).run(false, into);
 }
 
 /** As an update, but operations that do not fit the tuple are left out. */
@@ -52,8 +56,9 @@ export function upsertTuple(
   tuple: EncodedTuple,
   operations: EncodedOperations,
   fields: NamedFields | FieldNumberOf,
+  into?: MsgpackWriter,
 ): Uint8Array {
-  return new TupleUpdate(tuple, operations, fields).run(true);
+  return new TupleUpdate(tuple, operations, fields).run(true, into);
 }
 
 /** Checks operations as far as that can be done without a tuple: an upsert that inserts has to. */
@@ -97,8 +102,13 @@ class TupleUpdate {
     this.#size = arrayLength(tuple.bytes, tuple.start);
   }
 
-  run(isUpsert: boolean): Uint8Array {
-    return this.#isInPlace() ? this.#copy(isUpsert) : this.#rebuild(isUpsert);
+  run(isUpsert: boolean, into: MsgpackWriter | undefined): Uint8Array {
+    const { start, end } = this.#tuple;
+    const writer = into ?? new MsgpackWriter(end - start + this.#growth());
+    writer.length = 0;
+    if (this.#isInPlace()) this.#copy(isUpsert, writer);
+    else this.#rebuild(isUpsert, writer);
+    return writer.bytes.subarray(0, writer.length);
   }
 
   /** Do the operations change fields that are there, each once and from left to right? */
@@ -112,9 +122,8 @@ class TupleUpdate {
     return true;
   }
 
-  #copy(isUpsert: boolean): Uint8Array {
+  #copy(isUpsert: boolean, writer: MsgpackWriter): void {
     const { bytes, start, end } = this.#tuple;
-    const writer = new MsgpackWriter(end - start + this.#growth());
     let at = arrayStart(bytes, start);
     let copied = start;
     let index = 0;
@@ -127,7 +136,6 @@ class TupleUpdate {
       index += 1;
     }
     writer.raw(bytes, copied, end);
-    return writer.bytes.subarray(0, writer.length);
   }
 
   /** False, and nothing written, where the operation is left out. */
@@ -152,7 +160,7 @@ class TupleUpdate {
     }
   }
 
-  #rebuild(isUpsert: boolean): Uint8Array {
+  #rebuild(isUpsert: boolean, writer: MsgpackWriter): void {
     const items = this.#items();
     const scratch = new MsgpackWriter(this.#growth());
     for (const operation of this.#operations) {
@@ -162,11 +170,8 @@ class TupleUpdate {
         this.#passOver(error, operation, isUpsert);
       }
     }
-    const size = items.reduce((sum, { start, end }) => sum + end - start, 5);
-    const writer = new MsgpackWriter(size);
     writer.arrayHeader(items.length);
     for (const { bytes, start, end } of items) writer.raw(bytes, start, end);
-    return writer.bytes.subarray(0, writer.length);
   }
 
   #items(): Item[] {
