@@ -22,6 +22,8 @@ export interface IprotoListenerOptions {
 
 const READ_BUFFER = 128 * 1024;
 const BACKLOG = 511;
+/** How long a peer may take to close its side when ours is closed. */
+const END_MS = 1000;
 
 /** The private parts: the handle of an open socket, and what of it is used. */
 interface SocketInside {
@@ -159,6 +161,11 @@ class TcpConnection implements ByteConnection {
 
   end(): void {
     this.socket.end();
+    // A peer that never closes its side would keep the connection for ever.
+    const timer = setTimeout(() => this.socket.destroy(), END_MS).unref();
+    this.socket.once('close', () => {
+      clearTimeout(timer);
+    });
   }
 
   destroy(): void {

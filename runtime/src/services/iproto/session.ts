@@ -50,6 +50,7 @@ export class IprotoSession implements ByteSession, SessionHandle {
   #isWorking = false;
   #isStalled = false;
   #isEnding = false;
+  #hasEnded = false;
   #isClosed = false;
 
   constructor(context: IprotoContext, connection: ByteConnection, salt: Uint8Array) {
@@ -201,6 +202,7 @@ export class IprotoSession implements ByteSession, SessionHandle {
     this.#context.leave();
     this.#isWorking = false;
     this.#flush();
+    if (!this.#isStalled && this.#mustStall()) this.#stall();
     this.#endWhenIdle();
   }
 
@@ -372,8 +374,9 @@ export class IprotoSession implements ByteSession, SessionHandle {
   }
 
   #endWhenIdle(): void {
-    if (!this.#isEnding || this.#isWorking || this.requestsInFlight > 0) return;
+    if (!this.#isEnding || this.#hasEnded || this.#isWorking || this.requestsInFlight > 0) return;
     this.#flush();
+    this.#hasEnded = true;
     this.#connection.end();
   }
 }
