@@ -15,6 +15,7 @@ import {
 } from '../core/replication/leader-progress.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
+import type { HeldReplies } from '../ports/iproto-storage.ts';
 import type { InSyncOutcome, LeadershipPort } from '../ports/leadership.ts';
 
 /** What a wait that fails means: the write is in the log, or certainly nothing was done. */
@@ -33,9 +34,14 @@ export interface LeaderTermOptions {
   readonly isMember: (uuid: string) => boolean;
   /** Persists the in-sync members that were stored. */
   readonly saveInSync: (seats: readonly Seat[]) => Promise<void>;
+  readonly writeTimeoutMs: number;
+  /** Replies that wait without a promise of their own. */
+  readonly held: HeldReplies;
   /** Called when something that others can see may have changed. */
   readonly onProgress: () => void;
 }
+
+const TOO_LATE = 'not all in-sync members had it in time';
 
 interface Waiter {
   readonly sequence: number;
@@ -50,11 +56,15 @@ export class LeaderTerm {
   readonly #options: LeaderTermOptions;
   readonly #progress: LeaderProgress;
   #waiters: Waiter[] = [];
+  /** How far the log was at some moments: who waits for a row of then waits at least since then. */
+  #marks: { readonly sequence: number; readonly atMs: number }[] = [];
+  #sequence: number;
   #acknowledged = 0;
   #ended = false;
 
   constructor(options: LeaderTermOptions) {
     this.term = options.term;
+    this.#sequence = options.beganAt;
     this.#options = options;
     this.#progress = new LeaderProgress({
       own: options.own,
@@ -90,6 +100,7 @@ export class LeaderTerm {
   }
 
   appended(sequence: number): void {
+    this.#sequence = sequence;
     this.#progress.appended(sequence, this.#now());
     this.settle();
   }
@@ -97,6 +108,13 @@ export class LeaderTerm {
   pulled(seat: Seat, sequence: number): void {
     this.#progress.pulled(seat, sequence, this.#now());
     this.settle();
+  }
+
+  /** True once the seat counts for nothing in this term, and is stored as none of the in-sync members. */
+  leave(seat: Seat, isLeaving: boolean): boolean {
+    this.#progress.leave(seat, isLeaving);
+    const lease = this.#lease();
+    return lease !== undefined && !lease.inSync.some((other) => sameSeat(other, seat));
   }
 
   /** Resolves once every row up to `sequence` is acknowledged, with a valid lease. */
@@ -112,12 +130,13 @@ export class LeaderTerm {
   settle(): void {
     const lease = this.#lease();
     if (lease === undefined) {
-      this.#fail(() => true, 'its leadership lapsed');
+      this.#failAll('its leadership lapsed');
     } else {
       const acknowledged = this.#progress.acknowledged(lease.inSync);
       this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
       const done = this.#take((waiter) => waiter.sequence <= this.#acknowledged);
       for (const waiter of done) waiter.resolve();
+      this.#options.held.settle(this.#acknowledged);
     }
     this.#options.onProgress();
   }
@@ -125,7 +144,8 @@ export class LeaderTerm {
   /** Ends waits that took too long; sends a change of the in-sync members if one is due. */
   async tick(): Promise<void> {
     const now = this.#now();
-    this.#fail((waiter) => waiter.untilMs <= now, 'not all in-sync members had it in time');
+    this.#fail((waiter) => waiter.untilMs <= now, TOO_LATE);
+    this.#failLate(now);
     this.settle();
     const lease = this.#lease();
     if (lease === undefined) return;
@@ -145,7 +165,7 @@ export class LeaderTerm {
 
   end(reason: string): void {
     this.#ended = true;
-    this.#fail(() => true, reason);
+    this.#failAll(reason);
     this.#options.onProgress();
   }
 
@@ -155,6 +175,25 @@ export class LeaderTerm {
     if (this.#now() >= current.deadlineMs) return undefined;
     const isIn = current.inSync.some((seat) => sameSeat(seat, this.#options.own));
     return isIn ? current : undefined;
+  }
+
+  #failAll(why: string): void {
+    this.#fail(() => true, why);
+    this.#options.held.fail(Number.POSITIVE_INFINITY, why);
+  }
+
+  #failLate(now: number): void {
+    const { writeTimeoutMs, held } = this.#options;
+    const late = this.#marks.findLast(({ atMs }) => atMs + writeTimeoutMs <= now);
+    this.#marks = this.#marks.filter(({ sequence }) => sequence > (late?.sequence ?? 0));
+    if (late !== undefined && late.sequence > this.#acknowledged)
+      held.fail(late.sequence, TOO_LATE);
+    if (
+      (this.#marks.at(-1)?.sequence ?? 0) < this.#sequence &&
+      this.#sequence > this.#acknowledged
+    ) {
+      this.#marks.push({ sequence: this.#sequence, atMs: now });
+    }
   }
 
   #fail(which: (waiter: Waiter) => boolean, why: string): void {

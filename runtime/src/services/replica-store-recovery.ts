@@ -8,7 +8,7 @@
  */
 import type { Position } from '../contract/instance-status.ts';
 import { TermHistory } from '../core/replication/term-history.ts';
-import type { Engine } from '../core/storage/engine.ts';
+import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { ReplicaLog } from './replica-log.ts';
@@ -21,14 +21,14 @@ export interface RecoverStoreOptions {
   readonly disk: Disk;
   readonly logger: Logger;
   readonly snapshots: SnapshotFiles;
-  readonly createEngine: () => Engine;
+  readonly createEngine: () => MemoryEngine;
   readonly createLog: (base: TermHistory) => ReplicaLog;
   /** Since the log was written only the process has ended. */
   readonly sameBoot: boolean;
 }
 
 export interface RecoveredStore {
-  readonly engine: Engine;
+  readonly engine: MemoryEngine;
   readonly log: ReplicaLog;
   /** Before the log has reached it the rows are no state that ever was. */
   readonly completeAt: Position | undefined;
@@ -55,7 +55,7 @@ export async function reloadEngine(
   { disk, createEngine }: Pick<RecoverStoreOptions, 'disk' | 'createEngine'>,
   log: ReplicaLog,
   snapshot: SnapshotInfo | undefined,
-): Promise<Engine> {
+): Promise<MemoryEngine> {
   const engine = createEngine();
   engine.beginLoad();
   if (snapshot !== undefined) {
@@ -73,7 +73,7 @@ async function loadNewest({
   logger,
   snapshots,
   createEngine,
-}: RecoverStoreOptions): Promise<{ engine: Engine; snapshot: SnapshotInfo | undefined }> {
+}: RecoverStoreOptions): Promise<{ engine: MemoryEngine; snapshot: SnapshotInfo | undefined }> {
   for (const snapshot of snapshots.all.toReversed()) {
     const engine = createEngine();
     engine.beginLoad();

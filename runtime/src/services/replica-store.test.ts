@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OpenTransaction } from '../core/storage/engine.ts';
-import { ReferenceEngine } from '../core/storage/reference-engine.ts';
+import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { silentLogger } from '../foundation/logger.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
@@ -19,7 +19,7 @@ async function openStore(disk: SimulatedDisk): Promise<ReplicaStore> {
     logMode: 'write',
     identity: { logIncarnation: 1 },
     limits: { segmentBytes: 1 << 20, recentBytes: 1 << 20 },
-    createEngine: () => new ReferenceEngine(),
+    createEngine: () => new MemoryEngine(),
     defer: setImmediate,
     onAppended: () => undefined,
     fatal: () => undefined,
@@ -39,7 +39,7 @@ describe('the store of a replica set', () => {
     const disk = new SimulatedDisk({ clock, random: new SeededRandom(1), latencyMs: 0 });
     const store = await openStore(disk);
     await store.beginTerm(TERM, 'a', () => true);
-    const transaction = store.begin();
+    const transaction = store.usableEngine().begin();
     createSpace(transaction);
     for (let id = 1; id <= MANY; id++) transaction.insert('many', [id]);
     const last = store.commit(transaction, TERM);
@@ -47,6 +47,6 @@ describe('the store of a replica set', () => {
     await store.close();
 
     const again = await openStore(disk);
-    assert.equal(again.begin().count('many'), MANY);
+    assert.equal(again.usableEngine().begin().count('many'), MANY);
   });
 });

@@ -11,13 +11,15 @@ import { ClusterError } from '../core/errors.ts';
 import { continuesLog, nextProbe } from '../core/replication/log-matching.ts';
 import type { RowsAnswer } from '../core/replication/messages.ts';
 import { BEFORE_ALL, TermHistory } from '../core/replication/term-history.ts';
-import type { Engine, OpenTransaction } from '../core/storage/engine.ts';
+import type { OpenTransaction } from '../core/storage/engine.ts';
 import type { Batch } from '../core/storage/log-format.ts';
+import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { RowCodec } from '../core/storage/rows.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
 import { Exclusive } from './exclusive.ts';
 import { LostRows } from './lost-rows.ts';
+import { NewestRows } from './newest-rows.ts';
 import { type LogMode, ReplicaLog } from './replica-log.ts';
 import { recoverStore, reloadEngine } from './replica-store-recovery.ts';
 import { RowSignal } from './replica-store-signal.ts';
@@ -35,7 +37,7 @@ export interface ReplicaStoreOptions {
     readonly segmentBytes: number;
     readonly recentBytes: number;
   };
-  readonly createEngine: () => Engine;
+  readonly createEngine: () => MemoryEngine;
   /** Calls it once what is under way in this tick has ended. */
   readonly defer: (flush: () => void) => void;
   /** Called after own rows have been appended. */
@@ -46,15 +48,16 @@ export interface ReplicaStoreOptions {
 export class ReplicaStore {
   readonly snapshots: SnapshotFiles;
   readonly rowSignal = new RowSignal();
+  readonly newest = new NewestRows();
   /** Called after each append of own rows, when all that follows from it has been done. */
   onFlushed: () => void = () => undefined;
+  /** It is about to lose its rows: it follows nobody, so that nobody counts on them. */
+  isLeaving = false;
   readonly #options: ReplicaStoreOptions;
   readonly #promise: TermPromise;
   readonly #lost: LostRows;
   readonly #queue = new Exclusive();
-  /** Last row written per space, of those that this process wrote. */
-  readonly #newest = new Map<number, number>();
-  #engine: Engine;
+  #engine: MemoryEngine;
   #log: ReplicaLog;
   /** Grows whenever rows were taken back, or others came in their place. */
   #generation = 0;
@@ -79,7 +82,7 @@ export class ReplicaStore {
     this.#lost = new LostRows(disk, new RowCodec());
   }
 
-  get engine(): Engine {
+  get engine(): MemoryEngine {
     return this.#engine;
   }
 
@@ -139,32 +142,27 @@ export class ReplicaStore {
     await this.#log.close();
   }
 
-  begin(): OpenTransaction {
+  usableEngine(): MemoryEngine {
     if (this.hasFailed) throw new ClusterError('STORAGE_FAILED');
-    if (!this.isComplete) {
-      throw new ClusterError('NOT_READY', {
-        message: 'This instance gets a copy of the data from its leader. Ask another one.',
-      });
-    }
-    return this.#engine.begin();
+    if (this.isComplete) return this.#engine;
+    throw new ClusterError('NOT_READY', {
+      message: 'This instance gets a copy of the data from its leader. Ask another one.',
+    });
   }
 
   /** Ends a transaction and sends its rows to the log: the last one's number; undefined when there is none. */
   commit(transaction: OpenTransaction, term: number): number | undefined {
     const rowCount = transaction.commit();
-    if (rowCount === 0) return undefined;
-    this.#pendingTerm = term;
-    this.#applied += rowCount;
-    for (const space of transaction.touched) this.#newest.set(space, this.#applied);
-    this.#flushLater();
-    return this.#applied;
+    return rowCount === 0 ? undefined : this.committed(rowCount, transaction.touched, term);
   }
 
-  /** The newest row that this process wrote to any of the spaces. */
-  newestOf(spaces: ReadonlySet<number>): number {
-    let newest = 0;
-    for (const space of spaces) newest = Math.max(newest, this.#newest.get(space) ?? 0);
-    return newest;
+  /** Rows that were added to the engine's go to the log: the last one's number. */
+  committed(rowCount: number, spaces: Iterable<number>, term: number): number {
+    this.#pendingTerm = term;
+    this.#applied += rowCount;
+    this.newest.note(spaces, this.#applied);
+    this.#flushLater();
+    return this.#applied;
   }
 
   /** When it resolves, all that was written before is in the log. */
@@ -202,7 +200,7 @@ export class ReplicaStore {
       this.#engine.rows.row({ kind: 'begin-term', leader });
       await this.#log.appendOwn(this.#nextBatch(term));
       this.#applied = this.end.sequence;
-      this.#newest.clear();
+      this.newest.clear();
       return this.end.sequence;
     });
   }
@@ -210,7 +208,7 @@ export class ReplicaStore {
   /** What a follower in `term` asks for; undefined when it has promised another or leads itself. */
   probe(term: number): Position | undefined {
     const { promisedTerm, ledTerm } = this.promise;
-    if (promisedTerm !== term || ledTerm === term) return undefined;
+    if (promisedTerm !== term || ledTerm === term || this.isLeaving) return undefined;
     return this.#probe ?? this.end;
   }
 
@@ -307,7 +305,7 @@ export class ReplicaStore {
     this.#completeAt = recovered.completeAt;
     this.#applied = this.end.sequence;
     this.#probe = undefined;
-    this.#newest.clear();
+    this.newest.clear();
   }
 
   #isAsked(position: Position, term: number): boolean {
@@ -377,7 +375,7 @@ export class ReplicaStore {
     this.#options.logger.warn({ rowsFrom: sequence + 1 }, 'rows of a deposed leader were cut');
     this.#engine = await reloadEngine(this.#options, this.#log, usable);
     this.#applied = sequence;
-    this.#newest.clear();
+    this.newest.clear();
   }
 
   async #checkComplete(): Promise<void> {

@@ -29,7 +29,9 @@ import type {
 /** What it needs of the storage of its instance. */
 export interface RowAccess {
   readonly isWritable: boolean;
-  /** The engine as it is now; throws where it must not be read. */
+  /** The engine as it is now, for what its definitions say. */
+  engine(): MemoryEngine;
+  /** The same to read rows; throws where they must not be read. */
   readable(): MemoryEngine;
   /** The same for a write: throws unless this instance leads, with a lease that holds now. */
   writable(): MemoryEngine;
@@ -64,11 +66,11 @@ export class RequestStorage implements IprotoStorage {
   }
 
   get schemaVersion(): number {
-    return this.#access.readable().schemaVersion;
+    return this.#access.engine().schemaVersion;
   }
 
   spaces(): readonly SpaceDefinition[] {
-    return this.#access.readable().catalog.definitions();
+    return this.#access.engine().catalog.definitions();
   }
 
   hold(held: HeldReplies): () => void {
@@ -151,7 +153,7 @@ export class RequestStorage implements IprotoStorage {
 
   commit(): number {
     const touched = this.#takeTouched();
-    const rowCount = this.#access.readable().commitChanges();
+    const rowCount = this.#access.engine().commitChanges();
     if (rowCount > 0) return this.#access.committed(rowCount, touched);
     let newest = 0;
     for (const space of touched) newest = Math.max(newest, this.#access.unacknowledged(space));
@@ -160,7 +162,7 @@ export class RequestStorage implements IprotoStorage {
 
   rollback(): void {
     this.#takeTouched();
-    this.#access.readable().rollbackChanges();
+    this.#access.engine().rollbackChanges();
   }
 
   /** A sequence moves on before its tuple is stored, or refused. */

@@ -10,8 +10,10 @@
 import type { Issue, Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
-import { type RequiredSeats, requireUnion, sameSeat } from '../core/replication/leader-progress.ts';
+import { requireUnion, sameSeat } from '../core/replication/leader-progress.ts';
 import {
+  type LeaveAnswer,
+  leaveRequestSchema,
   type PromiseAnswer,
   type PullAnswer,
   type PullRequest,
@@ -20,42 +22,19 @@ import {
   type SnapshotAnswer,
   snapshotRequestSchema,
 } from '../core/replication/messages.ts';
-import type { Engine, OpenTransaction, Reader, Transaction } from '../core/storage/engine.ts';
-import { ReferenceEngine } from '../core/storage/reference-engine.ts';
+import type { OpenTransaction, Reader, Transaction } from '../core/storage/engine.ts';
+import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { afterTick } from '../foundation/after-tick.ts';
-import type { Clock } from '../foundation/clock.ts';
-import type { Logger } from '../foundation/logger.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
-import type { Disk } from '../ports/disk.ts';
-import type { LeadershipPort } from '../ports/leadership.ts';
 import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
 import { LeaderTerm } from './leader-term.ts';
 import { refuseThenable } from './refuse-thenable.ts';
-import type { LogMode } from './replica-log.ts';
 import { ReplicaStore } from './replica-store.ts';
+import { RequestStorage } from './request-storage.ts';
+import { StorageRowAccess } from './row-access.ts';
 import { StorageCopies } from './storage-copies.ts';
 import { defaultStorageLimits, type StorageLimits } from './storage-limits.ts';
-
-export interface StorageServiceOptions {
-  readonly disk: Disk;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly identity: { readonly uuid: string; readonly logIncarnation: number };
-  readonly replicaSetUuid: string;
-  readonly leadership: LeadershipPort;
-  readonly logMode: LogMode;
-  readonly limits?: Partial<StorageLimits>;
-  /** The disk failed or a bug was met: the process must end, what was under way is unknown. */
-  readonly fatal: (error: unknown) => void;
-  /** Left out: the reference engine. */
-  readonly createEngine?: () => Engine;
-  /** Calls it once what is under way in this tick has ended. Left out: as soon as that is so. */
-  readonly defer?: (flush: () => void) => void;
-  /** Which seats must have a row before it is acknowledged; only tests give another rule. */
-  readonly required?: RequiredSeats;
-  /** Does this instance still belong to the replica set? Left out: nobody ever leaves. */
-  readonly isMember?: (uuid: string) => boolean;
-}
+import type { StorageServiceOptions } from './storage-service-options.ts';
 
 export interface CallOptions {
   readonly timeoutMs?: number;
@@ -78,10 +57,13 @@ export interface StorageReport extends PromiseAnswer {
 
 export class StorageService {
   readonly copies: StorageCopies;
+  /** For the binary protocol. */
+  readonly requests: RequestStorage;
   readonly #options: StorageServiceOptions;
   readonly #limits: StorageLimits;
   readonly #seat: Seat;
   readonly #store: ReplicaStore;
+  readonly #rows: StorageRowAccess;
   readonly #tasks: TaskRegistry;
   readonly #listeners = new Set<(isWritable: boolean) => void>();
   #leader: LeaderTerm | undefined;
@@ -102,15 +84,22 @@ export class StorageService {
     };
     this.#store = new ReplicaStore({
       ...options,
-      createEngine: options.createEngine ?? ((): Engine => new ReferenceEngine()),
+      createEngine: () => new MemoryEngine({ memoryBytes: options.memoryBytes }),
       defer: options.defer ?? afterTick,
       limits: this.#limits,
       onAppended: (end) => this.#leader?.appended(end.sequence),
       fatal,
     });
+    this.#rows = new StorageRowAccess({
+      ...options,
+      store: this.#store,
+      isWritable: () => this.isWritable,
+      requireWritable: () => this.#requireWritable(),
+    });
+    this.requests = new RequestStorage(this.#rows);
     this.copies = new StorageCopies({
       ...options,
-      ...{ uuid: this.#seat.uuid, store: this.#store, limits: this.#limits },
+      ...{ store: this.#store, limits: this.#limits },
       leader: () => this.#leader,
       acknowledged: () => this.acknowledged.sequence,
     });
@@ -137,6 +126,10 @@ export class StorageService {
     this.#leader?.end('the instance stops');
     await this.#tasks.close();
     await this.#store.close();
+  }
+
+  get replicaSetUuid(): string {
+    return this.#options.replicaSetUuid;
   }
 
   get seat(): Seat {
@@ -196,6 +189,7 @@ export class StorageService {
       ['leadership.promise', (body) => this.#onPromise(body)],
       ['replication.pull', (body) => this.#onPull(body)],
       ['replication.snapshot', (body) => this.#onSnapshot(body)],
+      ['replication.leave', (body) => this.#onLeave(body)],
     ]);
   }
 
@@ -203,7 +197,7 @@ export class StorageService {
   async write<T>(work: (transaction: Transaction) => T, options: CallOptions = {}): Promise<T> {
     const leader = this.#requireWritable();
     const timeoutMs = options.timeoutMs ?? this.#limits.writeTimeoutMs;
-    const transaction = this.#store.begin();
+    const transaction = this.#store.usableEngine().begin();
     let result: T;
     try {
       result = work(transaction);
@@ -211,10 +205,10 @@ export class StorageService {
     } catch (error) {
       transaction.rollback();
       // Why it failed may be a row that is not acknowledged: saying so must wait as any other reading of it.
-      await leader.wait(this.#store.newestOf(transaction.touched), 'NO_LEADER', timeoutMs);
+      await leader.wait(this.#store.newest.ofAll(transaction.touched), 'NO_LEADER', timeoutMs);
       throw error;
     }
-    const read = this.#store.newestOf(transaction.touched);
+    const read = this.#store.newest.ofAll(transaction.touched);
     const written = this.#store.commit(transaction, leader.term);
     if (written === undefined) await leader.wait(read, 'NO_LEADER', timeoutMs);
     else await leader.wait(written, 'OUTCOME_UNKNOWN', timeoutMs);
@@ -226,7 +220,7 @@ export class StorageService {
     const isLeader = this.#options.leadership.current().kind === 'leader';
     const consistency = options.consistency ?? (isLeader ? 'acknowledged' : 'local');
     const leader = consistency === 'acknowledged' ? this.#requireWritable() : undefined;
-    const view: OpenTransaction = this.#store.begin();
+    const view: OpenTransaction = this.#store.usableEngine().begin();
     let outcome: { readonly result: T } | { readonly error: unknown };
     try {
       outcome = { result: work(view) };
@@ -237,7 +231,7 @@ export class StorageService {
       view.rollback();
     }
     const timeoutMs = options.timeoutMs ?? this.#limits.writeTimeoutMs;
-    await leader?.wait(this.#store.newestOf(view.touched), 'NO_LEADER', timeoutMs);
+    await leader?.wait(this.#store.newest.ofAll(view.touched), 'NO_LEADER', timeoutMs);
     if ('error' in outcome) throw outcome.error;
     return outcome.result;
   }
@@ -318,6 +312,8 @@ export class StorageService {
       limits: this.#limits,
       required: this.#options.required ?? requireUnion,
       isMember: this.#options.isMember ?? (() => true),
+      writeTimeoutMs: this.#limits.writeTimeoutMs,
+      held: this.#rows.held,
       saveInSync: (seats) => this.#store.saveInSync(term, seats),
       onProgress: () => this.#checkWritable(),
     });
@@ -334,6 +330,7 @@ export class StorageService {
   }
 
   #tick(): void {
+    this.#store.engine.collectGarbage();
     const leader = this.#leader;
     if (leader !== undefined && !leader.ended) {
       this.#tasks.run('in-sync members', () => leader.tick());
@@ -353,6 +350,7 @@ export class StorageService {
   #checkWritable(): void {
     const { isWritable } = this;
     if (isWritable === this.#wasWritable) return;
+    this.#rows.forget();
     this.#wasWritable = isWritable;
     for (const listener of this.#listeners) listener(isWritable);
   }
@@ -374,6 +372,12 @@ export class StorageService {
     const request = snapshotRequestSchema.parse(body);
     this.#requireReplicaSet(request.replicaSetUuid);
     return this.copies.answerSnapshot(request);
+  }
+
+  async #onLeave(body: unknown): Promise<LeaveAnswer> {
+    const request = leaveRequestSchema.parse(body);
+    this.#requireReplicaSet(request.replicaSetUuid);
+    return this.copies.answerLeave(request);
   }
 
   #requireReplicaSet(replicaSetUuid: string): void {

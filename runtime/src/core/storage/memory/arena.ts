@@ -29,6 +29,7 @@ export const TUPLE_BYTES_MAX = CHUNK_BYTES - BLOCK_HEADER;
 const FREE_PAGE = 0xff;
 const LARGE_PAGE = 0xfe;
 const NONE = -1;
+const GROWTH = 4;
 
 export class Arena {
   readonly chunks: Uint8Array[] = [];
@@ -166,7 +167,7 @@ export class Arena {
   }
 
   #takePage(sizeClass: number): number {
-    const page = this.#freePages.pop() ?? this.#addChunk();
+    const page = this.#freePages.pop() ?? this.#addPages();
     this.#pageClass[page] = sizeClass;
     this.#pageFree[page] = NONE;
     this.#pageUsed[page] = 0;
@@ -206,7 +207,22 @@ export class Arena {
     if (next !== NONE) this.#pagePrevious[next] = previous;
   }
 
-  /** Gives one new free page; the others of its chunk wait in the list. */
+  /** Gives one new free page; the others that came with it wait in the list. */
+  #addPages(): number {
+    const last = this.chunks.length - 1;
+    const isGrowing = last === 0 && (this.chunks[0] as Uint8Array).length < CHUNK_BYTES;
+    return isGrowing ? this.#growFirstChunk() : this.#addChunk();
+  }
+
+  /** An instance with little data takes little: only the first chunk grows, by being copied. */
+  #growFirstChunk(): number {
+    const before = this.chunks[0] as Uint8Array;
+    const larger = new Uint8Array(Math.min(CHUNK_BYTES, GROWTH * before.length));
+    larger.set(before);
+    this.chunks[0] = larger;
+    return this.#offerPages(before.length / PAGE_BYTES, larger.length / PAGE_BYTES);
+  }
+
   #addChunk(): number {
     const index = this.chunks.length;
     if (index >= CHUNKS_MAX) {
@@ -215,10 +231,15 @@ export class Arena {
         protocolNumber: errorNumber.MEMORY_ISSUE,
       });
     }
-    this.chunks.push(new Uint8Array(CHUNK_BYTES));
+    const chunk = new Uint8Array(index === 0 ? PAGE_BYTES : CHUNK_BYTES);
+    this.chunks.push(chunk);
     const first = index * PAGES_PER_CHUNK;
-    this.#growPages(first + PAGES_PER_CHUNK);
-    for (let page = first + PAGES_PER_CHUNK - 1; page > first; page--) this.#freePages.push(page);
+    return this.#offerPages(first, first + chunk.length / PAGE_BYTES);
+  }
+
+  #offerPages(first: number, end: number): number {
+    this.#growPages(end);
+    for (let page = end - 1; page > first; page--) this.#freePages.push(page);
     return first;
   }
 
@@ -240,8 +261,8 @@ export class Arena {
     assert(units <= CHUNK_BYTES >> UNIT_BITS, 'a tuple fits into a chunk');
     const count = Math.ceil(units / PAGE_UNITS);
     let first = this.#findRun(count);
-    if (first === NONE) {
-      this.#freePages.push(this.#addChunk());
+    while (first === NONE) {
+      this.#freePages.push(this.#addPages());
       first = this.#findRun(count);
     }
     const taken = new Set(Array.from({ length: count }, (_, index) => first + index));

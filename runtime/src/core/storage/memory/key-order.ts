@@ -6,11 +6,11 @@
  * is an integer, the beginning of the second is added to it as a fraction below 1, in as many bits as a double has
  * left. Rounding keeps the order: it never puts a sum behind a larger one, it only makes two of them equal.
  */
-import { assert } from '../../../foundation/assert.ts';
 import { decode } from '../../msgpack/decode.ts';
 import { compareTexts } from '../../schema/collations.ts';
 import type { IndexDefinition, IndexPart } from '../../schema/space-definition.ts';
 import type { Arena } from './arena.ts';
+import { kindOf } from './kind-of.ts';
 import { hashRaw, mixed } from './raw-hash.ts';
 import {
   compareRaw,
@@ -29,28 +29,6 @@ import {
 /** One more than the largest number that the leading bytes make. */
 const LEADING_SPAN = 2 ** 53;
 const INTEGER_SPAN = 2 ** 32;
-
-const kindOfType: Readonly<Record<string, Kind>> = {
-  unsigned: kinds.integer,
-  integer: kinds.integer,
-  number: kinds.number,
-  double: kinds.number,
-  decimal: kinds.number,
-  string: kinds.bytes,
-  varbinary: kinds.bytes,
-  boolean: kinds.boolean,
-  uuid: kinds.uuid,
-  datetime: kinds.datetime,
-  scalar: kinds.scalar,
-};
-
-export function kindOf(part: IndexPart): Kind {
-  const isCollated = part.collation !== undefined && part.collation !== 'binary';
-  if (part.type === 'string' && isCollated) return kinds.collated;
-  const kind = kindOfType[part.type];
-  assert(kind !== undefined, `a part of type ${part.type} has an order`);
-  return kind;
-}
 
 export class KeyOrder {
   /** Parts of the index itself, before those of the primary key. */

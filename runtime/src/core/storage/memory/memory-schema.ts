@@ -21,13 +21,13 @@ import {
 } from '../../schema/space-definition.ts';
 import type { CreateOptions, SpaceOptions } from '../engine.ts';
 import type { Sequence } from './catalog.ts';
-import type { MemoryEngine } from './memory-engine.ts';
+import type { MemoryRows } from './memory-rows.ts';
 import { MemorySpace } from './memory-space.ts';
 
 export class MemorySchema {
-  readonly #engine: MemoryEngine;
+  readonly #engine: MemoryRows;
 
-  constructor(engine: MemoryEngine) {
+  constructor(engine: MemoryRows) {
     this.#engine = engine;
   }
 

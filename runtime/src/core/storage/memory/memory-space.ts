@@ -16,6 +16,8 @@ export class MemorySpace {
   readonly name: string;
   /** Names for update operations. */
   readonly fields: NamedFields;
+  /** The same where an update may count on a field more than once. */
+  readonly repeatableFields: NamedFields;
   /** The tuple that the last `put` took the place of; 0 when there was none. */
   previous = 0;
   readonly #memory: IndexMemory;
@@ -33,6 +35,7 @@ export class MemorySpace {
     this.#definition = { ...definition, indexes: [] };
     this.#check = new TupleCheck(this.#definition);
     this.fields = namedFields(definition);
+    this.repeatableFields = { ...this.fields, canRepeat: true };
     this.#isLoading = isLoading;
     for (const index of definition.indexes) this.createIndex(index);
   }
@@ -239,5 +242,9 @@ export class MemorySpace {
 
 function namedFields({ format }: SpaceDefinition): NamedFields {
   const numbers = new Map(format.map(({ name }, field) => [name, field]));
-  return { numberOf: (name) => numbers.get(name), count: format.length };
+  return {
+    numberOf: (name) => numbers.get(name),
+    nameOf: (field) => format[field]?.name,
+    count: format.length,
+  };
 }

@@ -22,20 +22,20 @@ import type {
   UpdateOperation,
 } from '../engine.ts';
 import { encodedOperations } from './encoded-operations.ts';
-import type { MemoryEngine } from './memory-engine.ts';
 import type { MemoryIndex } from './memory-index.ts';
+import type { MemoryRows } from './memory-rows.ts';
 import { MemorySchema } from './memory-schema.ts';
 import type { MemorySpace } from './memory-space.ts';
 import { iterators, Selection } from './selection.ts';
 
 export class MemoryTransaction implements OpenTransaction {
   readonly touched = new Set<number>();
-  readonly #engine: MemoryEngine;
+  readonly #engine: MemoryRows;
   readonly #schema: MemorySchema;
   readonly #writer = new MsgpackWriter();
   #ended = false;
 
-  constructor(engine: MemoryEngine) {
+  constructor(engine: MemoryRows) {
     this.#engine = engine;
     this.#schema = new MemorySchema(engine);
   }
@@ -110,7 +110,8 @@ export class MemoryTransaction implements OpenTransaction {
     const space = this.#space(spaceName);
     const handle = this.#find(space, space.primary(), key);
     if (handle === 0) return undefined;
-    return this.#tuple(this.#engine.update(space, handle, encodedOperations(space, operations)));
+    const encoded = encodedOperations(space, operations);
+    return this.#tuple(this.#engine.update(space, handle, encoded, space.repeatableFields));
   }
 
   upsert(
@@ -122,7 +123,8 @@ export class MemoryTransaction implements OpenTransaction {
     const tuple = this.#stored(space, values);
     const encoded = encodedOperations(space, operations);
     const { bytes, length } = this.#encoded(space, tuple);
-    this.#engine.upsert(space, { bytes, start: 0, end: length }, encoded);
+    const inserted = { bytes, start: 0, end: length };
+    this.#engine.upsert(space, inserted, encoded, space.repeatableFields);
   }
 
   delete(spaceName: string, key: readonly unknown[]): Tuple | undefined {

@@ -1,6 +1,6 @@
 /** Hashes of values in MessagePack: equal values have equal hashes, however they are written. */
 import type { IndexDefinition } from '../../schema/space-definition.ts';
-import { kindOf } from './key-order.ts';
+import { kindOf } from './kind-of.ts';
 import { integerAt, type Kind, kinds, runLength, runStart, uint32 } from './raw-values.ts';
 
 const FACTOR = 0x9e37_79b1;

@@ -6,7 +6,6 @@
  */
 import { decode } from '../../msgpack/decode.ts';
 import { skip } from '../../msgpack/skip.ts';
-import type { Decimal } from '../../schema/decimal.ts';
 import { compareValues } from '../../schema/values.ts';
 
 export const kinds = {

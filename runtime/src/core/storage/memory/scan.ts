@@ -1,11 +1,11 @@
 /** Gives everything of an engine as rows, a part at a time. */
 import type { ScanCursor, ScannedRows } from '../engine.ts';
 import { RowWriter } from '../row-writer.ts';
-import type { MemoryEngine } from './memory-engine.ts';
+import type { MemoryRows } from './memory-rows.ts';
 import type { MemorySpace } from './memory-space.ts';
 
 export function scanSpaces(
-  engine: MemoryEngine,
+  engine: MemoryRows,
   from: ScanCursor | undefined,
   maxBytes: number,
 ): ScannedRows {
@@ -33,7 +33,7 @@ export function scanSpaces(
 
 /** The last tuple that was given when the part is full; 0 when the space is through. */
 function scanSpace(
-  engine: MemoryEngine,
+  engine: MemoryRows,
   space: MemorySpace,
   part: {
     readonly from: ScanCursor | undefined;

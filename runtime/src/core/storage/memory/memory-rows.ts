@@ -1,0 +1,223 @@
+/**
+ * Rows in memory, and the statements that change them.
+ *
+ * A statement changes the indexes and writes its row for the log in the same step. Within a transaction it also
+ * remembers what it replaced: that memory is freed by the commit, and put back by a rollback. Outside of one, it is
+ * freed at once: nobody holds a handle beyond the call that gave it.
+ */
+import { assert } from '../../../foundation/assert.ts';
+import { MsgpackWriter } from '../../msgpack/encode.ts';
+import { skip } from '../../msgpack/skip.ts';
+import { type RowMark, RowWriter } from '../row-writer.ts';
+import type { Row } from '../rows.ts';
+import { checkOperations, type EncodedTuple, updateTuple, upsertTuple } from '../tuple-update.ts';
+import type { EncodedOperations } from '../tuple-update-operations.ts';
+import { Arena } from './arena.ts';
+import { Catalog } from './catalog.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import type { IndexMemory } from './memory-index.ts';
+import type { MemorySpace } from './memory-space.ts';
+import { locateField } from './raw-values.ts';
+
+interface DataChange {
+  readonly space: MemorySpace;
+  /** 0: there was none, or there is none. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface SchemaChange {
+  undo(): void;
+  /** After the commit. */
+  settle?(): void;
+}
+
+interface OpenChanges {
+  readonly mark: RowMark;
+  readonly done: (DataChange | SchemaChange)[];
+}
+
+const insertNew = { isInsert: true, isNew: true } as const;
+const replaceNew = { isInsert: false, isNew: true } as const;
+
+/** Tuples of dropped spaces that are freed at a time. */
+const GARBAGE_STEP = 20_000;
+
+export class MemoryRows {
+  readonly rows = new RowWriter();
+  readonly catalog = new Catalog();
+  readonly memory: IndexMemory;
+  /** Grows with every change of a space or an index. */
+  schemaVersion = 1;
+  readonly #keys = new MsgpackWriter();
+  readonly #updated = new MsgpackWriter();
+  #open: OpenChanges | undefined;
+  #garbage: { readonly handles: Uint32Array; freed: number }[] = [];
+
+  constructor(options: { readonly memoryBytes?: number | undefined } = {}) {
+    const budget = new MemoryBudget(options.memoryBytes);
+    this.memory = { arena: new Arena(budget), budget };
+  }
+
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  beginChanges(): void {
+    assert(this.#open === undefined, 'one transaction at a time');
+    this.#open = { mark: this.rows.mark(), done: [] };
+  }
+
+  /** The number of rows that were added. */
+  commitChanges(): number {
+    const open = this.#takeOpen();
+    for (const change of open.done) {
+      if ('undo' in change) change.settle?.();
+      else if (change.from !== 0) this.memory.arena.free(change.from);
+    }
+    return this.rows.count - open.mark.count;
+  }
+
+  rollbackChanges(): void {
+    const open = this.#takeOpen();
+    for (const change of open.done.toReversed()) this.#undo(change);
+    this.rows.rewind(open.mark);
+  }
+
+  /** A tuple that was checked by the space: its handle. */
+  insert(space: MemorySpace, bytes: Uint8Array, at: number, end: number): number {
+    const handle = space.put(bytes, at, end, insertNew);
+    this.rows.replace(space.id, bytes, at, end);
+    this.#changed(space, 0, handle);
+    return handle;
+  }
+
+  /** The same, in the place of the one with its primary key. */
+  replace(space: MemorySpace, bytes: Uint8Array, at: number, end: number): number {
+    const handle = space.put(bytes, at, end, replaceNew);
+    this.rows.replace(space.id, bytes, at, end);
+    this.#changed(space, space.previous, handle);
+    return handle;
+  }
+
+  /** The tuple after the operations, which takes the place of the one at `handle`. */
+  update(
+    space: MemorySpace,
+    handle: number,
+    operations: EncodedOperations,
+    fields = space.fields,
+  ): number {
+    const next = updateTuple(this.#encoded(handle), operations, fields, this.#updated);
+    space.check.check(next, 0, next.length);
+    space.requireSamePrimary(handle, next);
+    return this.replace(space, next, 0, next.length);
+  }
+
+  /** Inserts a tuple that was checked, or does the operations on the one that has its primary key. */
+  upsert(
+    space: MemorySpace,
+    tuple: EncodedTuple,
+    operations: EncodedOperations,
+    fields = space.fields,
+  ): void {
+    const { bytes, start, end } = tuple;
+    const handle = space.primary().findSame(bytes, space.check.positions);
+    if (handle === 0) {
+      checkOperations(operations, fields);
+      this.insert(space, bytes, start, end);
+      return;
+    }
+    const next = upsertTuple(this.#encoded(handle), operations, fields, this.#updated);
+    space.check.check(next, 0, next.length);
+    if (space.hasSamePrimary(handle, next)) this.replace(space, next, 0, next.length);
+  }
+
+  /** The tuple's memory is free when this returns, unless a transaction is open. */
+  remove(space: MemorySpace, handle: number): void {
+    const key = this.primaryKeyOf(space, handle);
+    this.rows.delete(space.id, key.bytes, 0, key.length);
+    space.remove(handle);
+    this.#changed(space, handle, 0);
+  }
+
+  /** A change of the schema that was made: its row, and how to take it back. */
+  changedSchema(row: Row, change: SchemaChange): void {
+    assert(this.#open !== undefined, 'the schema changes in transactions');
+    this.schemaVersion += 1;
+    this.changedRow(row, change);
+  }
+
+  /** Anything else that transactions change but tuples. */
+  changedRow(row: Row, change: SchemaChange): void {
+    this.rows.row(row);
+    this.#open?.done.push(change);
+  }
+
+  /** Everything of a space that nobody reaches any more, step by step. */
+  discard(space: MemorySpace): void {
+    const handles = space.indexes.length > 0 ? space.handles() : new Uint32Array();
+    for (const index of space.indexes) index.dispose();
+    if (handles.length > 0) this.#garbage.push({ handles, freed: 0 });
+  }
+
+  /** Frees some of what was discarded; false when nothing is left. */
+  collectGarbage(): boolean {
+    const first = this.#garbage[0];
+    if (first === undefined) return false;
+    const end = Math.min(first.freed + GARBAGE_STEP, first.handles.length);
+    for (; first.freed < end; first.freed++) {
+      this.memory.arena.free(first.handles[first.freed] as number);
+    }
+    if (end === first.handles.length) this.#garbage.shift();
+    return this.#garbage.length > 0;
+  }
+
+  /** As an array in MessagePack; valid until the next call. */
+  primaryKeyOf(space: MemorySpace, handle: number): MsgpackWriter {
+    const { arena } = this.memory;
+    const bytes = arena.chunkOf(handle);
+    const start = arena.startOf(handle);
+    const { parts } = space.primary().definition;
+    const writer = this.#keys;
+    writer.length = 0;
+    writer.arrayHeader(parts.length);
+    for (const { field } of parts) {
+      const at = locateField(bytes, start, field);
+      writer.raw(bytes, at, skip(bytes, at));
+    }
+    return writer;
+  }
+
+  #encoded(handle: number): EncodedTuple {
+    const { arena } = this.memory;
+    const start = arena.startOf(handle);
+    return { bytes: arena.chunkOf(handle), start, end: start + arena.sizeOf(handle) };
+  }
+
+  #takeOpen(): OpenChanges {
+    const open = this.#open;
+    assert(open !== undefined, 'a transaction is open');
+    this.#open = undefined;
+    return open;
+  }
+
+  #changed(space: MemorySpace, from: number, to: number): void {
+    if (this.#open !== undefined) this.#open.done.push({ space, from, to });
+    else if (from !== 0) this.memory.arena.free(from);
+  }
+
+  #undo(change: DataChange | SchemaChange): void {
+    if ('undo' in change) {
+      // A connection may have been told of what is taken back.
+      this.schemaVersion += 1;
+      change.undo();
+      return;
+    }
+    const { space, from, to } = change;
+    if (to !== 0) {
+      space.remove(to);
+      this.memory.arena.free(to);
+    }
+    if (from !== 0) space.restore(from);
+  }
+}

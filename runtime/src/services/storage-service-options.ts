@@ -1,0 +1,28 @@
+import type { RequiredSeats } from '../core/replication/leader-progress.ts';
+import type { Clock } from '../foundation/clock.ts';
+import type { Logger } from '../foundation/logger.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { LeadershipPort } from '../ports/leadership.ts';
+import type { LogMode } from './replica-log.ts';
+import type { StorageLimits } from './storage-limits.ts';
+
+export interface StorageServiceOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly identity: { readonly uuid: string; readonly logIncarnation: number };
+  readonly replicaSetUuid: string;
+  readonly leadership: LeadershipPort;
+  readonly logMode: LogMode;
+  readonly limits?: Partial<StorageLimits>;
+  /** The disk failed or a bug was met: the process must end, what was under way is unknown. */
+  readonly fatal: (error: unknown) => void;
+  /** How much rows and indexes may take. Left out: no limit. */
+  readonly memoryBytes?: number | undefined;
+  /** Calls it once what is under way in this tick has ended. Left out: as soon as that is so. */
+  readonly defer?: (flush: () => void) => void;
+  /** Which seats must have a row before it is acknowledged; only tests give another rule. */
+  readonly required?: RequiredSeats;
+  /** Does this instance still belong to the replica set? Left out: nobody ever leaves. */
+  readonly isMember?: (uuid: string) => boolean;
+}
