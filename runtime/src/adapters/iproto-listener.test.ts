@@ -111,7 +111,7 @@ for (const lean of [true, false]) {
     it('survives whatever it is sent, and serves the next connection', async () => {
       const { server, port } = await start(lean);
       const random = new SeededRandom(lean ? 11 : 12);
-      const socketCount = 40;
+      const socketCount = 100;
       for (let index = 0; index < socketCount; index++) {
         const socket = await open(port);
         socket.resume();

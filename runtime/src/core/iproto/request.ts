@@ -99,9 +99,10 @@ export class IprotoRequest {
         this.type = readUint(this.bytes, at);
         return this.type >= 0;
       case key.SYNC:
+        if (readUint(this.bytes, at) < 0) return false;
         this.syncHigh = highBits(this.bytes, at);
         this.syncLow = lowBits(this.bytes, at);
-        return readUint(this.bytes, at) >= 0;
+        return true;
       case key.SCHEMA_VERSION:
         this.schemaVersion = readUint(this.bytes, at);
         return this.schemaVersion >= 0;
@@ -247,6 +248,7 @@ export function readUint(bytes: Uint8Array, at: number): number {
   return code === 0xcf ? highBits(bytes, at) * 0x1_0000_0000 + low : low;
 }
 
+/** The halves of an unsigned integer, which the caller knows to be one. */
 function highBits(bytes: Uint8Array, at: number): number {
   return bytes[at] === 0xcf ? bits(bytes, at + 1, 4) : 0;
 }

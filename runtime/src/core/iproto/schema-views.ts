@@ -202,20 +202,21 @@ export function selectView(query: ViewQuery, spaces: readonly SpaceDefinition[])
   const { fields } = index;
   const covered = view
     .rows(spaces)
-    .filter((row) => covers(query.iterator, compareToKey(row, query.key, fields)))
+    .filter((row) => isCovered(query, compareToKey(row, query.key, fields)))
     .toSorted((a, b) => compareToKey(a, fieldsOf(b, fields), fields));
   const ordered = isDescending(query.iterator) ? covered.toReversed() : covered;
   return ordered.slice(query.offset, query.offset + query.limit);
 }
 
-function covers(iterator: number, side: number): boolean {
+/** An empty key covers everything, whatever the iterator; with another, ALL is GE. */
+function isCovered({ iterator, key }: ViewQuery, side: number): boolean {
+  if (key.length === 0) return true;
   switch (iterator) {
-    case 2:
-      return true;
     case 3:
       return side < 0;
     case 4:
       return side <= 0;
+    case 2:
     case 5:
       return side >= 0;
     case 6:
