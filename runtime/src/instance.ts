@@ -17,6 +17,7 @@ import {
 } from './adapters/http-peers.ts';
 import { readBootId } from './adapters/machine.ts';
 import { NodeDisk } from './adapters/node-disk.ts';
+import { binaryPort } from './binary-port.ts';
 import type { ClusterConfig } from './contract/cluster-config.ts';
 import type { InstanceIdentity } from './contract/identity.ts';
 import { stateProviderOf, topologyOf, vshardGroupsOf } from './core/config/read-sections.ts';
@@ -41,6 +42,7 @@ import { ConfigService } from './services/config-service.ts';
 import { describeInstance } from './services/describe-instance.ts';
 import { openIdentity } from './services/identity-service.ts';
 import { InstanceLifecycle } from './services/instance-lifecycle.ts';
+import type { IprotoServer } from './services/iproto/iproto-server.ts';
 import { makeRoleContext } from './services/role-contexts.ts';
 import { RoleHost } from './services/role-host.ts';
 import { RouterService } from './services/router-service.ts';
@@ -64,6 +66,7 @@ const VERSION = (
 /** Requests under way get this long when the instance stops. */
 const HTTP_GRACE_MS = 2000;
 const TASKS_GRACE_MS = 2000;
+const CLIENTS_GRACE_MS = 2000;
 
 export class Instance {
   readonly #options: InstanceStartOptions;
@@ -83,6 +86,7 @@ export class Instance {
   readonly #router: RouterService;
   readonly #rpc: RpcService;
   #replicaSet: ReplicaSetServices | undefined;
+  #binaryPort: IprotoServer | undefined;
   #ending: Promise<void> | undefined;
 
   /** Resolves when the instance answers on its HTTP port, whatever its state is. */
@@ -157,8 +161,10 @@ export class Instance {
   /** @param last what is done with the data directory when nothing else writes there any more */
   async #close(last?: () => Promise<void>): Promise<void> {
     await this.#lifecycle.stop();
+    const clientsGone = this.#binaryPort?.close(CLIENTS_GRACE_MS);
     await this.#replicaSet?.release();
     await this.#roles.stopAll();
+    await clientsGone;
     await this.#listener.close(HTTP_GRACE_MS);
     // A role that never ends keeps the task that applies it.
     await within(systemClock, TASKS_GRACE_MS, this.#tasks.close());
@@ -274,13 +280,28 @@ export class Instance {
       tasks: this.#tasks,
       roles: () => this.#roles,
       logMode: this.#settings.logMode,
+      memoryBytes: this.#settings.memoryBytes,
+      snapshots: this.#settings.snapshots,
       config: () => this.#config.active,
       openProvider: createStateProvider,
       reporter: this.#held,
+      onOpen: () => this.#openBinaryPort(),
       onWritableChange: () => this.#lifecycle.leadershipChanged(),
       fatal: (error) => this.#fatal(error),
     });
     return this.#replicaSet;
+  }
+
+  async #openBinaryPort(): Promise<void> {
+    this.#binaryPort = binaryPort({
+      settings: this.#settings,
+      uuid: this.#identity.uuid,
+      replicaSet: this.#requireReplicaSet(),
+      roles: this.#roles,
+      clock: systemClock,
+      logger: this.#logger,
+    });
+    await this.#binaryPort.listen();
   }
 
   #requireReplicaSet(): ReplicaSetServices {

@@ -4,6 +4,7 @@ import type { InstanceIdentity } from './contract/identity.ts';
 import type { Issue } from './contract/instance-status.ts';
 import { topologyOf } from './core/config/read-sections.ts';
 import { addressOf } from './core/failover/leader-order.ts';
+import type { InstanceOptions } from './core/options/instance-options.ts';
 import type { Clock } from './foundation/clock.ts';
 import type { Logger } from './foundation/logger.ts';
 import type { Random } from './foundation/random.ts';
@@ -30,9 +31,13 @@ export interface ReplicaSetServicesOptions {
   readonly tasks: TaskRegistry;
   readonly roles: () => RoleHost;
   readonly logMode: 'write' | 'fsync';
+  readonly memoryBytes: number;
+  readonly snapshots: InstanceOptions['snapshots'];
   readonly config: () => ClusterConfig | undefined;
   readonly openProvider: (config: StateProviderConfig) => StateProvider;
   readonly reporter: LeadershipReporter;
+  /** Rows can be read now. */
+  readonly onOpen: () => Promise<void>;
   readonly onWritableChange: () => void;
   readonly fatal: (error: unknown) => void;
 }
@@ -90,6 +95,12 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       replicaSetUuid: options.replicaSetUuid,
       leadership: this.failover,
       logMode: options.logMode,
+      memoryBytes: options.memoryBytes,
+      limits: {
+        snapshotIntervalMs: options.snapshots.intervalMs,
+        snapshotCount: options.snapshots.count,
+        snapshotLogBytes: options.snapshots.logBytes,
+      },
       fatal,
       isMember: (uuid) => this.#isMember(uuid),
     });
@@ -127,6 +138,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     await this.buckets.count();
     const config = this.#options.config();
     if (config !== undefined) await this.configure(config);
+    await this.#options.onOpen();
   }
 
   run(): void {

@@ -41,10 +41,22 @@ const definitions = {
   cfg: { type: 'string', default: '' },
   /** How a write gets to the disk before it counts as appended: `write` survives the process, `fsync` the machine. */
   wal_mode: { type: 'string', default: 'write' },
+  /** Bytes that rows and their indexes may take (CFG-31). */
+  memtx_memory: { type: 'number', default: 268_435_456 },
+  /** What a connection to the binary port may do without a password: `none`, `read` or `write`. */
+  guest_access: { type: 'string', default: 'none' },
+  /** Seconds between two snapshots, if anything was written; 0 for none. */
+  checkpoint_interval: { type: 'number', default: 3600 },
+  /** How many snapshots are kept. */
+  checkpoint_count: { type: 'number', default: 2 },
+  /** Bytes of the log behind the last snapshot, from which on another is taken. */
+  checkpoint_wal_threshold: { type: 'number', default: 268_435_456 },
   log_level: { type: 'string', default: 'info' },
 } as const satisfies Record<string, OptionDefinition>;
 
 export type OptionName = keyof typeof definitions;
+
+export type GuestAccess = 'none' | 'read' | 'write';
 
 export interface InstanceOptions {
   readonly workdir: string;
@@ -63,6 +75,13 @@ export interface InstanceOptions {
   readonly replicaSetUuid: string;
   readonly replicaSetName: string;
   readonly logMode: 'write' | 'fsync';
+  readonly memoryBytes: number;
+  readonly guestAccess: GuestAccess;
+  readonly snapshots: {
+    readonly intervalMs: number;
+    readonly count: number;
+    readonly logBytes: number;
+  };
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -116,6 +135,13 @@ export function buildInstanceOptions(given: ReadonlyMap<string, OptionValue>): I
     replicaSetUuid: readUuid('replica_set_uuid', read.text('replica_set_uuid')),
     replicaSetName: read.text('replica_set_name'),
     logMode: readOneOf('wal_mode', read.text('wal_mode'), ['write', 'fsync']),
+    memoryBytes: readAtLeast(read, 'memtx_memory', 32 * 1024 * 1024),
+    guestAccess: readOneOf('guest_access', read.text('guest_access'), ['none', 'read', 'write']),
+    snapshots: {
+      intervalMs: 1000 * readAtLeast(read, 'checkpoint_interval', 0),
+      count: readAtLeast(read, 'checkpoint_count', 1),
+      logBytes: readAtLeast(read, 'checkpoint_wal_threshold', 1024 * 1024),
+    },
     logLevel: readOneOf('log_level', read.text('log_level'), [
       'debug',
       'info',
@@ -180,6 +206,12 @@ function readPort(name: OptionName, port: number): number {
     throw new OptionError(name, `option "${name}" must be a port from 1 to 65535, not ${port}`);
   }
   return port;
+}
+
+function readAtLeast(read: Reader, name: OptionName, least: number): number {
+  const value = read.number(name);
+  if (Number.isFinite(value) && value >= least) return value;
+  throw new OptionError(name, `option "${name}" must be at least ${least}, not ${value}`);
 }
 
 function readUuid(name: OptionName, text: string): string {
