@@ -19,7 +19,7 @@ import { MsgpackReader } from '../../core/msgpack/decode.ts';
 import { checkedEnd, skip } from '../../core/msgpack/skip.ts';
 import type { Tuple } from '../../core/schema/values.ts';
 import type { IprotoStorage } from '../../ports/iproto-storage.ts';
-import type { IprotoUsers } from './iproto-context.ts';
+import type { IprotoUsers } from './iproto-users.ts';
 
 const LAST_ITERATOR = 6;
 

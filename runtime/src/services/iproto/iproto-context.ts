@@ -5,14 +5,7 @@ import type { Logger } from '../../foundation/logger.ts';
 import type { IprotoStorage } from '../../ports/iproto-storage.ts';
 import type { DataRequests } from './data-requests.ts';
 import type { Events } from './events.ts';
-
-export interface IprotoUsers {
-  /** Whether `scramble` proves the password of `user` for this salt. */
-  authenticate(user: string, salt: Uint8Array, scramble: Uint8Array): boolean;
-  mayRead(user: string): boolean;
-  mayWrite(user: string): boolean;
-  mayCall(user: string): boolean;
-}
+import type { IprotoUsers } from './iproto-users.ts';
 
 export interface Caller {
   readonly user: string;

@@ -19,9 +19,9 @@ import {
   type InstanceIdentity,
   type IprotoContext,
   type IprotoLimits,
-  type IprotoUsers,
   type SessionHandle,
 } from './iproto-context.ts';
+import type { IprotoUsers } from './iproto-users.ts';
 import { IprotoSession } from './session.ts';
 
 export interface IprotoServerOptions {

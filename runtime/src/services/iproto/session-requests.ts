@@ -20,7 +20,7 @@ import { boxInfo, statusKeys } from './box-info.ts';
 import { accessDenied } from './data-requests.ts';
 import type { Watcher } from './events.ts';
 import type { IprotoContext } from './iproto-context.ts';
-import type { IprotoSession } from './session.ts';
+import type { SessionReplies } from './session-replies.ts';
 import type { Stream } from './streams.ts';
 
 const names: ReadonlyMap<number, string> = new Map(
@@ -38,11 +38,11 @@ const inStreams: ReadonlySet<number> = new Set([
 
 export class SessionRequests implements Watcher {
   readonly #context: IprotoContext;
-  readonly #session: IprotoSession;
+  readonly #session: SessionReplies;
   readonly #reader = new MsgpackReader(new Uint8Array(1));
   readonly #watched = new Set<string>();
 
-  constructor(context: IprotoContext, session: IprotoSession) {
+  constructor(context: IprotoContext, session: SessionReplies) {
     this.#context = context;
     this.#session = session;
   }

@@ -24,6 +24,7 @@ import { MsgpackWriter } from '../../core/msgpack/encode.ts';
 import type { Value } from '../../core/schema/values.ts';
 import { FrameAssembler } from './frame-assembler.ts';
 import type { IprotoContext, SessionHandle } from './iproto-context.ts';
+import type { SessionReplies } from './session-replies.ts';
 import { SessionRequests } from './session-requests.ts';
 import { Streams } from './streams.ts';
 
@@ -32,9 +33,8 @@ const FIRST_OUTPUT = 4096;
 const FLUSH_AT = 256 * 1024;
 const LARGEST_KEPT = 1024 * 1024;
 
-export class IprotoSession implements ByteSession, SessionHandle {
+export class IprotoSession implements ByteSession, SessionHandle, SessionReplies {
   user = 'guest';
-  /** The client has said that it reads errors with their stack. */
   hasStack = false;
   readonly salt: Uint8Array;
   readonly streams: Streams;
@@ -166,7 +166,6 @@ export class IprotoSession implements ByteSession, SessionHandle {
     this.error(head, describeError(error));
   }
 
-  /** A reply without data that waits for a row; 0 is none. */
   okWhen(number: number, head: ReplyHead): void {
     if (number === 0) {
       this.ok(head);
@@ -180,7 +179,6 @@ export class IprotoSession implements ByteSession, SessionHandle {
     this.#calls += 1;
   }
 
-  /** `answer` writes the reply, and may go on with what has waited for the call. */
   callEnded(answer: () => void): void {
     this.#calls -= 1;
     if (this.#isClosed) return;
@@ -188,7 +186,6 @@ export class IprotoSession implements ByteSession, SessionHandle {
     this.#connection.wakeSoon();
   }
 
-  /** A frame of a stream that had to wait. */
   executeLater(frame: Uint8Array): void {
     this.#context.enter();
     this.#execute(frame, 0, frame.length);
