@@ -2,14 +2,26 @@
 import type { Seat } from '../../runtime/src/contract/provider-records.ts';
 import type { RequiredSeats } from '../../runtime/src/core/replication/leader-progress.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
-import { silentLogger } from '../../runtime/src/foundation/logger.ts';
+import { type Logger, silentLogger } from '../../runtime/src/foundation/logger.ts';
+import type { Disk } from '../../runtime/src/ports/disk.ts';
+import type { Peers } from '../../runtime/src/ports/peers.ts';
 import type { LogMode } from '../../runtime/src/services/replica-log.ts';
 import { ReplicationService } from '../../runtime/src/services/replication-service.ts';
+import type { StorageLimits } from '../../runtime/src/services/storage-limits.ts';
 import { StorageService } from '../../runtime/src/services/storage-service.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
 import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
+import {
+  forgetfulLeader,
+  joinAtTheEnd,
+  lateLog,
+  lowerTermRows,
+  neverSynced,
+  type ReplicationBug,
+  reusedSegment,
+} from './replication-bugs.ts';
 import { type LeadershipStore, ModelLeadership } from './replication-leadership.ts';
 
 export interface InstanceWorld {
@@ -18,9 +30,15 @@ export interface InstanceWorld {
   readonly network: SimulatedNetwork;
   readonly store: LeadershipStore;
   readonly replicaSetUuid: string;
+  readonly uuids: readonly string[];
   readonly logMode: LogMode;
+  readonly limits: Partial<StorageLimits>;
   readonly required: RequiredSeats | undefined;
+  readonly bug: ReplicationBug | undefined;
   readonly onWritable: (instance: SimulatedInstance, isWritable: boolean) => void;
+  /** The process has ended itself: its disk is full or broken, or it lays its rows aside. */
+  readonly onEnd: (instance: SimulatedInstance, error: unknown) => void;
+  readonly onLog: (message: string) => void;
   readonly onViolation: (text: string) => void;
 }
 
@@ -29,6 +47,7 @@ export class SimulatedInstance {
   readonly disk: SimulatedDisk;
   logIncarnation = 1;
   storage: StorageService | undefined;
+  replication: ReplicationService | undefined;
   readonly #world: InstanceWorld;
   #gate = new Gate();
   #processes = 0;
@@ -54,22 +73,22 @@ export class SimulatedInstance {
     this.#gate = gate;
     this.#stop = new AbortController();
     this.#processes++;
+    // As `plan-identity.ts` does it.
+    if (this.disk.peek('reseed.json') !== undefined) this.logIncarnation++;
     const clock = gatedClock(this.#world.clock, gate);
-    const process = `${this.uuid}#${this.#processes}`;
-    const leadership = new ModelLeadership(store, this.seat, process, clock);
+    const leadership = new ModelLeadership(store, this.seat, this.#processName(), clock);
     const storage = new StorageService({
-      disk: gatedDisk(this.disk.mount(), gate),
+      disk: this.#planted(gatedDisk(this.disk.mount(), gate), clock),
       clock,
-      logger: silentLogger,
+      logger: this.#logger(),
       identity: { uuid: this.uuid, logIncarnation: this.logIncarnation },
       replicaSetUuid: this.#world.replicaSetUuid,
       leadership,
       logMode: this.#world.logMode,
       defer: (flush) => void clock.sleep(0).then(flush),
-      // Small, so that a run crosses many segments and answers from files as well as from memory.
-      limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500 },
+      limits: this.#world.limits,
       fatal: (error) => {
-        if (!gate.isDead) onViolation(`the storage of ${this.uuid} failed: ${String(error)}`);
+        if (!gate.isDead) this.#world.onEnd(this, error);
       },
       ...(required === undefined ? {} : { required }),
     });
@@ -81,13 +100,17 @@ export class SimulatedInstance {
     const replication = new ReplicationService({
       storage,
       leadership,
-      peers: gatedPeers(network.peersFor(this.uuid), gate),
+      peers: this.#plantedPeers(gatedPeers(network.peersFor(this.uuid), gate)),
       clock,
       logger: silentLogger,
       addressOf: (uuid) => uuid,
     });
+    this.replication = replication;
     watch(leadership.run(), onViolation);
-    watch(replication.run(this.#stop.signal), onViolation);
+    watch(replication.run(this.#stop.signal), (text) => {
+      // The loop of a process that has ended itself ends with it.
+      if (!gate.isDead) onViolation(text);
+    });
   }
 
   pause(): void {
@@ -108,13 +131,45 @@ export class SimulatedInstance {
   reboot(): void {
     this.disk.crash();
     this.#end();
-    if (this.#world.logMode === 'write') this.logIncarnation++;
+    const { logMode, bug } = this.#world;
+    if (logMode === 'write' && bug !== 'term-continued') this.logIncarnation++;
   }
 
   #end(): void {
     this.#world.network.close(this.uuid);
     this.#gate.kill();
     this.storage = undefined;
+    this.replication = undefined;
+  }
+
+  #processName(): string {
+    return this.#world.bug === 'term-continued' ? this.uuid : `${this.uuid}#${this.#processes}`;
+  }
+
+  #planted(disk: Disk, clock: Clock): Disk {
+    switch (this.#world.bug) {
+      case 'acknowledged-before-the-log':
+        return lateLog(disk, clock);
+      case 'segment-reused':
+        return reusedSegment(disk);
+      case 'snapshot-before-its-end':
+        return neverSynced(disk);
+      case 'term-continued':
+        return forgetfulLeader(disk);
+      default:
+        return disk;
+    }
+  }
+
+  #plantedPeers(peers: Peers): Peers {
+    const { bug, random, uuids } = this.#world;
+    if (bug === 'lower-term-rows') return lowerTermRows(peers, random, uuids);
+    return bug === 'join-misses-rows' ? joinAtTheEnd(peers) : peers;
+  }
+
+  #logger(): Logger {
+    const tell = (_fields: unknown, message: string): void => this.#world.onLog(message);
+    return { ...silentLogger, info: tell, warn: tell, child: () => this.#logger() };
   }
 }
 

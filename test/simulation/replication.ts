@@ -13,9 +13,11 @@ import {
 import type { Reader, Transaction } from '../../runtime/src/core/storage/engine.ts';
 import { validBatches } from '../../runtime/src/core/storage/log-format.ts';
 import { RowCodec } from '../../runtime/src/core/storage/rows.ts';
+import type { StorageLimits } from '../../runtime/src/services/storage-limits.ts';
 import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
 import { CALM_NETWORK, SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import type { ReplicationBug } from './replication-bugs.ts';
 import { SimulatedInstance } from './replication-instance.ts';
 import { coordinate, LeadershipStore } from './replication-leadership.ts';
 import type { Scenario, ScenarioRun } from './scenario.ts';
@@ -23,11 +25,21 @@ import type { Scenario, ScenarioRun } from './scenario.ts';
 export interface RunOptions {
   /** A rule for acknowledgement instead of the real one: a planted bug. */
   readonly required?: RequiredSeats;
+  readonly bug?: ReplicationBug;
 }
 
 const FAULTS_MS = 8_000;
 const CALM_MS = 6_000;
 const CLIENTS = 3;
+
+/** What happened, by what instances say of it. */
+const TOLD: Readonly<Record<string, string>> = {
+  'a snapshot was taken': 'snapshots',
+  'the data is exchanged for a snapshot of the leader': 'joins',
+  'the log was trimmed': 'trims',
+  'rows of a deposed leader were cut': 'cuts',
+  'a snapshot is damaged; the one before it is used': 'damaged',
+};
 
 export function replicationScenario(options: RunOptions = {}): Scenario {
   return { name: 'replication', run: (seed) => new ReplicationRun(seed, options).run() };
@@ -45,11 +57,12 @@ class ReplicationRun {
   readonly #refused = new Set<number>();
   readonly #violations: string[] = [];
   readonly #trace: string[] = [];
+  readonly #told: Record<string, number> = {};
   #unknown = 0;
   #nextId = 1;
   #isCalm = false;
 
-  constructor(seed: number, { required }: RunOptions) {
+  constructor(seed: number, { required, bug }: RunOptions) {
     const clock = this.#clock;
     const random = new SeededRandom(seed);
     this.#random = random;
@@ -64,8 +77,22 @@ class ReplicationRun {
       network: this.#network,
       store: this.#store,
       replicaSetUuid: this.#replicaSetUuid,
-      logMode: random.chance(0.5) ? ('write' as const) : ('fsync' as const),
+      uuids: [1, 2, 3].map(uuidOf),
+      // Without a sync the log is not durable at all in mode fsync: that is another bug.
+      logMode:
+        random.chance(0.5) || bug === 'snapshot-before-its-end' || bug === 'term-continued'
+          ? ('write' as const)
+          : ('fsync' as const),
+      limits: limitsFrom(random),
       required,
+      bug,
+      onEnd: (instance: SimulatedInstance, error: unknown) => this.#onEnd(instance, error),
+      onLog: (message: string) => {
+        const name = TOLD[message];
+        if (name === undefined) return;
+        this.#note(message);
+        this.#told[name] = (this.#told[name] ?? 0) + 1;
+      },
       onWritable: (instance: SimulatedInstance, isWritable: boolean) => {
         this.#note(
           `${instance.uuid} is ${isWritable ? '' : 'not '}writable at ${instance.storage?.position.sequence}`,
@@ -94,6 +121,7 @@ class ReplicationRun {
       refused: this.#refused.size,
       terms: this.#store.record?.term ?? 0,
       cutRows: this.#cutIds().length,
+      ...this.#told,
     };
     return { violations: this.#violations, trace: this.#trace, counts };
   }
@@ -144,6 +172,9 @@ class ReplicationRun {
       ['cut', (instance) => this.#cut(instance)],
       ['cut from the store', (instance) => this.#cutFromStore(instance)],
       ['isolate', (instance) => this.#isolate(instance)],
+      ['reseed', (instance) => this.#reseed(instance)],
+      ['fill the disk of', (instance) => this.#fill(instance)],
+      ['fail the syncs of', (instance) => this.#failSyncs(instance)],
     ];
     const chosen = faults.filter(() => random.chance(0.6));
     while (this.#clock.monotonicMs() < FAULTS_MS) {
@@ -156,6 +187,44 @@ class ReplicationRun {
     }
   }
 
+  /** A process ends itself only for what was done to it. */
+  #onEnd(instance: SimulatedInstance, error: unknown): void {
+    const { faults } = instance.disk;
+    const isAllowed =
+      instance.disk.peek('reseed.json') !== undefined ||
+      faults.failSyncs ||
+      faults.capacity < Number.POSITIVE_INFINITY;
+    if (!isAllowed)
+      this.#violations.push(`the storage of ${instance.uuid} failed: ${String(error)}`);
+    this.#note(`${instance.uuid} ends itself: ${String(error)}`);
+    this.#told['ended'] = (this.#told['ended'] ?? 0) + 1;
+    instance.kill();
+    this.#later(1000, () => {
+      this.#repair(instance);
+      void this.#startAgain(instance);
+    });
+  }
+
+  #repair({ disk }: SimulatedInstance): void {
+    disk.faults.capacity = Number.POSITIVE_INFINITY;
+    disk.faults.failSyncs = false;
+  }
+
+  #reseed(instance: SimulatedInstance): void {
+    // That it is refused, or ends the process, is right both times.
+    instance.replication?.reseed({ force: false }).catch(() => undefined);
+  }
+
+  #fill(instance: SimulatedInstance): void {
+    instance.disk.leaveRoom(this.#random.integer(600));
+    this.#later(3000, () => this.#repair(instance));
+  }
+
+  #failSyncs(instance: SimulatedInstance): void {
+    instance.disk.faults.failSyncs = true;
+    this.#later(500, () => this.#repair(instance));
+  }
+
   #restart(instance: SimulatedInstance, end: () => void): void {
     if (instance.storage === undefined) return;
     end();
@@ -164,21 +233,30 @@ class ReplicationRun {
 
   async #startAgain(instance: SimulatedInstance): Promise<void> {
     try {
+      if (isRunning(instance)) return;
       await instance.start();
       const { sequence, term } = instance.storage?.position ?? {};
       this.#note(`${instance.uuid} has started again at ${term}/${sequence}`);
     } catch (error) {
+      if (isDiskFailure(error)) {
+        this.#later(500, () => void this.#startAgain(instance));
+        return;
+      }
       this.#violations.push(`${instance.uuid} did not start: ${String(error)}`);
     }
   }
 
   /** Never of the last seat: with that gone, acknowledged rows may be gone as well. */
   #reboot(instance: SimulatedInstance): void {
-    const { inSync = [] } = this.#store.record ?? {};
-    const isOther = (other: SimulatedInstance): boolean =>
-      other !== instance && inSync.some((seat) => sameSeat(seat, other.seat));
-    if (this.#instances.some(isOther)) instance.reboot();
+    if (this.#hasOtherSeat(instance)) instance.reboot();
     else instance.kill();
+  }
+
+  #hasOtherSeat(instance: SimulatedInstance): boolean {
+    const { inSync = [] } = this.#store.record ?? {};
+    return this.#instances.some(
+      (other) => other !== instance && inSync.some((seat) => sameSeat(seat, other.seat)),
+    );
   }
 
   #pause(instance: SimulatedInstance): void {
@@ -222,7 +300,10 @@ class ReplicationRun {
     await this.#clock.sleep(5000);
     this.#network.healCuts();
     this.#store.heal();
-    for (const instance of this.#instances) instance.resume();
+    for (const instance of this.#instances) {
+      instance.resume();
+      this.#repair(instance);
+    }
     await this.#clock.sleep(CALM_MS);
   }
 
@@ -306,14 +387,34 @@ class ReplicationRun {
       this.#violations.push('the three hold different rows after the calm');
     }
     const logs = this.#instances.map((instance) => batchesIn(instance, 'log'));
-    if (logs.some((log) => !isDeepStrictEqual(log, logs[0]))) {
+    // Each has trimmed its own: what they all have must be the same, and end with the same row.
+    const begins = Math.max(...logs.map((log) => log[0]?.firstSequence ?? 1));
+    const shared = logs.map((log) => log.filter(({ firstSequence }) => firstSequence >= begins));
+    if (shared.some((log) => !isDeepStrictEqual(log, shared[0]))) {
       this.#violations.push('the three have different logs after the calm');
     }
+    await this.#checkRecovery(first);
     if (this.#store.record?.inSync.length !== this.#instances.length) {
       this.#violations.push('not all are in-sync after the calm');
     }
     const cut = this.#cutIds().filter((id) => this.#acknowledged.has(id) && !ids.includes(id));
     if (cut.length > 0) this.#violations.push(`acknowledged rows were cut: ${briefly(cut)}`);
+  }
+
+  /** Snapshot and log of each make the same rows again. */
+  async #checkRecovery(expected: unknown): Promise<void> {
+    for (const instance of this.#instances) {
+      if (instance.storage === undefined) continue;
+      instance.kill();
+      await instance.start();
+      const content = await instance.storage.read(
+        (reader) => [idsOf(reader), countOf(reader)] as const,
+        { consistency: 'local' },
+      );
+      if (!isDeepStrictEqual(content, expected)) {
+        this.#violations.push(`${instance.uuid} has other rows after a start`);
+      }
+    }
   }
 
   /** Rows that clients wrote and that are in `lost/`. */
@@ -323,7 +424,7 @@ class ReplicationRun {
       .flatMap((instance) => batchesIn(instance, 'lost'))
       .flatMap(({ payload }) => codec.decode(payload))
       .flatMap((row) =>
-        row.kind === 'replace' && row.space === 512 ? [Number(row.tuple[0])] : [],
+        row.kind === 'replace' && row.space === 512 ? [Number(row.tuple[1])] : [],
       );
   }
 }
@@ -342,15 +443,20 @@ function uuidOf(number: number): string {
 
 function addRow(transaction: Transaction, id: number, isRefused: boolean): void {
   const number = { type: 'unsigned' } as const;
-  transaction.createSpace('rows', { format: [{ name: 'id', ...number }], ifNotExists: true });
-  transaction.createIndex('rows', { name: 'primary', parts: ['id'], ifNotExists: true });
+  const columns = [
+    { name: 'place', ...number },
+    { name: 'id', ...number },
+  ];
+  transaction.createSpace('rows', { format: columns, ifNotExists: true });
+  transaction.createIndex('rows', { name: 'primary', parts: ['place'], ifNotExists: true });
   const format = [
     { name: 'key', ...number },
     { name: 'count', ...number },
   ];
   transaction.createSpace('counter', { format, ifNotExists: true });
   transaction.createIndex('counter', { name: 'primary', parts: ['key'], ifNotExists: true });
-  transaction.insert('rows', [id]);
+  // All over the space, so that a snapshot that is being taken is behind some of them and before others.
+  transaction.insert('rows', [(id * 7919) % 100_003, id]);
   if (transaction.update('counter', [0], [['+', 'count', 1]]) === undefined) {
     transaction.insert('counter', [0, 1]);
   }
@@ -359,12 +465,41 @@ function addRow(transaction: Transaction, id: number, isRefused: boolean): void 
 
 function idsOf(reader: Reader): readonly number[] {
   if (reader.space('rows') === undefined) return [];
-  return reader.select('rows', []).map((tuple) => Number(tuple[0]));
+  return reader
+    .select('rows', [])
+    .map((tuple) => Number(tuple[1]))
+    .toSorted((a, b) => a - b);
 }
 
 function countOf(reader: Reader): number {
   if (reader.space('counter') === undefined) return 0;
   return Number(reader.get('counter', [0])?.[1] ?? 0);
+}
+
+/** Small, so that a run crosses many segments, joins, and answers from files as well as from memory. */
+function limitsFrom(random: SeededRandom): Partial<StorageLimits> {
+  return {
+    segmentBytes: 2000,
+    recentBytes: 1000,
+    pullBytes: 500,
+    snapshotIntervalMs: random.pick([0, 1500]),
+    snapshotLogBytes: random.pick([1500, 6000, 1e9]),
+    snapshotCheckMs: 100,
+    snapshotSliceMs: 0,
+    snapshotPauseMs: 20,
+    snapshotBlockBytes: random.pick([50, 400]),
+    joinLogBytes: random.pick([0, 3000, 1e9]),
+    laggardLogBytes: random.pick([0, 4000, 1e9]),
+  };
+}
+
+function isRunning({ storage }: SimulatedInstance): boolean {
+  return storage !== undefined;
+}
+
+function isDiskFailure(error: unknown): boolean {
+  const text = error instanceof Error ? `${error.message} ${String(error.cause)}` : '';
+  return text.includes('ENOSPC') || text.includes('EIO');
 }
 
 function verdict(error: unknown): string {

@@ -31,6 +31,7 @@ export const defaultSnapshotLimits: SnapshotLimits = {
   laggardLogBytes: 1024 * 1024 * 1024,
   snapshotCheckMs: 1000,
   snapshotSliceMs: 2,
+  snapshotPauseMs: 0,
   snapshotBlockBytes: 64 * 1024,
 };
 
@@ -155,7 +156,7 @@ export class ReplicaSnapshots {
 
   /** Removes old snapshots, and the log that no kept one needs. */
   async #clear(): Promise<void> {
-    const { store, clock, limits } = this.#options;
+    const { store, clock, limits, logger } = this.#options;
     await store.exclusively(async () => {
       const { all } = store.snapshots;
       for (const old of all.slice(0, Math.max(0, all.length - limits.snapshotCount))) {
@@ -166,7 +167,8 @@ export class ReplicaSnapshots {
       const [oldest] = store.snapshots.all;
       // A single one may be damaged: without its log nothing would be left.
       if (oldest === undefined || store.snapshots.all.length < limits.snapshotCount) return;
-      await store.log.trim(Math.min(oldest.start.sequence, this.#neededBehind()));
+      const removed = await store.log.trim(Math.min(oldest.start.sequence, this.#neededBehind()));
+      if (removed > 0) logger.info({ removed, first: store.log.first }, 'the log was trimmed');
     });
   }
 

@@ -15,6 +15,7 @@ import type { Logger } from '../foundation/logger.ts';
 import type { Leadership, LeadershipPort } from '../ports/leadership.ts';
 import { PeerError, type Peers } from '../ports/peers.ts';
 import type { FetchPiece } from './snapshot-join.ts';
+import { reseedInstance } from './snapshot-reseed.ts';
 import type { StorageService } from './storage-service.ts';
 
 export interface ReplicationServiceOptions {
@@ -69,6 +70,13 @@ export class ReplicationService {
         signal.removeEventListener('abort', stop);
       }
     }
+  }
+
+  /** Lays all rows aside and ends the process, to get a copy from the leader after its next start. */
+  reseed(how: { readonly force: boolean }): Promise<never> {
+    const { storage } = this.#options;
+    const { seat, replicaSetUuid, copies } = storage;
+    return reseedInstance({ ...this.#options, seat, replicaSetUuid, copies }, how);
   }
 
   async #follow(current: Leadership, signal: AbortSignal): Promise<void> {

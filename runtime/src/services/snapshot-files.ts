@@ -1,8 +1,8 @@
 /**
  * The snapshots on this instance's disk: `snapshot/<sequence of the start>.snap`.
  *
- * A snapshot is written under another name and renamed when it is whole and durable, so that whatever has the right
- * name was whole once. One that cannot be read any more is renamed to `.damaged`, and kept for people.
+ * A snapshot is written in another folder and moved when it is whole and durable, so that whatever is here was whole
+ * once. One that cannot be read any more is renamed to `.damaged`, and kept for people.
  */
 import type { Position } from '../contract/instance-status.ts';
 import { ClusterError } from '../core/errors.ts';
@@ -25,7 +25,8 @@ import type { AppendFile, Disk } from '../ports/disk.ts';
 
 export const SNAPSHOT_FOLDER = 'snapshot';
 const SUFFIX = '.snap';
-const PART_SUFFIX = '.part';
+/** Apart, so that the folder of the others can be moved while one is written. */
+const WRITING_FOLDER = 'snapshot-writing';
 const DAMAGED_SUFFIX = '.damaged';
 
 export interface SnapshotInfo {
@@ -63,11 +64,11 @@ export class SnapshotFiles {
 
   /** Looks what is there; gives the names of those that are damaged, which were renamed. */
   async load(): Promise<readonly string[]> {
+    await this.#disk.remove(WRITING_FOLDER);
     const damaged: string[] = [];
     const all: SnapshotInfo[] = [];
     for (const name of await this.#disk.list(SNAPSHOT_FOLDER)) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
-      if (name.endsWith(PART_SUFFIX)) await this.#disk.remove(path);
       if (!name.endsWith(SUFFIX)) continue;
       const info = await describeSnapshot(this.#disk, path);
       if (info === undefined) damaged.push(name);
@@ -79,7 +80,7 @@ export class SnapshotFiles {
   }
 
   async begin(start: Position, runs: readonly TermRun[]): Promise<SnapshotWriting> {
-    const path = `${SNAPSHOT_FOLDER}/${snapshotName(start)}${PART_SUFFIX}`;
+    const path = `${WRITING_FOLDER}/${snapshotName(start)}`;
     await this.#disk.remove(path);
     return new SnapshotWriting(await this.#disk.openAppend(path), path, { start, runs });
   }

@@ -24,6 +24,8 @@ export interface TakeSnapshotOptions {
 export interface SnapshotTakeLimits {
   /** How long the rows are read without a pause. Others wait for so long. */
   readonly snapshotSliceMs: number;
+  /** The shortest pause between two slices. */
+  readonly snapshotPauseMs: number;
   readonly snapshotBlockBytes: number;
 }
 
@@ -57,7 +59,7 @@ export async function takeSnapshot(
   } catch (error) {
     // A snapshot that fails, for want of room perhaps, harms nobody once its part of the disk is free again.
     await store.snapshots.abandon(writing).catch(() => undefined);
-    if (options.signal.aborted) return undefined;
+    if (options.signal.aborted || isVoid()) return undefined;
     throw error;
   }
 }
@@ -87,7 +89,8 @@ async function writeRows(
       synced = writing.bytes;
     }
     // As long as it has worked: others get half of the time.
-    await clock.sleep(clock.monotonicMs() - beganMs, signal);
+    const workedMs = clock.monotonicMs() - beganMs;
+    await clock.sleep(Math.max(workedMs, limits.snapshotPauseMs), signal);
     if (isVoid()) return undefined;
   }
 }

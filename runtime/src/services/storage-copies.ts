@@ -4,27 +4,31 @@
  */
 import type { Issue } from '../contract/instance-status.ts';
 import { ClusterError } from '../core/errors.ts';
-import type {
-  PullAnswer,
-  PullRequest,
-  SnapshotAnswer,
-  SnapshotRequest,
+import {
+  type LeaveAnswer,
+  leaveRequestSchema,
+  type PullAnswer,
+  type PullRequest,
+  type SnapshotAnswer,
+  snapshotRequestSchema,
 } from '../core/replication/messages.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { LeadershipPort } from '../ports/leadership.ts';
+import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
 import type { LeaderTerm } from './leader-term.ts';
 import { ReplicaSnapshots } from './replica-snapshots.ts';
 import type { ReplicaStore } from './replica-store.ts';
 import { answerSnapshot } from './serve-join.ts';
-import { answerPull, type PullSources } from './serve-pull.ts';
+import { answerPull, type PullSources, requireLeader } from './serve-pull.ts';
 import type { SnapshotInfo } from './snapshot-files.ts';
-import { downloadSnapshot, type FetchPiece } from './snapshot-join.ts';
+import { downloadSnapshot, type FetchPiece, type JoinedSnapshot } from './snapshot-join.ts';
+import { JOIN_FOLDER } from './snapshot-switch.ts';
 import type { StorageLimits } from './storage-limits.ts';
 
 export interface StorageCopiesOptions {
-  readonly uuid: string;
+  readonly replicaSetUuid: string;
   readonly store: ReplicaStore;
   readonly disk: Disk;
   readonly clock: Clock;
@@ -39,6 +43,7 @@ export interface StorageCopiesOptions {
 export class StorageCopies {
   readonly #options: StorageCopiesOptions;
   readonly #snapshots: ReplicaSnapshots;
+  #joinFailure: string | undefined;
 
   constructor(options: StorageCopiesOptions) {
     this.#options = options;
@@ -52,17 +57,23 @@ export class StorageCopies {
   }
 
   issues(): readonly Issue[] {
-    return this.#snapshots.issues();
+    const issues = this.#snapshots.issues();
+    if (this.#joinFailure === undefined) return issues;
+    const message =
+      `The snapshot of the leader could not be stored: ${this.#joinFailure}. Without it this ` +
+      'instance cannot get its rows. Look for room on the disk; it is tried again.';
+    return [...issues, { level: 'warning', topic: 'join-failed', message }];
   }
 
   answerPull(request: PullRequest): Promise<PullAnswer> {
     return answerPull(request, this.#sources());
   }
 
-  answerSnapshot(request: SnapshotRequest): Promise<SnapshotAnswer> {
-    const { disk } = this.#options;
-    const sources = { ...this.#sources(), disk, replicaSnapshots: this.#snapshots };
-    return answerSnapshot(request, sources);
+  handlers(): InternalHandlers {
+    return new Map<string, InternalHandler>([
+      ['replication.snapshot', (body) => this.#onSnapshot(body)],
+      ['replication.leave', (body) => this.#onLeave(body)],
+    ]);
   }
 
   /** Takes a snapshot now; undefined when rows were taken back meanwhile. */
@@ -72,34 +83,66 @@ export class StorageCopies {
 
   /** After the answer `join`: takes the leader's snapshot in the place of all rows; false when it did not come to that. */
   async join(request: PullRequest, fetchPiece: FetchPiece): Promise<boolean> {
-    const { disk, store } = this.#options;
-    const joined = await downloadSnapshot(disk, fetchPiece);
-    return joined !== undefined && store.join(request.position, request.term, joined);
+    const joined = await this.#download(fetchPiece);
+    return joined !== undefined && this.#options.store.join(request.position, request.term, joined);
   }
 
-  /**
-   * Lays all rows aside and ends the process: after its next start this instance gets a copy from its leader.
-   * Refused where the rows may be the only ones, which `force` overrides, and always on the leader.
-   */
-  async reseed(options: { readonly force: boolean }): Promise<never> {
-    const { uuid, store, leadership } = this.#options;
-    if (leadership.current().kind === 'leader') {
-      throw new ClusterError('STATE_FORBIDS', {
-        message: 'This instance leads its replica set. Promote another one first, then repeat it.',
-      });
+  /** Asks for no more rows, so that no leader counts on what is here; or asks again. */
+  setLeaving(isLeaving: boolean): void {
+    this.#options.store.isLeaving = isLeaving;
+  }
+
+  /** Lays all rows aside and ends the process: after its next start this instance gets a copy from its leader. */
+  reseed(reason: string): Promise<never> {
+    return this.#options.store.reseed(reason);
+  }
+
+  async #onSnapshot(body: unknown): Promise<SnapshotAnswer> {
+    const { disk, replicaSetUuid } = this.#options;
+    const request = snapshotRequestSchema.parse(body);
+    requireReplicaSet(replicaSetUuid, request);
+    const sources = { ...this.#sources(), disk, replicaSnapshots: this.#snapshots };
+    return answerSnapshot(request, sources);
+  }
+
+  /** Takes a seat out of the in-sync members, whose rows it is about to lose. */
+  async #onLeave(body: unknown): Promise<LeaveAnswer> {
+    const request = leaveRequestSchema.parse(body);
+    requireReplicaSet(this.#options.replicaSetUuid, request);
+    const leader = requireLeader(request.term, this.#sources());
+    return { hasLeft: leader.leave(request.seat, request.isLeaving) };
+  }
+
+  /** What is fetched is beside the own data: that there is no room for it harms nothing else. */
+  async #download(fetchPiece: FetchPiece): Promise<JoinedSnapshot | undefined> {
+    const { disk, logger } = this.#options;
+    try {
+      const joined = await downloadSnapshot(disk, fetchPiece);
+      this.#joinFailure = undefined;
+      return joined;
+    } catch (error) {
+      logger.error({ error }, 'the snapshot of the leader could not be stored');
+      this.#joinFailure = error instanceof Error ? error.message : String(error);
+      // Room again for what is more important.
+      await disk.remove(JOIN_FOLDER).catch(() => undefined);
+      return undefined;
     }
-    if (!options.force && !store.promise.inSync.seats.some((seat) => seat.uuid !== uuid)) {
-      throw new ClusterError('STATE_FORBIDS', {
-        message:
-          'No other instance is known to have all rows. Wait until one is in sync, or force it ' +
-          'if the rows of this instance are not needed.',
-      });
-    }
-    return store.reseed('that was asked for');
   }
 
   #sources(): PullSources {
     const { store, leadership, clock, limits } = this.#options;
     return { store, leader: this.#options.leader(), leadership, clock, limits };
   }
+}
+
+/** A request that was meant for another one went astray. */
+export function requireReplicaSet(
+  own: string,
+  { replicaSetUuid }: { readonly replicaSetUuid: string },
+): void {
+  if (replicaSetUuid === own) return;
+  throw new ClusterError('REQUEST_INVALID', {
+    field: 'replicaSetUuid',
+    message: `This instance belongs to replica set ${own}.`,
+  });
 }

@@ -12,15 +12,11 @@ import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import { requireUnion, sameSeat } from '../core/replication/leader-progress.ts';
 import {
-  type LeaveAnswer,
-  leaveRequestSchema,
   type PromiseAnswer,
   type PullAnswer,
   type PullRequest,
   promiseRequestSchema,
   pullRequestSchema,
-  type SnapshotAnswer,
-  snapshotRequestSchema,
 } from '../core/replication/messages.ts';
 import type { OpenTransaction, Reader, Transaction } from '../core/storage/engine.ts';
 import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
@@ -32,7 +28,7 @@ import { refuseThenable } from './refuse-thenable.ts';
 import { ReplicaStore } from './replica-store.ts';
 import { RequestStorage } from './request-storage.ts';
 import { StorageRowAccess } from './row-access.ts';
-import { StorageCopies } from './storage-copies.ts';
+import { requireReplicaSet, StorageCopies } from './storage-copies.ts';
 import { defaultStorageLimits, type StorageLimits } from './storage-limits.ts';
 import type { StorageServiceOptions } from './storage-service-options.ts';
 
@@ -188,8 +184,7 @@ export class StorageService {
     return new Map<string, InternalHandler>([
       ['leadership.promise', (body) => this.#onPromise(body)],
       ['replication.pull', (body) => this.#onPull(body)],
-      ['replication.snapshot', (body) => this.#onSnapshot(body)],
-      ['replication.leave', (body) => this.#onLeave(body)],
+      ...this.copies.handlers(),
     ]);
   }
 
@@ -357,34 +352,14 @@ export class StorageService {
 
   async #onPromise(body: unknown): Promise<PromiseAnswer> {
     const request = promiseRequestSchema.parse(body);
-    this.#requireReplicaSet(request.replicaSetUuid);
+    requireReplicaSet(this.replicaSetUuid, request);
     return this.promise(request.term);
   }
 
   async #onPull(body: unknown): Promise<PullAnswer> {
     const request = pullRequestSchema.parse(body);
-    this.#requireReplicaSet(request.replicaSetUuid);
+    requireReplicaSet(this.replicaSetUuid, request);
     this.#seeTerm(request.term);
     return this.copies.answerPull(request);
-  }
-
-  async #onSnapshot(body: unknown): Promise<SnapshotAnswer> {
-    const request = snapshotRequestSchema.parse(body);
-    this.#requireReplicaSet(request.replicaSetUuid);
-    return this.copies.answerSnapshot(request);
-  }
-
-  async #onLeave(body: unknown): Promise<LeaveAnswer> {
-    const request = leaveRequestSchema.parse(body);
-    this.#requireReplicaSet(request.replicaSetUuid);
-    return this.copies.answerLeave(request);
-  }
-
-  #requireReplicaSet(replicaSetUuid: string): void {
-    if (replicaSetUuid === this.#options.replicaSetUuid) return;
-    throw new ClusterError('REQUEST_INVALID', {
-      field: 'replicaSetUuid',
-      message: `This instance belongs to replica set ${this.#options.replicaSetUuid}.`,
-    });
   }
 }

@@ -76,6 +76,11 @@ export class SimulatedDisk {
     }
   }
 
+  /** From now on no more than so many bytes can be written, until the capacity is set anew. */
+  leaveRoom(bytes: number): void {
+    this.faults.capacity = this.#usedBytes() + bytes;
+  }
+
   /** For checkers: reads at once, whoever runs. */
   peek(file: string): Uint8Array | undefined {
     return this.#files.get(file)?.bytes;
@@ -130,8 +135,7 @@ export class SimulatedDisk {
 
   #append(file: string, bytes: Uint8Array): void {
     const before = this.#existing(file);
-    const room = Math.max(0, this.faults.capacity - this.#usedBytes());
-    const fitting = bytes.subarray(0, room);
+    const fitting = bytes.subarray(0, this.#room());
     const joined = new Uint8Array(before.bytes.length + fitting.length);
     joined.set(before.bytes);
     joined.set(fitting, before.bytes.length);
@@ -142,7 +146,7 @@ export class SimulatedDisk {
   #replace(file: string, bytes: Uint8Array): void {
     if (this.faults.failSyncs) throw new Error('EIO: fsync failed');
     const before = this.#files.get(file)?.bytes.length ?? 0;
-    if (this.#usedBytes() - before + bytes.length > this.faults.capacity) {
+    if (bytes.length - before > this.#room()) {
       throw new Error('ENOSPC: no space left on device');
     }
     this.#store(file, bytes, bytes.length);
@@ -154,8 +158,12 @@ export class SimulatedDisk {
     this.#store(file, bytes, Math.max(durable, Math.min(length, bytes.length)));
   }
 
+  #room(): number {
+    if (this.faults.capacity === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+    return Math.max(0, this.faults.capacity - this.#usedBytes());
+  }
+
   #usedBytes(): number {
-    if (this.faults.capacity === Number.POSITIVE_INFINITY) return 0;
     return [...this.#files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 

@@ -53,7 +53,7 @@ describe("the leader's view of its followers", () => {
     progress.pulled(c, 10, 0);
     assert.deepEqual(progress.change([a, b, c], 1), {
       seats: [a, b],
-      reason: 'c has left the replica set',
+      reason: 'c has left',
     });
     progress.settled('stored');
     progress.pulled(c, 10, 2);

@@ -59,6 +59,8 @@ export interface LeaderProgressOptions {
 export class LeaderProgress {
   readonly #options: LeaderProgressOptions;
   readonly #seats = new Map<string, SeatProgress>();
+  /** Seats that are about to lose their rows, and have asked to be taken out. */
+  #leaving: readonly Seat[] = [];
   #sequence: number;
   #acknowledged = 0;
   #joining: readonly Seat[] = [];
@@ -87,6 +89,12 @@ export class LeaderProgress {
       progress.behindSinceMs = nowMs;
     }
     if (progress.sequence >= this.#sequence) progress.behindSinceMs = undefined;
+  }
+
+  /** It must not count for any row any more; or it may after all, when it has changed its mind. */
+  leave(seat: Seat, isLeaving: boolean): void {
+    this.#leaving = this.#leaving.filter((other) => !sameSeat(other, seat));
+    if (isLeaving) this.#leaving = [...this.#leaving, seat];
   }
 
   sequenceOf(seat: Seat): number {
@@ -164,7 +172,9 @@ export class LeaderProgress {
 
   #isMember(seat: Seat): boolean {
     const { own, isMember } = this.#options;
-    return sameSeat(seat, own) || isMember === undefined || isMember(seat.uuid);
+    if (sameSeat(seat, own)) return true;
+    if (isAmong(seat, this.#leaving)) return false;
+    return isMember === undefined || isMember(seat.uuid);
   }
 
   #wasHeard(seat: Seat, nowMs: number): boolean {
@@ -213,7 +223,7 @@ function reasonFor(change: {
   const { left, slow, added } = change;
   const names = (seats: readonly Seat[]): string => seats.map(({ uuid }) => uuid).join(', ');
   const parts = [
-    ...(left.length > 0 ? [`${names(left)} has left the replica set`] : []),
+    ...(left.length > 0 ? [`${names(left)} has left`] : []),
     ...(slow.length > 0 ? [`${names(slow)} does not keep up`] : []),
     ...(added.length > 0 ? [`${names(added)} has caught up`] : []),
   ];

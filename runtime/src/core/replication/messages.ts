@@ -1,4 +1,4 @@
-/** Internal messages of replication: `replication.pull`, `replication.snapshot` and `leadership.promise`. */
+/** Internal messages of replication: `replication.pull`, `replication.snapshot`, `replication.leave`, `leadership.promise`. */
 import { z } from 'zod';
 import { uuidSchema } from '../../contract/cluster-config.ts';
 import { positionSchema } from '../../contract/instance-status.ts';
@@ -68,6 +68,19 @@ export const snapshotAnswerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('later') }),
 ]);
 export type SnapshotAnswer = z.infer<typeof snapshotAnswerSchema>;
+
+export const leaveRequestSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  term: z.int().min(1),
+  seat: seatSchema,
+  /** It is about to lose its rows; false when it has changed its mind. */
+  isLeaving: z.boolean(),
+});
+export type LeaveRequest = z.infer<typeof leaveRequestSchema>;
+
+/** Is the seat none of the in-sync members, now and for the rest of the term? */
+export const leaveAnswerSchema = z.strictObject({ hasLeft: z.boolean() });
+export type LeaveAnswer = z.infer<typeof leaveAnswerSchema>;
 
 export const promiseRequestSchema = z.strictObject({
   replicaSetUuid: uuidSchema,
