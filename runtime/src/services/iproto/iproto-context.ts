@@ -7,6 +7,8 @@ import type { DataRequests } from './data-requests.ts';
 import type { Events } from './events.ts';
 import type { IprotoUsers } from './iproto-users.ts';
 
+export type { IprotoUsers } from './iproto-users.ts';
+
 export interface Caller {
   readonly user: string;
 }
