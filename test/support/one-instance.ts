@@ -11,7 +11,8 @@ import { setUuid } from './local-cluster.ts';
 import { freePorts } from './ports.ts';
 import { waitUntil } from './wait-until.ts';
 
-const COOKIE = 'test-cookie';
+/** Also the password of the user `admin` of the binary protocol. */
+export const COOKIE = 'test-cookie';
 
 interface Answer {
   readonly status: number;
@@ -45,6 +46,11 @@ export class OneInstance implements AsyncDisposable {
       await one[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Of the binary protocol. */
+  get port(): number {
+    return this.#port;
   }
 
   async run(): Promise<void> {

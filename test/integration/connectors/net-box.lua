@@ -21,14 +21,14 @@ wrong:close()
 local guest = net_box.connect('127.0.0.1:' .. port)
 record('guest ping', function() return guest:ping() end)
 record('guest select', function() return guest.space.books:select({ 1 }) end)
-record('guest call', function() return guest:call('sum', { 1, 2 }) end)
+record('guest call', function() return guest:call('books.sum', { 1, 2 }) end)
 guest:close()
 
-local conn = net_box.connect('admin:secret@127.0.0.1:' .. port)
+local conn = net_box.connect('admin:test-cookie@127.0.0.1:' .. port)
 local books = conn.space.books
 record('schema', function()
     local index = books.index.title
-    return { books.id, #books:format(), books:format()[2].name, index.id, index.unique, index.parts[1].fieldno }
+    return { conn.space[books.id].name, #books:format(), books:format()[2].name, index.id, index.unique, index.parts[1].fieldno }
 end)
 record('insert', function() return books:insert({ 1, 'Dune', 412 }) end)
 record('insert again', function() return books:insert({ 1, 'Dune', 412 }) end)
@@ -42,10 +42,10 @@ record('select GE', function() return books:select({ 2 }, { iterator = 'GE', lim
 record('select page', function() return books:select({}, { limit = 1, offset = 1 }) end)
 record('delete', function() return books:delete({ 2 }) end)
 record('bad type', function() return books:insert({ 'x', 'y', 1 }) end)
-record('call', function() return conn:call('sum', { 1, 2 }) end)
-record('call two values', function() return { conn:call('two') } end)
-record('call fails', function() return conn:call('fail') end)
-record('call unknown', function() return conn:call('nothing') end)
+record('call', function() return conn:call('books.sum', { 1, 2 }) end)
+record('call two values', function() return { conn:call('books.two') } end)
+record('call fails', function() return conn:call('books.fail') end)
+record('call unknown', function() return conn:call('books.nothing') end)
 record('eval', function() return conn:eval('return 1') end)
 conn:close()
 

@@ -33,10 +33,10 @@ async function main() {
   const guest = connect(null, null);
   await record('guest ping', () => guest.ping());
   await record('guest select', () => guest.select('books', 'primary', 1, 0, 'eq', [1]));
-  await record('guest call', () => guest.call('sum', 1, 2));
+  await record('guest call', () => guest.call('books.sum', 1, 2));
   guest.disconnect();
 
-  const conn = connect('admin', 'secret');
+  const conn = connect('admin', 'test-cookie');
   await conn.connect();
   await record('insert', () => conn.insert('books', [1, 'Dune', 412]));
   await record('insert again', () => conn.insert('books', [1, 'Dune', 412]));
@@ -54,10 +54,10 @@ async function main() {
   await record('select page', () => conn.select('books', 'primary', 1, 1, 'all', []));
   await record('delete', () => conn.delete('books', 'primary', [2]));
   await record('bad type', () => conn.insert('books', ['x', 'y', 1]));
-  await record('call', () => conn.call('sum', 1, 2));
-  await record('call two values', () => conn.call('two'));
-  await record('call fails', () => conn.call('fail'));
-  await record('call unknown', () => conn.call('nothing'));
+  await record('call', () => conn.call('books.sum', 1, 2));
+  await record('call two values', () => conn.call('books.two'));
+  await record('call fails', () => conn.call('books.fail'));
+  await record('call unknown', () => conn.call('books.nothing'));
   await record('eval', () => conn.eval('return 1'));
   conn.disconnect();
   process.stdout.write(`${JSON.stringify(results)}\n`, () => process.exit(0));

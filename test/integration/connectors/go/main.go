@@ -74,10 +74,10 @@ func main() {
 	}
 	record(guest, "guest ping", tt.NewPingRequest())
 	record(guest, "guest select", tt.NewSelectRequest("books").Key([]any{1}))
-	record(guest, "guest call", tt.NewCallRequest("sum").Args([]any{1, 2}))
+	record(guest, "guest call", tt.NewCallRequest("books.sum").Args([]any{1, 2}))
 	guest.Close()
 
-	conn, err := connect("admin", "secret")
+	conn, err := connect("admin", "test-cookie")
 	if err != nil {
 		panic(err)
 	}
@@ -119,11 +119,11 @@ func rows(conn *tt.Connection) {
 }
 
 func calls(conn *tt.Connection) {
-	record(conn, "call", tt.NewCallRequest("sum").Args([]any{1, 2}))
-	record(conn, "call two values", tt.NewCallRequest("two"))
-	record(conn, "call 16", tt.NewCall16Request("sum").Args([]any{1, 2}))
-	record(conn, "call fails", tt.NewCallRequest("fail"))
-	record(conn, "call unknown", tt.NewCallRequest("nothing"))
+	record(conn, "call", tt.NewCallRequest("books.sum").Args([]any{1, 2}))
+	record(conn, "call two values", tt.NewCallRequest("books.two"))
+	record(conn, "call 16", tt.NewCall16Request("books.sum").Args([]any{1, 2}))
+	record(conn, "call fails", tt.NewCallRequest("books.fail"))
+	record(conn, "call unknown", tt.NewCallRequest("books.nothing"))
 	record(conn, "eval", tt.NewEvalRequest("return 1"))
 }
 
@@ -158,6 +158,9 @@ func watchers(conn *tt.Connection) {
 		}
 		select {
 		case value := <-events:
+			if key == "box.schema" {
+				value = nameSchemaVersion(conn, value)
+			}
 			keep("watch "+key, value, nil)
 		case <-time.After(5 * time.Second):
 			keep("watch "+key, "nothing came", nil)
@@ -166,10 +169,24 @@ func watchers(conn *tt.Connection) {
 	}
 }
 
+// nameSchemaVersion says so where the event names the version that box.info has.
+func nameSchemaVersion(conn *tt.Connection, event any) any {
+	info, err := conn.Do(tt.NewCallRequest("box.info")).Get()
+	if err != nil {
+		return err.Error()
+	}
+	told, _ := plain(event).(map[string]any)
+	known, _ := plain(info[0]).(map[string]any)
+	if told["version"] != nil && fmt.Sprint(told["version"]) == fmt.Sprint(known["schema_version"]) {
+		return "the version of box.info"
+	}
+	return event
+}
+
 func pools() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	instances := []pool.Instance{{Name: "one", Dialer: dialer("admin", "secret")}}
+	instances := []pool.Instance{{Name: "one", Dialer: dialer("admin", "test-cookie")}}
 	connections, err := pool.Connect(ctx, instances)
 	if err != nil {
 		keep("pool", nil, err)
@@ -182,7 +199,7 @@ func pools() {
 
 // The server begins to shut down in this call; the connection then closes by itself, its last request answered.
 func shutdown(conn *tt.Connection) {
-	record(conn, "answered in shutdown", tt.NewCallRequest("shutdown"))
+	record(conn, "answered in shutdown", tt.NewCallRequest("books.shutdown"))
 	for attempt := 0; attempt < 500 && !conn.ClosedNow(); attempt++ {
 		time.Sleep(10 * time.Millisecond)
 	}
