@@ -81,17 +81,24 @@ export function forgetfulLeader(disk: Disk): Disk {
   };
 }
 
-/** Asks former leaders as well, and takes their rows for those of the present one. */
-export function lowerTermRows(peers: Peers, random: SeededRandom, uuids: readonly string[]): Peers {
+/** Asks the leader before as well, and takes its rows for those of the present one. */
+export function lowerTermRows(peers: Peers, random: SeededRandom): Peers {
+  let present = { address: '', term: 0 };
+  let before = present;
   return {
     call: async (address, method, body, options) => {
-      if (method !== 'replication.pull' || random.chance(0.5)) {
+      if (method !== 'replication.pull') return peers.call(address, method, body, options);
+      const request = pullRequestSchema.parse(body);
+      if (request.term !== present.term) {
+        before = present;
+        present = { address, term: request.term };
+      }
+      if (before.term === 0 || random.chance(0.5)) {
         return peers.call(address, method, body, options);
       }
-      const request = pullRequestSchema.parse(body);
-      const earlier = { ...request, term: Math.max(1, request.term - 1) };
+      const earlier = { ...request, term: before.term };
       const answer = pullAnswerSchema.parse(
-        await peers.call(random.pick(uuids), method, earlier, options),
+        await peers.call(before.address, method, earlier, options),
       );
       return { ...answer, term: request.term };
     },

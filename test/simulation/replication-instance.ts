@@ -30,7 +30,6 @@ export interface InstanceWorld {
   readonly network: SimulatedNetwork;
   readonly store: LeadershipStore;
   readonly replicaSetUuid: string;
-  readonly uuids: readonly string[];
   readonly logMode: LogMode;
   readonly limits: Partial<StorageLimits>;
   readonly required: RequiredSeats | undefined;
@@ -81,7 +80,11 @@ export class SimulatedInstance {
       disk: this.#planted(gatedDisk(this.disk.mount(), gate), clock),
       clock,
       logger: this.#logger(),
-      identity: { uuid: this.uuid, logIncarnation: this.logIncarnation },
+      identity: {
+        uuid: this.uuid,
+        logIncarnation: this.logIncarnation,
+        incarnation: this.#processes,
+      },
       replicaSetUuid: this.#world.replicaSetUuid,
       leadership,
       logMode: this.#world.logMode,
@@ -162,8 +165,8 @@ export class SimulatedInstance {
   }
 
   #plantedPeers(peers: Peers): Peers {
-    const { bug, random, uuids } = this.#world;
-    if (bug === 'lower-term-rows') return lowerTermRows(peers, random, uuids);
+    const { bug, random } = this.#world;
+    if (bug === 'lower-term-rows') return lowerTermRows(peers, random);
     return bug === 'join-misses-rows' ? joinAtTheEnd(peers) : peers;
   }
 

@@ -77,7 +77,6 @@ class ReplicationRun {
       network: this.#network,
       store: this.#store,
       replicaSetUuid: this.#replicaSetUuid,
-      uuids: [1, 2, 3].map(uuidOf),
       // Without a sync the log is not durable at all in mode fsync: that is another bug.
       logMode:
         random.chance(0.5) || bug === 'snapshot-before-its-end' || bug === 'term-continued'
@@ -172,6 +171,7 @@ class ReplicationRun {
       ['cut', (instance) => this.#cut(instance)],
       ['cut from the store', (instance) => this.#cutFromStore(instance)],
       ['isolate', (instance) => this.#isolate(instance)],
+      ['leave in the dark', (instance) => this.#leaveInTheDark(instance)],
       ['reseed', (instance) => this.#reseed(instance)],
       ['fill the disk of', (instance) => this.#fill(instance)],
       ['fail the syncs of', (instance) => this.#failSyncs(instance)],
@@ -275,6 +275,13 @@ class ReplicationRun {
     for (const other of this.#instances) {
       if (other !== instance) this.#network.cut(instance.uuid, other.uuid);
     }
+    this.#later(4000, () => this.#network.healCuts());
+    this.#cutFromStore(instance);
+  }
+
+  /** Nobody can tell it that another one leads, but for those that follow. */
+  #leaveInTheDark(instance: SimulatedInstance): void {
+    this.#network.cut(instance.uuid, 'coordinator');
     this.#later(4000, () => this.#network.healCuts());
     this.#cutFromStore(instance);
   }

@@ -105,14 +105,15 @@ export class LeaderTerm {
     this.settle();
   }
 
-  pulled(seat: Seat, sequence: number): void {
+  pulled(seat: Seat, sequence: number, session: number): void {
+    this.#progress.heard(seat, session);
     this.#progress.pulled(seat, sequence, this.#now());
     this.settle();
   }
 
   /** True once the seat counts for nothing in this term, and is stored as none of the in-sync members. */
-  leave(seat: Seat, isLeaving: boolean): boolean {
-    this.#progress.leave(seat, isLeaving);
+  leave(seat: Seat, session: number): boolean {
+    this.#progress.leave(seat, session);
     const lease = this.#lease();
     return lease !== undefined && !lease.inSync.some((other) => sameSeat(other, seat));
   }

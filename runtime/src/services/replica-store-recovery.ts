@@ -120,7 +120,10 @@ async function checkEnd(
     const what = `the log does not have row ${sequence} of term ${term}, with which it ends`;
     throw refusal(snapshot.path, what, missing);
   }
-  if (join !== undefined) await completeJoin(disk);
+  if (join !== undefined) {
+    await log.sync();
+    await completeJoin(disk);
+  }
   return undefined;
 }
 

@@ -15,12 +15,11 @@ import type { OpenTransaction } from '../core/storage/engine.ts';
 import type { Batch } from '../core/storage/log-format.ts';
 import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { RowCodec } from '../core/storage/rows.ts';
-import type { Logger } from '../foundation/logger.ts';
-import type { Disk } from '../ports/disk.ts';
 import { Exclusive } from './exclusive.ts';
 import { LostRows } from './lost-rows.ts';
 import { NewestRows } from './newest-rows.ts';
-import { type LogMode, ReplicaLog } from './replica-log.ts';
+import { ReplicaLog } from './replica-log.ts';
+import type { ReplicaStoreOptions } from './replica-store-options.ts';
 import { recoverStore, reloadEngine } from './replica-store-recovery.ts';
 import { RowSignal } from './replica-store-signal.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
@@ -28,22 +27,8 @@ import type { JoinedSnapshot } from './snapshot-join.ts';
 import { commitJoin, completeJoin, markReseed } from './snapshot-switch.ts';
 import { type PromiseRecord, TermPromise } from './term-promise.ts';
 
-export interface ReplicaStoreOptions {
-  readonly disk: Disk;
-  readonly logger: Logger;
-  readonly logMode: LogMode;
-  readonly identity: { readonly logIncarnation: number };
-  readonly limits: {
-    readonly segmentBytes: number;
-    readonly recentBytes: number;
-  };
-  readonly createEngine: () => MemoryEngine;
-  /** Calls it once what is under way in this tick has ended. */
-  readonly defer: (flush: () => void) => void;
-  /** Called after own rows have been appended. */
-  readonly onAppended: (end: Position) => void;
-  readonly fatal: (error: unknown) => void;
-}
+/** More often than this nobody changes his mind in one process. */
+const SESSIONS_PER_START = 1000;
 
 export class ReplicaStore {
   readonly snapshots: SnapshotFiles;
@@ -51,8 +36,9 @@ export class ReplicaStore {
   readonly newest = new NewestRows();
   /** Called after each append of own rows, when all that follows from it has been done. */
   onFlushed: () => void = () => undefined;
-  /** It is about to lose its rows: it follows nobody, so that nobody counts on them. */
-  isLeaving = false;
+  /** Of the questions for rows: one of a later session says that this instance does not leave after all. */
+  session: number;
+  #isLeaving = false;
   readonly #options: ReplicaStoreOptions;
   readonly #promise: TermPromise;
   readonly #lost: LostRows;
@@ -75,6 +61,7 @@ export class ReplicaStore {
   constructor(options: ReplicaStoreOptions) {
     const { disk, createEngine } = options;
     this.#options = options;
+    this.session = SESSIONS_PER_START * (options.identity.incarnation ?? 0);
     this.#engine = createEngine();
     this.#log = this.#createLog(new TermHistory());
     this.snapshots = new SnapshotFiles(disk);
@@ -208,7 +195,7 @@ export class ReplicaStore {
   /** What a follower in `term` asks for; undefined when it has promised another or leads itself. */
   probe(term: number): Position | undefined {
     const { promisedTerm, ledTerm } = this.promise;
-    if (promisedTerm !== term || ledTerm === term || this.isLeaving) return undefined;
+    if (promisedTerm !== term || ledTerm === term || this.#isLeaving) return undefined;
     return this.#probe ?? this.end;
   }
 
@@ -252,6 +239,12 @@ export class ReplicaStore {
       await this.#recover(true);
       return true;
     });
+  }
+
+  /** About to lose its rows it follows nobody, so that nobody counts on them. */
+  setLeaving(isLeaving: boolean): void {
+    if (this.#isLeaving && !isLeaving) this.session++;
+    this.#isLeaving = isLeaving;
   }
 
   /** Goes on without its rows after the next start, which this asks for. */
@@ -384,6 +377,8 @@ export class ReplicaStore {
     if (!this.history.has(at)) {
       await this.#reseed('the snapshot that it has joined with holds rows that were cut');
     }
+    // From now on a log that ends earlier has lost rows: it must not be able to.
+    await this.#log.sync();
     await completeJoin(this.#options.disk);
     this.#completeAt = undefined;
   }

@@ -27,7 +27,7 @@ export async function answerPull(request: PullRequest, sources: PullSources): Pr
   const leader = requireLeader(request.term, sources);
   const match = matchPosition(store.history, request.position);
   if (match.kind === 'shared' && request.isIncomplete !== true) {
-    leader.pulled(request.seat, request.position.sequence);
+    leader.pulled(request.seat, request.position.sequence, request.session ?? 0);
   }
   if (match.kind === 'shared' && store.end.sequence === request.position.sequence) {
     await store.rowSignal.wait(clock, Math.min(request.waitMs, LONGEST_WAIT_MS));

@@ -44,8 +44,6 @@ export async function reseedInstance(
   copies.setLeaving(true);
   if (!force && !(await leave(options))) {
     copies.setLeaving(false);
-    // A leader that does not hear of it lets this instance in again in its next term.
-    await tellLeader(options, false);
     throw new ClusterError('STATE_FORBIDS', {
       message:
         'No leader has confirmed that it can do without the rows of this instance. Repeat it when ' +
@@ -59,18 +57,18 @@ async function leave(options: ReseedOptions): Promise<boolean> {
   const { clock, leadership } = options;
   const untilMs = clock.monotonicMs() + LEAVE_LIMIT_MS;
   while (clock.monotonicMs() < untilMs) {
-    if (await tellLeader(options, true)) return leadership.current().kind !== 'leader';
+    if (await tellLeader(options)) return leadership.current().kind !== 'leader';
     await clock.sleep(LEAVE_EVERY_MS);
   }
   return false;
 }
 
-async function tellLeader(options: ReseedOptions, isLeaving: boolean): Promise<boolean> {
-  const { leadership, peers, addressOf, replicaSetUuid, seat } = options;
+async function tellLeader(options: ReseedOptions): Promise<boolean> {
+  const { copies, leadership, peers, addressOf, replicaSetUuid, seat } = options;
   const current = leadership.current();
   const address = current.kind === 'follower' ? addressOf(current.leader) : undefined;
   if (address === undefined) return false;
-  const body = { replicaSetUuid, term: current.term, seat, isLeaving };
+  const body = { replicaSetUuid, term: current.term, seat, session: copies.session };
   try {
     const answer = await peers.call(address, 'replication.leave', body, {
       timeoutMs: LEAVE_TIMEOUT_MS,

@@ -89,7 +89,11 @@ export class StorageCopies {
 
   /** Asks for no more rows, so that no leader counts on what is here; or asks again. */
   setLeaving(isLeaving: boolean): void {
-    this.#options.store.isLeaving = isLeaving;
+    this.#options.store.setLeaving(isLeaving);
+  }
+
+  get session(): number {
+    return this.#options.store.session;
   }
 
   /** Lays all rows aside and ends the process: after its next start this instance gets a copy from its leader. */
@@ -110,7 +114,7 @@ export class StorageCopies {
     const request = leaveRequestSchema.parse(body);
     requireReplicaSet(this.#options.replicaSetUuid, request);
     const leader = requireLeader(request.term, this.#sources());
-    return { hasLeft: leader.leave(request.seat, request.isLeaving) };
+    return { hasLeft: leader.leave(request.seat, request.session) };
   }
 
   /** What is fetched is beside the own data: that there is no room for it harms nothing else. */

@@ -10,7 +10,12 @@ export interface StorageServiceOptions {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly identity: { readonly uuid: string; readonly logIncarnation: number };
+  readonly identity: {
+    readonly uuid: string;
+    readonly logIncarnation: number;
+    /** How often it was started. */
+    readonly incarnation?: number;
+  };
   readonly replicaSetUuid: string;
   readonly leadership: LeadershipPort;
   readonly logMode: LogMode;

@@ -265,7 +265,9 @@ export class StorageService {
     const position = this.#store.probe(promisedTerm);
     if (position === undefined) return undefined;
     const { replicaSetUuid } = this.#options;
-    const request = { replicaSetUuid, seat: this.#seat, term: promisedTerm, position, waitMs };
+    const { session } = this.#store;
+    const where = { replicaSetUuid, seat: this.#seat, term: promisedTerm, session };
+    const request = { ...where, position, waitMs };
     return this.#store.isComplete ? request : { ...request, isIncomplete: true };
   }
 

@@ -59,8 +59,8 @@ export interface LeaderProgressOptions {
 export class LeaderProgress {
   readonly #options: LeaderProgressOptions;
   readonly #seats = new Map<string, SeatProgress>();
-  /** Seats that are about to lose their rows, and have asked to be taken out. */
-  #leaving: readonly Seat[] = [];
+  /** Seats that are about to lose their rows, and have asked in a session of theirs to be taken out. */
+  #leaving: readonly { readonly seat: Seat; readonly session: number }[] = [];
   #sequence: number;
   #acknowledged = 0;
   #joining: readonly Seat[] = [];
@@ -91,10 +91,18 @@ export class LeaderProgress {
     if (progress.sequence >= this.#sequence) progress.behindSinceMs = undefined;
   }
 
-  /** It must not count for any row any more; or it may after all, when it has changed its mind. */
-  leave(seat: Seat, isLeaving: boolean): void {
-    this.#leaving = this.#leaving.filter((other) => !sameSeat(other, seat));
-    if (isLeaving) this.#leaving = [...this.#leaving, seat];
+  /** It must not count for any row any more, until it is heard in a later session. */
+  leave(seat: Seat, session: number): void {
+    const others = this.#leaving.filter((other) => !sameSeat(other.seat, seat));
+    this.#leaving = [...others, { seat, session }];
+  }
+
+  /** It asks for rows: what it has said in an earlier session is void. */
+  heard(seat: Seat, session: number): void {
+    if (this.#leaving.length === 0) return;
+    this.#leaving = this.#leaving.filter(
+      (other) => !sameSeat(other.seat, seat) || other.session >= session,
+    );
   }
 
   sequenceOf(seat: Seat): number {
@@ -173,7 +181,7 @@ export class LeaderProgress {
   #isMember(seat: Seat): boolean {
     const { own, isMember } = this.#options;
     if (sameSeat(seat, own)) return true;
-    if (isAmong(seat, this.#leaving)) return false;
+    if (this.#leaving.some((other) => sameSeat(other.seat, seat))) return false;
     return isMember === undefined || isMember(seat.uuid);
   }
 

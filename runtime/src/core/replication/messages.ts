@@ -20,6 +20,8 @@ export const pullRequestSchema = z.strictObject({
    * them, so they do not count.
    */
   isIncomplete: z.boolean().optional(),
+  /** Grows with every start, and whenever the instance takes back that it leaves. */
+  session: z.int().min(0).optional(),
 });
 export type PullRequest = z.infer<typeof pullRequestSchema>;
 
@@ -72,13 +74,14 @@ export type SnapshotAnswer = z.infer<typeof snapshotAnswerSchema>;
 export const leaveRequestSchema = z.strictObject({
   replicaSetUuid: uuidSchema,
   term: z.int().min(1),
+  /** It is about to lose its rows. */
   seat: seatSchema,
-  /** It is about to lose its rows; false when it has changed its mind. */
-  isLeaving: z.boolean(),
+  /** As in a pull: one of a later session says that it has not come to that. */
+  session: z.int().min(0),
 });
 export type LeaveRequest = z.infer<typeof leaveRequestSchema>;
 
-/** Is the seat none of the in-sync members, now and for the rest of the term? */
+/** Is the seat none of the in-sync members, now and for the rest of the session or the term? */
 export const leaveAnswerSchema = z.strictObject({ hasLeft: z.boolean() });
 export type LeaveAnswer = z.infer<typeof leaveAnswerSchema>;
 
