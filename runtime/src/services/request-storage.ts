@@ -8,6 +8,7 @@ import { ClusterError } from '../core/errors.ts';
 import { errorNumber } from '../core/iproto/error-numbers.ts';
 import { decode } from '../core/msgpack/decode.ts';
 import { MsgpackWriter } from '../core/msgpack/encode.ts';
+import { skip } from '../core/msgpack/skip.ts';
 import type { Integer } from '../core/schema/sequences.ts';
 import type { SpaceDefinition } from '../core/schema/space-definition.ts';
 import { encodeTuple } from '../core/schema/tuple-bytes.ts';
@@ -16,7 +17,7 @@ import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import type { MemoryIndex } from '../core/storage/memory/memory-index.ts';
 import { MemorySchema } from '../core/storage/memory/memory-schema.ts';
 import type { MemorySpace } from '../core/storage/memory/memory-space.ts';
-import { isNil, locateField } from '../core/storage/memory/raw-values.ts';
+import { fieldCount, firstField, isNil, locateField } from '../core/storage/memory/raw-values.ts';
 import { iterators, type Range, Selection } from '../core/storage/memory/selection.ts';
 import type { EncodedTuple } from '../core/storage/tuple-update.ts';
 import type {
@@ -226,7 +227,8 @@ export class RequestStorage implements IprotoStorage {
   #findOne(space: MemorySpace, request: DataRequest): number {
     const index = space.indexById(request.index);
     const { definition, order } = index;
-    const parts = index.keys.check(request.bytes, request.keyAt);
+    const { bytes, keyAt } = request;
+    const parts = fieldCount(bytes, keyAt);
     const name = `${space.name}.${definition.name}`;
     if (!definition.unique) {
       throw new ClusterError('TUPLE_INVALID', {
@@ -240,6 +242,14 @@ export class RequestStorage implements IprotoStorage {
         field: name,
         message: `A key of "${name}" that names one row has ${order.ownParts} parts, not ${parts}.`,
         protocolNumber: errorNumber.EXACT_MATCH,
+      });
+    }
+    index.keys.check(bytes, keyAt);
+    if (!index.isExact && hasNil(bytes, keyAt)) {
+      throw new ClusterError('TUPLE_INVALID', {
+        field: name,
+        message: `A key of "${name}" with nil does not name one row.`,
+        protocolNumber: errorNumber.KEY_PART_TYPE,
       });
     }
     return index.findKey(request.bytes, request.keyAt);
@@ -285,6 +295,16 @@ export class RequestStorage implements IprotoStorage {
     space.check.check(writer.bytes, 0, writer.length);
     return { bytes: writer.bytes, start: 0, end: writer.length };
   }
+}
+
+/** Rows with nil are never the same in a unique index. */
+function hasNil(bytes: Uint8Array, keyAt: number): boolean {
+  let at = firstField(bytes, keyAt);
+  for (let left = fieldCount(bytes, keyAt); left > 0; left--) {
+    if (isNil(bytes, at)) return true;
+    at = skip(bytes, at);
+  }
+  return false;
 }
 
 function give({ memory: { arena } }: MemoryEngine, handle: number, sink: TupleSink): void {

@@ -8,10 +8,15 @@ import { ClusterError } from '../core/errors.ts';
 import { errorNumber } from '../core/iproto/error-numbers.ts';
 import { MsgpackReader } from '../core/msgpack/decode.ts';
 import { encode } from '../core/msgpack/encode.ts';
-import type { SpaceDefinition } from '../core/schema/space-definition.ts';
-import type { Tuple } from '../core/schema/values.ts';
+import {
+  type IndexDefinition,
+  type SpaceDefinition,
+  storedKey,
+} from '../core/schema/space-definition.ts';
+import type { Tuple, Value } from '../core/schema/values.ts';
 import type { IteratorType, OpenTransaction, Transaction } from '../core/storage/engine.ts';
 import { ReferenceEngine } from '../core/storage/reference-engine.ts';
+import { assert } from '../foundation/assert.ts';
 import type {
   DataRequest,
   HeldReplies,
@@ -22,6 +27,11 @@ import type {
 const iterators: readonly IteratorType[] = ['EQ', 'REQ', 'ALL', 'LT', 'LE', 'GE', 'GT'];
 
 type Operations = Parameters<Transaction['update']>[2];
+
+interface Place {
+  readonly space: SpaceDefinition;
+  readonly index: string;
+}
 
 export class ReferenceIprotoStorage implements IprotoStorage {
   isWritable = true;
@@ -72,8 +82,10 @@ export class ReferenceIprotoStorage implements IprotoStorage {
     const { iterator, limit, offset, afterAt } = request;
     const options = { index, iterator: iterators[iterator] ?? 'EQ', limit, offset };
     const after = afterAt < 0 ? undefined : this.#tuple(request, afterAt);
+    const key = this.#tuple(request, request.keyAt);
+    checkKey(space, indexOf(space, index), key);
     const tuples = this.#peek((transaction) =>
-      transaction.select(space.name, this.#tuple(request, request.keyAt), {
+      transaction.select(space.name, key, {
         ...options,
         ...(after === undefined ? {} : { after }),
       }),
@@ -95,12 +107,13 @@ export class ReferenceIprotoStorage implements IprotoStorage {
   }
 
   update(request: DataRequest, sink: TupleSink): number {
-    const { space } = this.#place(request);
-    const key = this.#tuple(request, request.keyAt);
+    const place = this.#place(request);
+    const { space } = place;
     const operations = this.#operations(request);
-    return this.#write((transaction) =>
-      give(sink, transaction.update(space.name, key, operations)),
-    );
+    return this.#write((transaction) => {
+      const key = this.#primaryKey(transaction, place, request);
+      if (key !== undefined) give(sink, transaction.update(space.name, key, operations));
+    });
   }
 
   upsert(request: DataRequest): number {
@@ -111,9 +124,12 @@ export class ReferenceIprotoStorage implements IprotoStorage {
   }
 
   delete(request: DataRequest, sink: TupleSink): number {
-    const { space } = this.#place(request);
-    const key = this.#tuple(request, request.keyAt);
-    return this.#write((transaction) => give(sink, transaction.delete(space.name, key)));
+    const place = this.#place(request);
+    const { space } = place;
+    return this.#write((transaction) => {
+      const key = this.#primaryKey(transaction, place, request);
+      if (key !== undefined) give(sink, transaction.delete(space.name, key));
+    });
   }
 
   begin(): void {
@@ -164,7 +180,7 @@ export class ReferenceIprotoStorage implements IprotoStorage {
     }
   }
 
-  #place(request: DataRequest): { readonly space: SpaceDefinition; readonly index: string } {
+  #place(request: DataRequest): Place {
     const space = this.spaces().find(({ id }) => id === request.space);
     if (space === undefined) {
       throw new ClusterError('SCHEMA_MISSING', {
@@ -179,6 +195,26 @@ export class ReferenceIprotoStorage implements IprotoStorage {
     });
   }
 
+  /** Of the row that a key of any unique index names. */
+  #primaryKey(
+    transaction: Transaction,
+    { space, index }: Place,
+    request: DataRequest,
+  ): Tuple | undefined {
+    const key = this.#tuple(request, request.keyAt);
+    const definition = indexOf(space, index);
+    if (!definition.unique) throw keyError(`"${index}" is not unique.`, 'MORE_THAN_ONE_TUPLE');
+    if (key.length !== definition.parts.length) {
+      throw keyError(`A key of "${index}" has ${definition.parts.length} parts.`, 'EXACT_MATCH');
+    }
+    checkKey(space, definition, key);
+    if (key.includes(null)) throw keyError('nil does not name one row.', 'KEY_PART_TYPE');
+    const row = transaction.get(space.name, key, index);
+    return row === undefined
+      ? undefined
+      : space.indexes[0]?.parts.map(({ field }) => row[field] ?? null);
+  }
+
   #tuple(request: DataRequest, at: number): Tuple {
     this.#reader.reset(request.bytes, at);
     return this.#reader.value() as Tuple;
@@ -186,12 +222,37 @@ export class ReferenceIprotoStorage implements IprotoStorage {
 
   #operations(request: DataRequest): Operations {
     const operations = this.#tuple(request, request.operationsAt) as readonly Tuple[];
-    return operations.map(([operator, field, ...rest]) => [
+    const { indexBase } = request;
+    const place = (value: Value | undefined): Value | undefined =>
+      typeof value === 'number' && value >= 0 ? value - indexBase : value;
+    return operations.map(([operator, field, argument, ...rest]) => [
       operator,
-      typeof field === 'number' ? field - request.indexBase : field,
+      place(field),
+      operator === ':' ? place(argument) : argument,
       ...rest,
     ]) as unknown as Operations;
   }
+}
+
+function indexOf(space: SpaceDefinition, name: string): IndexDefinition {
+  const index = space.indexes.find((each) => each.name === name);
+  assert(index !== undefined, 'the index was found by its number');
+  return index;
+}
+
+/** As Tarantool does: what does not fit a part of a key is no field that does not fit its format. */
+function checkKey(space: SpaceDefinition, index: IndexDefinition, key: Tuple): void {
+  try {
+    storedKey(space, index, key);
+  } catch (error) {
+    if (!(error instanceof ClusterError) || key.length > index.parts.length) throw error;
+    throw keyError(error.message, 'KEY_PART_TYPE');
+  }
+}
+
+function keyError(message: string, number: keyof typeof errorNumber): ClusterError {
+  const protocolNumber = errorNumber[number];
+  return new ClusterError('TUPLE_INVALID', { field: 'key', message, protocolNumber });
 }
 
 function give(sink: TupleSink, tuple: Tuple | undefined): void {

@@ -124,7 +124,7 @@ export class KeyCheck {
   constructor(space: SpaceDefinition, index: IndexDefinition) {
     this.#space = space;
     this.#index = index;
-    this.#tables = index.parts.map((part) => tableOf({ type: part.type, isNullable: true }));
+    this.#tables = index.parts.map((part) => tableOf(part));
   }
 
   /** The number of parts of a key, or the beginning of one. */
@@ -238,7 +238,8 @@ function tableOf({ type, isNullable }: Pick<FieldFormat, 'type' | 'isNullable'>)
   const admit = (ranges: Ranges, what: number): void => {
     for (const [first, last] of ranges) table.fill(what, first, last + 1);
   };
-  if (['number', 'decimal', 'uuid', 'datetime'].includes(type)) admit(extensionBytes, EXTENSION);
+  if (['number', 'decimal', 'uuid', 'datetime', 'scalar'].includes(type))
+    admit(extensionBytes, EXTENSION);
   if (['number', 'double', 'scalar'].includes(type)) admit(doubleBytes, DOUBLE);
   admit(admittedBytes[type] ?? [], ADMITTED);
   if (isNullable) table[0xc0] = ADMITTED;
