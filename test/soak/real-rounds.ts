@@ -1,65 +1,113 @@
-/** Rounds with real processes and a real etcd, each kind on a cluster of its own. */
+/** Rounds with real processes, each kind on a cluster of its own. */
+import path from 'node:path';
 import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { type RealEtcd, startEtcd } from '../support/etcd.ts';
 import { LocalCluster } from '../support/local-cluster.ts';
 import { runConfigKills } from './config-kills.ts';
+import { runCrashRounds } from './crash-rounds.ts';
 import type { RealReport, RealRounds } from './kill-round.ts';
 import { runLeaderFaults } from './leader-faults.ts';
+import { runReplicaSetFaults } from './replica-set-faults.ts';
 
-type Run = (
-  parts: { readonly cluster: LocalCluster; readonly etcd: RealEtcd },
-  rounds: RealRounds,
-) => Promise<RealReport>;
+interface Place {
+  readonly etcdBinary: string | undefined;
+  /** What must be ended when the soak is. */
+  readonly running: AsyncDisposableStack;
+}
 
 export interface RealSuite {
   readonly name: string;
-  readonly routers: number;
-  readonly run: Run;
+  readonly needsEtcd: boolean;
+  /** As many and no more; without it, for a time. */
+  readonly rounds?: { readonly sample: number; readonly full: number };
+  /** It has a planted bug, of which the checker says this. */
+  readonly finding?: RegExp;
+  readonly run: (place: Place, rounds: RealRounds) => Promise<RealReport>;
 }
+
+const LATE_LOG = path.join(import.meta.dirname, 'fixtures/late-log-application.ts');
 
 export const realSuites: readonly RealSuite[] = [
   {
     name: 'config-kills',
-    routers: 1,
-    run: ({ cluster }, rounds) => runConfigKills(cluster, rounds),
+    needsEtcd: true,
+    run: onCluster(1, ({ cluster }, rounds) => runConfigKills(cluster, rounds)),
   },
-  { name: 'leader-faults', routers: 2, run: runLeaderFaults },
+  { name: 'leader-faults', needsEtcd: true, run: onCluster(2, runLeaderFaults) },
+  ...(['write', 'fsync'] as const).map((mode) => ({
+    name: `crash-${mode}`,
+    needsEtcd: false,
+    rounds: { sample: 5, full: 110 },
+    run: ({ running }: Place, rounds: RealRounds) => runCrashRounds({ mode, running }, rounds),
+  })),
+  {
+    name: 'crash-planted-bug',
+    needsEtcd: false,
+    rounds: { sample: 5, full: 5 },
+    finding: /no prefix of/,
+    run: ({ running }, rounds) =>
+      runCrashRounds({ mode: 'write', running, application: LATE_LOG }, rounds),
+  },
+  {
+    name: 'replica-set-faults',
+    needsEtcd: false,
+    run: ({ running }, rounds) => runReplicaSetFaults(running, rounds),
+  },
 ];
 
-export async function runRealSuite(
-  suite: RealSuite,
-  options: {
-    readonly etcdBinary: string;
-    readonly seed: number;
-    readonly seconds: number;
-    readonly tell: (line: string) => void;
-    /** What must be ended when the soak is. */
-    readonly running: AsyncDisposableStack;
-  },
-): Promise<RealReport> {
-  const { etcdBinary, seed, seconds, tell, running } = options;
-  try {
+function onCluster(
+  routers: number,
+  run: (
+    parts: { readonly cluster: LocalCluster; readonly etcd: RealEtcd },
+    rounds: RealRounds,
+  ) => Promise<RealReport>,
+): RealSuite['run'] {
+  return async ({ etcdBinary, running }, rounds) => {
+    if (etcdBinary === undefined) throw new Error('no etcd');
     const etcd = running.adopt(await startEtcd(etcdBinary), (started) => started.stop());
     const starting = LocalCluster.start({
       provider: { kind: 'etcd', endpoints: [etcd.endpoint], prefix: '/soak/' },
-      routers: suite.routers,
+      routers,
       storages: [2, 1],
     });
     const cluster = running.adopt(await starting, (started) => started.stop());
-    const untilMs = performance.now() + seconds * 1000;
-    return await suite.run(
-      { cluster, etcd },
-      {
-        random: new SeededRandom(seed),
-        goesOn: (rounds) => rounds === 0 || performance.now() < untilMs,
-        tell,
-      },
-    );
+    return run({ cluster, etcd }, rounds);
+  };
+}
+
+export interface RunSuiteOptions extends Place {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly isSample: boolean;
+  readonly tell: (line: string) => void;
+}
+
+export async function runRealSuite(
+  suite: RealSuite,
+  { etcdBinary, running, seed, seconds, isSample, tell }: RunSuiteOptions,
+): Promise<RealReport> {
+  const most = isSample ? suite.rounds?.sample : suite.rounds?.full;
+  try {
+    let untilMs: number | undefined;
+    const hasTime = (): boolean => {
+      untilMs ??= performance.now() + seconds * 1000;
+      return performance.now() < untilMs;
+    };
+    const goesOn = (rounds: number): boolean =>
+      most === undefined ? hasTime() || rounds === 0 : rounds < most;
+    const rounds = { random: new SeededRandom(seed), goesOn, tell };
+    return judge(suite, await suite.run({ etcdBinary, running }, rounds));
   } catch (error) {
     return { violations: [describe(error)], counts: {} };
   } finally {
     await running.disposeAsync();
   }
+}
+
+function judge({ finding, rounds }: RealSuite, report: RealReport): RealReport {
+  if (finding === undefined) return report;
+  const isFound = report.violations.some((violation) => finding.test(violation));
+  return { ...report, violations: isFound ? [] : [`NOT FOUND in ${rounds?.full ?? '?'} rounds`] };
 }
 
 function describe(error: unknown): string {

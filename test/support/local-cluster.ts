@@ -15,7 +15,7 @@ import { isAlive } from './processes.ts';
 import { waitUntil } from './wait-until.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const COOKIE = 'test-cookie';
+export const COOKIE = 'test-cookie';
 const AUTHORIZATION = `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`;
 const CLUSTER_UUID = '00000000-0000-4000-8000-0000000000cc';
 
@@ -32,14 +32,28 @@ export interface LocalClusterOptions {
 
 const BUCKET_COUNT_DEFAULT = 300;
 
+export interface LocalInstanceOptions {
+  readonly name: string;
+  readonly httpPort: number;
+  readonly port: number;
+  readonly workdir: string;
+  /** What it runs; the employees without one. */
+  readonly application?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 export class LocalInstance {
   readonly name: string;
   readonly httpPort: number;
   readonly port: number;
   readonly workdir: string;
+  readonly #application: string;
+  readonly #environment: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
 
-  constructor(options: { name: string; httpPort: number; port: number; workdir: string }) {
+  constructor(options: LocalInstanceOptions) {
+    this.#application = options.application ?? path.join(root, 'examples/employees/main.ts');
+    this.#environment = options.environment ?? {};
     this.name = options.name;
     this.httpPort = options.httpPort;
     this.port = options.port;
@@ -68,26 +82,23 @@ export class LocalInstance {
     mkdirSync(this.workdir, { recursive: true });
     const log = createWriteStream(`${this.workdir}.log`, { flags: 'a' });
     const launcher = path.join(root, 'runtime/src/launcher/main.ts');
-    const child = spawn(
-      process.execPath,
-      ['--conditions=source', launcher, path.join(root, 'examples/employees/main.ts')],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: {
-          ...sharedEnvironment(),
-          PATH: process.env['PATH'],
-          TONEARM_INSTANCE_NAME: this.name,
-          TONEARM_WORKDIR: path.join(this.workdir, 'data'),
-          TONEARM_ADVERTISE_HOST: '127.0.0.1',
-          TONEARM_HTTP_HOST: '127.0.0.1',
-          TONEARM_HTTP_PORT: String(this.httpPort),
-          TONEARM_PORT: String(this.port),
-          TONEARM_CLUSTER_COOKIE: COOKIE,
-          TONEARM_CLUSTER_UUID: CLUSTER_UUID,
-          TONEARM_LOG_LEVEL: 'debug',
-        },
+    const child = spawn(process.execPath, ['--conditions=source', launcher, this.#application], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...sharedEnvironment(),
+        PATH: process.env['PATH'],
+        TONEARM_INSTANCE_NAME: this.name,
+        TONEARM_WORKDIR: path.join(this.workdir, 'data'),
+        TONEARM_ADVERTISE_HOST: '127.0.0.1',
+        TONEARM_HTTP_HOST: '127.0.0.1',
+        TONEARM_HTTP_PORT: String(this.httpPort),
+        TONEARM_PORT: String(this.port),
+        TONEARM_CLUSTER_COOKIE: COOKIE,
+        TONEARM_CLUSTER_UUID: CLUSTER_UUID,
+        TONEARM_LOG_LEVEL: 'debug',
+        ...this.#environment,
       },
-    );
+    });
     child.stdout.pipe(log);
     child.stderr.pipe(log);
     this.#child = child;
