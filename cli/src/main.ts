@@ -5,6 +5,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { CommandError } from './command-error.ts';
 import type { DownOptions } from './commands/down.ts';
+import type { DumpOptions, VerifyOptions } from './commands/log.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { UpOptions } from './commands/up.ts';
 import { shareCompileCache } from './compile-cache.ts';
@@ -74,8 +75,51 @@ function buildProgram(): Command {
       const { printStatus } = await import('./commands/status.ts');
       await printStatus(options, console);
     });
+  addLogCommands(program);
   return program;
 }
+
+function addLogCommands(program: Command): void {
+  const log = program
+    .command('log')
+    .description('look into the data directory of an instance that does not run')
+    .addHelpText('after', LOG_EXAMPLES);
+  log
+    .command('verify')
+    .description('read every segment of the log and every snapshot, and say what is wrong')
+    .argument('<dir>', 'the data directory')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'))
+    .action(async (directory: string, options: VerifyOptions) => {
+      const { verifyLog } = await import('./commands/log.ts');
+      await verifyLog(directory, options, console);
+    });
+  log
+    .command('dump')
+    .description('print the rows of the log')
+    .argument('<dir>', 'the data directory')
+    .option('--from <sequence>', 'the first row', '1')
+    .option('--to <sequence>', 'the last row')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['lines', 'json']).default('lines'))
+    .action(async (directory: string, options: DumpOptions) => {
+      const { dumpRows } = await import('./commands/log.ts');
+      await dumpRows(directory, options, console);
+    });
+  log
+    .command('reseed')
+    .description('let an instance lay its rows aside at its next start, and get a copy')
+    .argument('<dir>', 'the data directory')
+    .action(async (directory: string) => {
+      const { reseedData } = await import('./commands/log.ts');
+      await reseedData(directory, console);
+    });
+}
+
+const LOG_EXAMPLES = `
+Examples:
+  tonearm log verify ./data                       is all there, and does it fit together?
+  tonearm log dump ./data --from 100 --to 120     these rows
+  tonearm log dump ./data --output json | jq .    one object a line
+  tonearm log reseed ./data                       when the instance does not start any more`;
 
 const EXAMPLES = `
 Examples:
