@@ -13,7 +13,7 @@ import { Extension, extensionType, writeUuid } from './extension.ts';
 const FIRST_CAPACITY = 512;
 /** Up to here a loop costs less than a call. */
 const SHORT_TEXT = 48;
-const SHORT_BYTES = 64;
+const SHORT_BYTES = 192;
 
 const encoder = new TextEncoder();
 

@@ -25,6 +25,8 @@ export const PAYLOAD_HEADROOM = 64;
 const FIRST_CAPACITY = 64 * 1024;
 /** A large buffer is not kept for small batches. */
 const LARGEST_KEPT = 1024 * 1024;
+/** Up to here a loop costs less than a call. */
+const SHORT = 192;
 const ARRAY_32 = 0xdd;
 const ARRAY_HEADER = 5;
 
@@ -102,7 +104,7 @@ export class RowWriter {
     bytes[at + 6] = space;
     at += 7;
     // A call costs more than the few bytes of most rows.
-    if (size <= 96) for (let i = 0; i < size; i++) bytes[at + i] = from[start + i] as number;
+    if (size <= SHORT) for (let i = 0; i < size; i++) bytes[at + i] = from[start + i] as number;
     else bytes.set(from.subarray(start, end), at);
     this.#length = at + size;
     this.#count += 1;

@@ -29,6 +29,8 @@ export const TUPLE_BYTES_MAX = CHUNK_BYTES - BLOCK_HEADER;
 const FREE_PAGE = 0xff;
 const LARGE_PAGE = 0xfe;
 const NONE = -1;
+/** Up to here a loop of bytes costs less than a call. */
+const SHORT = 192;
 const GROWTH = 4;
 
 export class Arena {
@@ -98,7 +100,7 @@ export class Arena {
     chunk[at + 3] = size >>> 24;
     const to = at + BLOCK_HEADER;
     // A call costs more than the few bytes of most tuples.
-    if (size <= 96) for (let i = 0; i < size; i++) chunk[to + i] = bytes[start + i] as number;
+    if (size <= SHORT) for (let i = 0; i < size; i++) chunk[to + i] = bytes[start + i] as number;
     else chunk.set(bytes.subarray(start, end), to);
     this.#tupleBytes += size;
     return handle;

@@ -85,6 +85,12 @@ export class KeyOrder {
 
   /** Looks for all tuples that begin with a key of `count` parts, as an array in MessagePack. */
   probeKey(bytes: Uint8Array, keyAt: number, count: number): void {
+    this.probeEqual(bytes, keyAt, count);
+    this.#setRange();
+  }
+
+  /** The same for a search by hash, which needs no range. */
+  probeEqual(bytes: Uint8Array, keyAt: number, count: number): void {
     this.#probe = bytes;
     this.#probeParts = count;
     let position = count === 0 ? 0 : firstField(bytes, keyAt);
@@ -92,7 +98,6 @@ export class KeyOrder {
       this.#probeAt[i] = position;
       if (i + 1 < count) position = locateField(bytes, keyAt, i + 1);
     }
-    this.#setRange();
   }
 
   /** The same tuple as probed last, by the parts of the index alone: for finding duplicates. */

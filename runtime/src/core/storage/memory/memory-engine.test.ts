@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ClusterError } from '../../errors.ts';
-import type { Engine, IteratorType, Transaction } from '../engine.ts';
+import { DateTime } from '../../schema/datetime.ts';
+import { decimal } from '../../schema/decimal.ts';
+import type { IndexDefinition, IndexOptions } from '../../schema/space-definition.ts';
+import type { Engine, IteratorType, Transaction, UpdateOperation } from '../engine.ts';
 import { ReferenceEngine } from '../reference-engine.ts';
 import { MemoryEngine } from './memory-engine.ts';
 
@@ -25,6 +28,10 @@ const format = [
   { name: 'blob', type: 'varbinary', isNullable: true },
   { name: 'flag', type: 'boolean', isNullable: true },
   { name: 'any', type: 'any' },
+  { name: 'amount', type: 'decimal', isNullable: true },
+  { name: 'at', type: 'datetime', isNullable: true },
+  { name: 'title', type: 'string', isNullable: true, collation: 'unicode_ci' },
+  { name: 'scalar', type: 'scalar', isNullable: true },
 ] as const;
 
 const indexes = [
@@ -35,6 +42,11 @@ const indexes = [
   { name: 'key', unique: false, parts: ['key', 'flag'] },
   { name: 'blob', unique: true, parts: ['blob', 'name'] },
   { name: 'flag', unique: false, parts: ['flag', 'x'] },
+  { name: 'amount', unique: false, parts: ['amount'] },
+  { name: 'at', unique: true, parts: ['at', 'amount'] },
+  { name: 'title', unique: true, parts: [{ field: 'title', excludeNull: true }] },
+  { name: 'scalar', unique: false, parts: ['scalar', 'n'] },
+  { name: 'hash', type: 'hash', unique: true, parts: ['name', 'id'] },
 ] as const;
 
 const primaries = [['id'], ['name'], ['name', 'id'], ['id', 'name']] as const;
@@ -63,6 +75,19 @@ const uuid = fc.constantFrom(
   '00000000-0000-4000-8000-000000000002',
   'ffffffff-0000-4000-8000-000000000001',
 );
+const amount = fc
+  .constantFrom('0', '1', '-1.50', '1.5', '123456789012345678901234567890.5')
+  .map(decimal);
+const moment = fc
+  .record({
+    seconds: fc.integer({ min: -2, max: 2 }),
+    nanoseconds: fc.constantFrom(0, 1, 999_999_999),
+    offset: fc.constantFrom(0, 60),
+  })
+  .map(
+    ({ seconds, nanoseconds, offset }) =>
+      DateTime.of(seconds, nanoseconds, { tzoffset: offset }) as DateTime,
+  );
 const tuple = fc.tuple(
   fc.oneof(fc.integer({ min: 0, max: 30 }), fc.constant(-1)),
   text,
@@ -72,10 +97,29 @@ const tuple = fc.tuple(
   nullable(fc.uint8Array({ maxLength: 3 })),
   nullable(fc.boolean()),
   fc.constantFrom(null, 1, 'x', [1, { a: 2 }]),
+  nullable(amount),
+  nullable(moment),
+  nullable(fc.constantFrom('a', 'A', 'b', 'ä', 'Z', 'ß', 'ss')),
+  nullable(fc.oneof(integer, fc.constantFrom('a', 'b', true, false, 1.5), amount)),
 );
 const iterator = fc.constantFrom<IteratorType>('EQ', 'REQ', 'GE', 'GT', 'LE', 'LT', 'ALL');
 
 type Step = (transaction: Transaction) => unknown;
+
+const field = fc.constantFrom<string | number>('n', 'x', 'name', 'any', 'amount', 2, 7, -1, 20);
+const operation: fc.Arbitrary<UpdateOperation> = fc.oneof(
+  fc.tuple(fc.constantFrom('+', '-'), field, fc.oneof(integer, amount)),
+  fc.tuple(fc.constantFrom('&', '|', '^'), field, fc.integer({ min: 0, max: 255 })),
+  fc.tuple(fc.constant('='), field, fc.oneof(integer, text, fc.constant(null))),
+  fc.tuple(
+    fc.constant(':'),
+    fc.constantFrom<string | number>('name', 1, 'any'),
+    fc.integer({ min: -4, max: 4 }),
+    fc.integer({ min: -2, max: 3 }),
+    fc.constantFrom('', 'x', 'yz'),
+  ),
+  fc.tuple(fc.constantFrom('!', '#'), fc.constantFrom<number>(12, -1, 13), fc.constantFrom(1, 2)),
+) as fc.Arbitrary<UpdateOperation>;
 
 const indexName = fc.constantFrom(...indexes.map(({ name }) => name), 'pk');
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -150,6 +194,42 @@ const step: fc.Arbitrary<Step> = fc.oneof(
           tx.dropIndex('space', name),
     ),
   },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(tuple, fc.array(operation, { maxLength: 3 })).map(
+      ([row, operations]): Step =>
+        (tx) =>
+          tx.update('space', keyOf(tx, 'pk', row), operations),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(tuple, fc.array(operation, { maxLength: 3 })).map(
+      ([row, operations]): Step =>
+        (tx) =>
+          tx.upsert('space', row, operations),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(indexName, tuple, fc.integer({ min: 0, max: 2 }), fc.constantFrom('min', 'max'))
+      .map(
+        ([index, row, parts, end]): Step =>
+          (tx) =>
+            tx[end]('space', keyOf(tx, index, row).slice(0, parts), index),
+      ),
+  },
+  { weight: 1, arbitrary: fc.constant<Step>((tx) => tx.truncate('space')) },
+  { weight: 1, arbitrary: fc.constant<Step>((tx) => tx.nextOf('ids')) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(nullable(fc.integer({ min: -5, max: 50 })), text).map(
+      ([id, name]): Step =>
+        (tx) =>
+          tx.insert('numbered', [id, name]),
+    ),
+  },
 );
 
 function keyOf(tx: Transaction, index: string, row: readonly unknown[]): readonly unknown[] {
@@ -171,19 +251,37 @@ function content(engine: Engine): unknown {
     (tx) =>
       tx.spaces().map((space) => ({
         space,
-        indexes: space.indexes.map((index) => tx.select(space.name, [], { index: index.name })),
+        indexes: space.indexes.map((index) => inOrder(tx, space.name, index)),
       })),
     false,
   );
 }
 
-function create(engine: Engine, primary: readonly string[]): void {
+/** A hash has no order of its own. */
+function inOrder(tx: Transaction, space: string, index: IndexDefinition): unknown {
+  const rows = tx.select(space, [], { index: index.name });
+  return index.type === 'hash' ? rows.length : rows;
+}
+
+function create(
+  engine: Engine,
+  primary: readonly string[],
+  secondary: readonly IndexOptions[] = [],
+): void {
   run(engine, (tx) => {
     tx.createSpace('space', { format });
     tx.createIndex('space', { name: 'pk', parts: primary });
+    for (const index of secondary) tx.createIndex('space', index);
+    tx.createSequence('ids', { start: 5, max: 40 });
+    tx.createSpace('numbered', { format: [{ name: 'id', type: 'integer' }] });
+    tx.createIndex('numbered', { name: 'pk', parts: ['id'], sequence: 'ids' });
   });
 }
 
+const first = fc.record({
+  primary: fc.constantFrom(...primaries),
+  secondary: fc.subarray([...indexes]),
+});
 const history = fc.array(
   fc.record({ steps: fc.array(step, { minLength: 1, maxLength: 8 }), isKept: fc.boolean() }),
   { maxLength: 25 },
@@ -192,12 +290,12 @@ const history = fc.array(
 describe('the memory engine', () => {
   it('does what the reference engine does, in every history', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...primaries), history, (primary, transactions) => {
+      fc.property(first, history, ({ primary, secondary }, transactions) => {
         const engine = new MemoryEngine();
         const oracle = new ReferenceEngine();
         const follower = new MemoryEngine();
-        create(engine, primary);
-        create(oracle, primary);
+        create(engine, primary, secondary);
+        create(oracle, primary, secondary);
         follower.apply(engine.rows.take().payload);
         for (const { steps, isKept } of transactions) {
           const outcomes = (target: Engine): unknown =>

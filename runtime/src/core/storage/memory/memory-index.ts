@@ -54,8 +54,13 @@ export class MemoryIndex {
 
   /** The tuple with a full key; 0 when there is none. Only of a unique index. */
   findKey(bytes: Uint8Array, keyAt: number): number {
-    this.order.probeKey(bytes, keyAt, this.order.ownParts);
-    return this.#find();
+    const { order } = this;
+    if (this.#hash === undefined) {
+      order.probeKey(bytes, keyAt, order.ownParts);
+      return this.#seek();
+    }
+    order.probeEqual(bytes, keyAt, order.ownParts);
+    return this.#hash.find(order.hashOfProbe(), this);
   }
 
   /** The tuple with the key of another one, whose fields begin at `positions`. */

@@ -26,7 +26,7 @@ import type { MemoryIndex } from './memory-index.ts';
 import type { MemoryRows } from './memory-rows.ts';
 import { MemorySchema } from './memory-schema.ts';
 import type { MemorySpace } from './memory-space.ts';
-import { iterators, Selection } from './selection.ts';
+import { iterators, noOrder, Selection } from './selection.ts';
 
 export class MemoryTransaction implements OpenTransaction {
   readonly touched = new Set<number>();
@@ -212,6 +212,9 @@ export class MemoryTransaction implements OpenTransaction {
     options: { readonly index: string | undefined; readonly iterator: IteratorType },
   ): Tuple | undefined {
     const { index, iterator } = options;
+    const owner = this.#space(space);
+    const { definition } = owner.indexByName(index);
+    if (definition.type === 'hash') throw noOrder(owner, definition, 'ends');
     const named = index === undefined ? {} : { index };
     return this.select(space, key, { ...named, iterator, limit: 1 })[0];
   }

@@ -3,6 +3,9 @@
  *
  * A page begins behind a tuple that need not be there any more, but never before the range itself.
  */
+import { ClusterError } from '../../errors.ts';
+import { errorNumber } from '../../iproto/error-numbers.ts';
+import type { IndexDefinition } from '../../schema/space-definition.ts';
 import type { MemoryIndex } from './memory-index.ts';
 import type { MemorySpace } from './memory-space.ts';
 
@@ -29,6 +32,7 @@ export class Selection {
   /** Begins; `next` gives the first tuple. */
   start(space: MemorySpace, index: MemoryIndex, range: Range): void {
     const { iterator, keyParts } = range;
+    if (index.definition.type === 'hash') checkHashRange(space, index, range);
     const { tree, order } = index;
     this.#index = index;
     this.#isDownward =
@@ -88,4 +92,25 @@ export class Selection {
     if (this.#isDownward) return fromUpper ? side > 0 : side >= 0;
     return fromUpper ? side <= 0 : side < 0;
   }
+}
+
+/** A hash promises no order: it is asked for whole keys, or for everything. */
+function checkHashRange(
+  space: MemorySpace,
+  { definition }: MemoryIndex,
+  { iterator, keyParts }: Range,
+): void {
+  const { EQ, ALL, GT } = iterators;
+  const isAll = keyParts === 0 && (iterator === EQ || iterator === ALL || iterator === GT);
+  if (isAll || (iterator === EQ && keyParts === definition.parts.length)) return;
+  const name = Object.entries(iterators).find(([, number]) => number === iterator)?.[0];
+  throw noOrder(space, definition, `iterator ${name} with ${keyParts} parts of a key`);
+}
+
+export function noOrder(space: MemorySpace, { name }: IndexDefinition, what: string): ClusterError {
+  return new ClusterError('TUPLE_INVALID', {
+    field: `${space.name}.${name}`,
+    message: `"${space.name}.${name}" is a hash, which has no ${what}.`,
+    protocolNumber: errorNumber.ITERATOR_TYPE,
+  });
 }

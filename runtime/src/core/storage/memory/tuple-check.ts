@@ -215,7 +215,7 @@ const admittedBytes: Readonly<Record<string, Ranges>> = {
   integer: [...integerBytes, ...signedBytes],
   number: [...integerBytes, ...signedBytes],
   double: [...integerBytes, ...signedBytes],
-  decimal: [...integerBytes, ...signedBytes],
+  decimal: [],
   string: textBytes,
   varbinary: binaryBytes,
   boolean: booleanBytes,
