@@ -241,20 +241,23 @@ const operationField = fc.oneof(
 const operation: fc.Arbitrary<Tuple> = fc.oneof(
   fc.tuple(fc.constantFrom('=', '!'), operationField, fc.oneof(...fields.slice(0, 5))),
   fc.tuple(fc.constant('='), fc.constant('key'), key),
-  fc.tuple(fc.constantFrom('+', '-'), operationField, fc.oneof(n, x)),
-  fc.tuple(fc.constantFrom('&', '|', '^'), operationField, fc.oneof(id, n)),
   fc.tuple(fc.constant('#'), operationField, fc.integer({ min: -1, max: 1 })),
 );
-const splice: fc.Arbitrary<Tuple> = fc.tuple(
-  fc.constant(':'),
-  fc.constantFrom<Value>(1, 2, 'id', 'name', 'n', 'x', 'none'),
-  fc.constantFrom(-9, -4, -1, 1, 2, 4, 12),
-  fc.integer({ min: -3, max: 3 }),
-  name,
+/** Only the first operation: a field that has one is refused another of these, in plain JavaScript it is not. */
+const computing: fc.Arbitrary<Tuple> = fc.oneof(
+  fc.tuple(fc.constantFrom('+', '-'), operationField, fc.oneof(n, x)),
+  fc.tuple(fc.constantFrom('&', '|', '^'), operationField, fc.oneof(id, n)),
+  fc.tuple(
+    fc.constant(':'),
+    fc.constantFrom<Value>(1, 2, 'id', 'name', 'n', 'x', 'none'),
+    fc.constantFrom(-9, -4, -1, 1, 2, 4, 12),
+    fc.integer({ min: -3, max: 3 }),
+    name,
+  ),
 );
 const operations = fc.oneof(
-  { weight: 5, arbitrary: fc.array(operation, { minLength: 1, maxLength: 3 }) },
-  { weight: 1, arbitrary: fc.tuple(splice) },
+  fc.array(operation, { minLength: 1, maxLength: 3 }),
+  fc.tuple(computing, fc.array(operation, { maxLength: 2 })).map(([one, more]) => [one, ...more]),
 );
 
 const onRows: fc.Arbitrary<Step> = fc
