@@ -12,6 +12,9 @@ import type { MemorySpace } from './memory-space.ts';
 /** As the protocol counts iterators. */
 export const iterators = { EQ: 0, REQ: 1, ALL: 2, LT: 3, LE: 4, GE: 5, GT: 6 } as const;
 
+const downward: ReadonlySet<number> = new Set([iterators.REQ, iterators.LE, iterators.LT]);
+const strict: ReadonlySet<number> = new Set([iterators.GT, iterators.LT]);
+
 export interface Range {
   bytes: Uint8Array;
   iterator: number;
@@ -33,25 +36,18 @@ export class Selection {
   start(space: MemorySpace, index: MemoryIndex, range: Range): void {
     const { iterator, keyParts } = range;
     if (index.definition.type === 'hash') checkHashRange(space, index, range);
-    const { tree, order } = index;
     this.#index = index;
-    this.#isDownward =
-      iterator === iterators.REQ || iterator === iterators.LE || iterator === iterators.LT;
+    this.#isDownward = downward.has(iterator);
     // Nothing is before or behind an empty key: it is equal to the beginning of every one.
-    const isStrict = keyParts > 0 && (iterator === iterators.GT || iterator === iterators.LT);
-    this.#isEqual = iterator === iterators.EQ || iterator === iterators.REQ;
-    const fromUpper = this.#isDownward !== isStrict;
-    this.#isAtEnd = false;
     const isEverything = keyParts === 0;
-    if (range.afterAt >= 0) this.#startBehind(space, range, isEverything, fromUpper);
-    else if (!isEverything) {
-      order.probeKey(range.bytes, range.keyAt, keyParts);
-      tree.seek(fromUpper, this.#place);
-    } else if (this.#isDownward) tree.toEnd(this.#place);
-    else tree.toStart(this.#place);
-    if (isEverything) this.#isEqual = false;
-    else if (range.afterAt >= 0) order.probeKey(range.bytes, range.keyAt, keyParts);
-    if (this.#isDownward) this.#isAtEnd = !tree.backward(this.#place);
+    const isStrict = !isEverything && strict.has(iterator);
+    const fromUpper = this.#isDownward !== isStrict;
+    this.#isEqual = !isEverything && (iterator === iterators.EQ || iterator === iterators.REQ);
+    this.#isAtEnd = false;
+    if (range.afterAt >= 0) this.#startBehind(space, range, fromUpper);
+    else if (isEverything) this.#startAtEnd();
+    else this.#startAtKey(range, fromUpper);
+    if (this.#isDownward) this.#isAtEnd = !index.tree.backward(this.#place);
   }
 
   /** The next tuple; 0 behind the last. */
@@ -69,16 +65,27 @@ export class Selection {
     return this.#handle;
   }
 
-  #startBehind(space: MemorySpace, range: Range, isEverything: boolean, fromUpper: boolean): void {
+  #startAtEnd(): void {
+    const { tree } = this.#index as MemoryIndex;
+    if (this.#isDownward) tree.toEnd(this.#place);
+    else tree.toStart(this.#place);
+  }
+
+  #startAtKey(range: Range, fromUpper: boolean): void {
+    const { order, tree } = this.#index as MemoryIndex;
+    order.probeKey(range.bytes, range.keyAt, range.keyParts);
+    tree.seek(fromUpper, this.#place);
+  }
+
+  #startBehind(space: MemorySpace, range: Range, fromUpper: boolean): void {
     const { order, tree } = this.#index as MemoryIndex;
     const { check } = space;
     check.locate(range.bytes, range.afterAt);
     order.probeTuple(range.bytes, check.positions);
     tree.seek(!this.#isDownward, this.#place);
-    if (isEverything) return;
+    if (range.keyParts === 0) return;
     order.probeKey(range.bytes, range.keyAt, range.keyParts);
-    if (!this.#isBeforeRange(fromUpper)) return;
-    tree.seek(fromUpper, this.#place);
+    if (this.#isBeforeRange(fromUpper)) tree.seek(fromUpper, this.#place);
   }
 
   /** Is the entry that would come first outside of the range, on the side where it begins? */
