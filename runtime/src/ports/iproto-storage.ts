@@ -2,7 +2,8 @@
  * What the IPROTO server needs of the rows of its instance.
  *
  * Everything is synchronous and done within the call. A reply leaves only when the row whose number the call gave is
- * acknowledged; 0 means at once. Errors are thrown as `ClusterError`; then nothing was done.
+ * acknowledged; 0 means at once. Errors are thrown as `ClusterError`; then nothing was done, and why may be a row that
+ * is not acknowledged.
  */
 import type { SpaceDefinition } from '../core/schema/space-definition.ts';
 
@@ -52,6 +53,8 @@ export interface IprotoStorage {
   spaces(): readonly SpaceDefinition[];
   /** Until the function that is given back is called. */
   hold(held: HeldReplies): () => void;
+  /** The newest row of a space that is not acknowledged; 0 when all are. What is told of its rows waits for it. */
+  unacknowledged(space: number): number;
   select(request: DataRequest, sink: TupleSink): number;
   insert(request: DataRequest, sink: TupleSink): number;
   replace(request: DataRequest, sink: TupleSink): number;

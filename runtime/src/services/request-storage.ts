@@ -78,6 +78,10 @@ export class RequestStorage implements IprotoStorage {
     return this.#access.hold(held);
   }
 
+  unacknowledged(space: number): number {
+    return this.#access.unacknowledged(space);
+  }
+
   select(request: DataRequest, sink: TupleSink): number {
     const engine = this.#access.readable();
     const space = engine.catalog.byId(request.space);

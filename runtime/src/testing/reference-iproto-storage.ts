@@ -77,6 +77,10 @@ export class ReferenceIprotoStorage implements IprotoStorage {
     return () => this.#holders.delete(held);
   }
 
+  unacknowledged(): number {
+    return this.#written > this.#acknowledged ? this.#written : 0;
+  }
+
   select(request: DataRequest, sink: TupleSink): number {
     const { space, index } = this.#place(request);
     const { iterator, limit, offset, afterAt } = request;
@@ -91,7 +95,7 @@ export class ReferenceIprotoStorage implements IprotoStorage {
       }),
     );
     for (const tuple of tuples) give(sink, tuple);
-    return this.#written > this.#acknowledged ? this.#written : 0;
+    return this.unacknowledged();
   }
 
   insert(request: DataRequest, sink: TupleSink): number {
@@ -167,7 +171,7 @@ export class ReferenceIprotoStorage implements IprotoStorage {
     this.#engine.rows.take();
     this.#written += count;
     if (this.acknowledgesAtOnce) this.#acknowledged = this.#written;
-    return this.#acknowledged === this.#written ? 0 : this.#written;
+    return this.unacknowledged();
   }
 
   #peek<T>(work: (transaction: Transaction) => T): T {

@@ -137,15 +137,13 @@ describe('the IPROTO server', () => {
     const { connection, storage, server } = await world();
     storage.acknowledgesAtOnce = false;
     connection.give(insert(1, [1]), ping(2), select(3, [1]), insert(4, [1]));
-    assert.deepEqual(summary(connection.take()), [
-      [2, 'ok'],
-      [4, 'error 3'],
-    ]);
-    assert.equal(server.requestsInFlight, 2);
+    assert.deepEqual(summary(connection.take()), [[2, 'ok']]);
+    assert.equal(server.requestsInFlight, 3);
     storage.acknowledge();
     assert.deepEqual(summary(connection.take()), [
       [1, [[1]]],
       [3, [[1]]],
+      [4, 'error 3'],
     ]);
     assert.equal(server.requestsInFlight, 0);
   });
@@ -153,11 +151,12 @@ describe('the IPROTO server', () => {
   it('says that the outcome of lost writes is unknown, and that reads saw nothing', async () => {
     const { connection, storage } = await world();
     storage.acknowledgesAtOnce = false;
-    connection.give(insert(1, [1]), select(2, [1]));
+    connection.give(insert(1, [1]), select(2, [1]), insert(3, [1]));
     storage.lose('The leader has lost its lease.');
     assert.deepEqual(summary(connection.take()), [
       [1, 'error 78'],
       [2, 'error 7'],
+      [3, 'error 7'],
     ]);
   });
 
@@ -402,6 +401,20 @@ describe('a stream', () => {
     assert.deepEqual(summary(connection.take()).slice(3), [
       [10, 'error 97'],
       [11, 'error 97'],
+    ]);
+  });
+
+  it('tells of a conflict only when the row that made it is acknowledged', async () => {
+    const { connection, storage } = await world();
+    connection.give(begin(1, 1), select(2, [1], inStream(1)));
+    connection.take();
+    storage.acknowledgesAtOnce = false;
+    connection.give(insert(3, [1]), commit(4, 1), ping(5));
+    assert.deepEqual(summary(connection.take()), [[5, 'ok']]);
+    storage.acknowledge();
+    assert.deepEqual(summary(connection.take()), [
+      [3, [[1]]],
+      [4, 'error 97'],
     ]);
   });
 

@@ -18,8 +18,8 @@ export interface SessionReplies {
   ): void;
   values(head: ReplyHead, values: readonly Value[]): void;
   error(head: ReplyHead, error: ProtocolError): void;
-  /** The same for anything that was thrown. */
-  refuse(head: ReplyHead, error: unknown): void;
+  /** The same for anything that was thrown. It waits for row `after`, which may be the reason; 0 is none. */
+  refuse(head: ReplyHead, error: unknown, after?: number): void;
   /** A reply without data that waits for a row; 0 is none. */
   okWhen(number: number, head: ReplyHead): void;
   callBegan(): void;

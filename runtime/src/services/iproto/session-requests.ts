@@ -186,8 +186,16 @@ export class SessionRequests implements Watcher {
       return this.#session.ok(request);
     }
     const transaction = streams.end(request.streamId);
-    const isCommit = request.type === requestType.COMMIT;
-    this.#session.okWhen(isCommit ? (transaction?.commit() ?? 0) : 0, request);
+    if (request.type === requestType.ROLLBACK || transaction === undefined) {
+      return this.#session.ok(request);
+    }
+    let number: number;
+    try {
+      number = transaction.commit();
+    } catch (error) {
+      return this.#session.refuse(request, error, transaction.unacknowledged());
+    }
+    this.#session.okWhen(number, request);
   }
 
   #watch(request: IprotoRequest): void {

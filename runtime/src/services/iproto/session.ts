@@ -152,18 +152,20 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
     this.#reply.close();
   }
 
-  error(head: ReplyHead, error: ProtocolError): void {
+  error(head: ReplyHead, error: ProtocolError, after = 0): void {
     this.#context.counters.errors += 1;
     const { schemaVersion } = this.#context.storage;
     const { syncHigh, syncLow } = head;
-    writeError(this.#out, { syncHigh, syncLow, schemaVersion, hasStack: this.hasStack }, error);
+    const out = after === 0 ? this.#out : this.#held.writer;
+    writeError(out, { syncHigh, syncLow, schemaVersion, hasStack: this.hasStack }, error);
+    if (after > 0) this.#hold(after, false);
   }
 
-  refuse(head: ReplyHead, error: unknown): void {
+  refuse(head: ReplyHead, error: unknown, after = 0): void {
     if (!(error instanceof ClusterError)) {
       this.#context.logger.error({ error }, 'a request of a client failed unexpectedly');
     }
-    this.error(head, describeError(error));
+    this.error(head, describeError(error), after);
   }
 
   okWhen(number: number, head: ReplyHead): void {
@@ -289,10 +291,10 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
     const replyAt = target.length;
     const { bytes } = request;
     this.#reply.open(target, request, storage.schemaVersion);
+    const transaction =
+      request.streamId === 0 ? undefined : this.streams.find(request.streamId)?.transaction;
     let number: number;
     try {
-      const transaction =
-        request.streamId === 0 ? undefined : this.streams.find(request.streamId)?.transaction;
       if (transaction === undefined) {
         number = data.run(request, this.#reply, this.user);
         this.#reply.close();
@@ -301,7 +303,10 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
       }
     } catch (error) {
       this.#reply.abandon();
-      throw error;
+      // Why it failed may be a row that is not acknowledged: saying so waits as a read of it does.
+      const rows = transaction ?? storage;
+      this.refuse(request, error, rows.unacknowledged(request.space));
+      return;
     }
     if (number > 0) {
       if (!isWrite) move(this.#out, replyAt, this.#held.writer);

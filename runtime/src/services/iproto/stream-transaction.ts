@@ -36,6 +36,7 @@ export class StreamTransaction {
   readonly #request = new IprotoRequest();
   readonly #reply: ReplyWriter;
   readonly #scratch = new MsgpackWriter();
+  readonly #spaces = new Set<number>();
   #statements: Statement[] = [];
   #byteLength = 0;
   #writes = 0;
@@ -68,6 +69,7 @@ export class StreamTransaction {
       if (request.type !== requestType.SELECT) this.#writes += 1;
       return this.#writes === 0 ? number : 0;
     } finally {
+      this.#spaces.add(request.space);
       storage.rollback();
     }
   }
@@ -85,6 +87,12 @@ export class StreamTransaction {
       throw error;
     }
     return storage.commit();
+  }
+
+  /** The newest row, of all spaces of its statements, that is not acknowledged; 0 when all are. */
+  unacknowledged(): number {
+    const { storage } = this.#options;
+    return Math.max(0, ...[...this.#spaces].map((space) => storage.unacknowledged(space)));
   }
 
   #demandUsable(): void {
