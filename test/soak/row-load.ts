@@ -11,7 +11,7 @@ import type { Value } from '../../runtime/src/core/schema/values.ts';
 import type { Fields } from '../../runtime/src/testing/iproto-frames.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { IprotoClient, IprotoReply } from '../support/iproto-client.ts';
-import type { Image, Tuple, WriteLedger } from './write-ledger.ts';
+import type { Change, Tuple, WriteLedger } from './write-ledger.ts';
 
 export interface RowLoadOptions {
   readonly client: IprotoClient;
@@ -35,7 +35,7 @@ export class Versions {
 interface Statement {
   readonly type: number;
   readonly body: Fields;
-  readonly image: Image;
+  readonly change: Change;
 }
 
 const KEYS = 1200;
@@ -43,13 +43,15 @@ const OUTSTANDING_MAX = 320;
 const BURST = 64;
 const GROUPS = 20;
 const TRANSACTION_MAX = 6;
-/** Of an instance that does not lead, or whose disk has failed: what it did is open. */
-const EXPECTED: ReadonlySet<number> = new Set([
+const { TUPLE_FOUND, TIMEOUT, WAL_IO } = errorNumber;
+/** Of an instance that lost its leadership on the way, or whose disk has failed: what it did is open. */
+const OPEN: ReadonlySet<number> = new Set<number>([TIMEOUT, WAL_IO]);
+/** Of one that does not lead besides: it did nothing. */
+const EXPECTED: ReadonlySet<number> = new Set<number>([
   errorNumber.READONLY,
   errorNumber.NONMASTER,
   errorNumber.LOADING,
-  errorNumber.TIMEOUT,
-  errorNumber.WAL_IO,
+  ...OPEN,
   errorNumber.NO_SUCH_SPACE,
 ]);
 
@@ -67,8 +69,6 @@ export class RowLoad {
   #stream = 0;
   #acknowledgements = 0;
   #isStopping = false;
-  /** The first that an instance refused. */
-  #refusedStep = Number.POSITIVE_INFINITY;
 
   constructor(options: RowLoadOptions) {
     this.#options = options;
@@ -101,7 +101,7 @@ export class RowLoad {
     const { client, ledger } = this.#options;
     this.#taken.clear();
     const statement = this.#statement();
-    const step = ledger.send([statement.image]);
+    const step = ledger.send([statement.change]);
     client.send(statement.type, statement.body, (reply) => this.#answered(reply, step));
   }
 
@@ -109,73 +109,82 @@ export class RowLoad {
   #transaction(): void {
     const { client, ledger, random } = this.#options;
     const stream = ++this.#stream;
-    const from = ledger.sent + 1;
-    const refused = (reply: IprotoReply): void => void this.#judge(reply, from);
-    client.send(requestType.BEGIN, [], refused, stream);
+    const refused = new Set<Change>();
+    client.send(requestType.BEGIN, [], (reply) => void this.#judge(reply), stream);
     const count = 2 + random.integer(TRANSACTION_MAX - 1);
     this.#taken.clear();
     const statements = Array.from({ length: count }, () => this.#statement());
-    for (const { type, body } of statements) {
-      client.send(type, body, refused, stream);
+    for (const { type, body, change } of statements) {
+      const judge = (reply: IprotoReply): void => {
+        if (this.#judge(reply) === 'refused') refused.add(change);
+      };
+      client.send(type, body, judge, stream);
       if (random.chance(0.2)) this.#between();
     }
     if (random.chance(0.2)) {
-      client.send(requestType.ROLLBACK, [], refused, stream);
+      client.send(requestType.ROLLBACK, [], (reply) => void this.#judge(reply), stream);
       return;
     }
-    const step = ledger.send(statements.map(({ image }) => image));
-    client.send(requestType.COMMIT, [], (reply) => this.#answered(reply, step), stream);
+    const step = ledger.send(statements.map(({ change }) => change));
+    const ended = (reply: IprotoReply): void => {
+      for (const change of refused) ledger.refuse(step, change);
+      this.#answered(reply, step);
+    };
+    client.send(requestType.COMMIT, [], ended, stream);
   }
 
   /** A step of its own, on a row that the transaction does not touch. */
   #between(): void {
     const { client, ledger } = this.#options;
     const statement = this.#statement();
-    const step = ledger.send([statement.image]);
+    const step = ledger.send([statement.change]);
     client.send(statement.type, statement.body, (reply) => this.#answered(reply, step));
   }
 
   #statement(): Statement {
-    const { ledger, random, space, writer } = this.#options;
+    const { ledger, random, space } = this.#options;
     const id = this.#freeId();
     const before = ledger.latest(id);
     const version = this.#options.versions.next();
     const tuple = this.#tuple(id, version, (before?.[6] ?? 0) + 1);
     const spaceId: Fields[number] = [key.SPACE_ID, space];
-    if (before === undefined) {
-      const type = random.pick([requestType.INSERT, requestType.REPLACE]);
-      return { type, body: [spaceId, [key.TUPLE, tuple]], image: { id, tuple } };
-    }
-    const byId: Fields = [spaceId, [key.INDEX_ID, 0], [key.KEY, [id]]];
+    const whole: Fields = [spaceId, [key.TUPLE, tuple]];
+    const put: Change = { id, apply: () => tuple };
     const dice = random.fraction();
-    if (dice < 0.2)
-      return { type: requestType.DELETE, body: byId, image: { id, tuple: undefined } };
-    if (dice < 0.5) {
+    if (before === undefined)
       return {
-        type: requestType.REPLACE,
-        body: [spaceId, [key.TUPLE, tuple]],
-        image: { id, tuple },
+        type: random.pick([requestType.INSERT, requestType.REPLACE]),
+        body: whole,
+        change: put,
       };
+    if (dice < 0.2) {
+      const body: Fields = [spaceId, [key.INDEX_ID, 0], [key.KEY, [id]]];
+      return { type: requestType.DELETE, body, change: { id, apply: () => undefined } };
     }
+    if (dice < 0.5) return { type: requestType.REPLACE, body: whole, change: put };
     if (dice < 0.6) {
-      const operations = this.#operations(tuple);
-      const body: Fields = [spaceId, [key.TUPLE, tuple], [key.OPS, operations]];
-      return { type: requestType.UPSERT, body, image: { id, tuple: merged(before, tuple) } };
+      const body: Fields = [...whole, [key.OPS, operationsFor(tuple)]];
+      const apply: Change['apply'] = (old) => (old === undefined ? tuple : updated(old, tuple));
+      return { type: requestType.UPSERT, body, change: { id, apply } };
     }
-    // By the second unique index as well.
-    const body: Fields = random.chance(0.5)
-      ? byId
-      : [spaceId, [key.INDEX_ID, 1], [key.KEY, [writer, before[2]]]];
-    return {
-      type: requestType.UPDATE,
-      body: [...body, [key.TUPLE, this.#operations(tuple)]],
-      image: { id, tuple: merged(before, tuple) },
-    };
+    return this.#update(spaceId, before, tuple);
   }
 
-  #operations(tuple: Tuple): readonly Value[] {
-    const assigned = ([2, 3, 4, 5] as const).map((field) => ['=', field, tuple[field]]);
-    return [...assigned, ['+', 6, 1]];
+  /** By the primary key, or by the second unique index. */
+  #update(
+    spaceId: Fields[number],
+    { 0: id, 1: writer, 2: version }: Tuple,
+    tuple: Tuple,
+  ): Statement {
+    const isById = this.#options.random.chance(0.5);
+    const indexKey = isById ? [id] : [writer, version];
+    const body: Fields = [
+      ...[spaceId, [key.INDEX_ID, isById ? 0 : 1] as const, [key.KEY, indexKey] as const],
+      [key.TUPLE, operationsFor(tuple)],
+    ];
+    const apply: Change['apply'] = (old) =>
+      old !== undefined && (isById || old[2] === version) ? updated(old, tuple) : old;
+    return { type: requestType.UPDATE, body, change: { id, apply } };
   }
 
   #tuple(id: string, version: number, total: number): Tuple {
@@ -199,27 +208,33 @@ export class RowLoad {
 
   #answered(reply: IprotoReply, step: number): void {
     const { client, ledger } = this.#options;
-    if (this.#judge(reply, step)) {
-      // Refusals do not wait for rows as answers do: what was sent before one may be acknowledged after it.
-      if (step > this.#refusedStep)
-        this.surprises.push(`step ${step} was done behind a refused one: ${this.refusal ?? ''}`);
+    const outcome = this.#judge(reply);
+    if (outcome === 'refused') ledger.refuse(step);
+    if (outcome === 'done') {
       ledger.acknowledge(step);
       this.#acknowledgements += 1;
     }
     if (client.outstanding < OUTSTANDING_MAX - BURST) this.#fill();
   }
 
-  #judge({ error, message }: IprotoReply, step: number): boolean {
-    if (error === 0) return true;
-    if (!EXPECTED.has(error)) this.surprises.push(`error ${error}: ${message}`);
+  #judge({ error, message }: IprotoReply): 'done' | 'open' | 'refused' {
+    if (error === 0) return 'done';
+    // What follows a refused request may meet a row that it was to change.
+    const isExpected = EXPECTED.has(error) || (error === TUPLE_FOUND && this.refusal !== undefined);
+    if (!isExpected) this.surprises.push(`error ${error}: ${message}`);
     this.refusal ??= `error ${error}: ${message}`;
-    if (error !== errorNumber.TIMEOUT) this.#refusedStep = Math.min(this.#refusedStep, step);
     this.stop();
-    return false;
+    return OPEN.has(error) ? 'open' : 'refused';
   }
 }
 
-/** An update leaves the payload as it was. */
-function merged(before: Tuple, tuple: Tuple): Tuple {
-  return tuple.with(7, before[7]) as unknown as Tuple;
+function operationsFor(tuple: Tuple): readonly Value[] {
+  return [...([2, 3, 4, 5] as const).map((field) => ['=', field, tuple[field]]), ['+', 6, 1]];
+}
+
+/** What those operations make of a row. */
+function updated(old: Tuple, tuple: Tuple): Tuple {
+  const [id, writer, , , , , total, payload] = old;
+  const [, , version, label, group, note] = tuple;
+  return [id, writer, version, label, group, note, total + 1, payload];
 }

@@ -3,8 +3,9 @@
  *
  * Requests of a connection are executed in the order in which they were sent, and the log is one sequence. So what is
  * there afterwards is the state after the first N of them, for one N for all rows together, and N is not before the
- * last acknowledged one. A transaction is one step: it is there as a whole or not at all. What was not there once is
- * not there later either: the state that was found is what the next requests build upon.
+ * last acknowledged one. What was refused has done nothing, at any place. A transaction is one step: it is there as a
+ * whole or not at all. What was not there once is not there later either: the state that was found is what the next
+ * requests build upon.
  */
 import { isDeepStrictEqual } from 'node:util';
 
@@ -19,10 +20,10 @@ export type Tuple = readonly [
   payload: string,
 ];
 
-/** What one step makes of one row; undefined takes it out. */
-export interface Image {
+/** What one statement makes of one row; undefined is a row that is not there. */
+export interface Change {
   readonly id: string;
-  readonly tuple: Tuple | undefined;
+  readonly apply: (before: Tuple | undefined) => Tuple | undefined;
 }
 
 export interface Finding {
@@ -35,11 +36,12 @@ export interface Finding {
 }
 
 const WRONG_SHOWN = 5;
+const HISTORY_SHOWN = 8;
 
 export class WriteLedger {
   #settled = new Map<string, Tuple>();
   readonly #latest = new Map<string, Tuple>();
-  #steps: (readonly Image[])[] = [];
+  #steps: Change[][] = [];
   #acknowledged = 0;
 
   get sent(): number {
@@ -56,9 +58,9 @@ export class WriteLedger {
   }
 
   /** The number of the step, from 1. */
-  send(images: readonly Image[]): number {
-    this.#steps.push(images);
-    for (const image of images) put(this.#latest, image);
+  send(changes: readonly Change[]): number {
+    this.#steps.push([...changes]);
+    for (const change of changes) apply(this.#latest, change);
     return this.#steps.length;
   }
 
@@ -66,30 +68,36 @@ export class WriteLedger {
     this.#acknowledged = Math.max(this.#acknowledged, step);
   }
 
+  /** All of a step has done nothing, or one statement of it. */
+  refuse(step: number, only?: Change): void {
+    const changes = this.#steps[step - 1] ?? [];
+    this.#steps[step - 1] = changes.filter((change) => only !== undefined && change !== only);
+  }
+
   /** Compares, and builds on what was found. */
   settle(found: ReadonlyMap<string, Tuple>): Finding {
     const state = new Map(this.#settled);
-    for (const images of this.#steps.slice(0, this.#acknowledged))
-      for (const image of images) put(state, image);
-    const different = new Set<string>();
-    for (const id of new Set([...state.keys(), ...found.keys()]))
-      if (!isDeepStrictEqual(state.get(id), found.get(id))) different.add(id);
-    const wrong = [...different];
+    for (const changes of this.#steps.slice(0, this.#acknowledged))
+      for (const change of changes) apply(state, change);
+    const ids = new Set([...state.keys(), ...found.keys()]);
+    const isWrong = (id: string): boolean => !isDeepStrictEqual(state.get(id), found.get(id));
+    const different = new Set([...ids].filter(isWrong));
+    const wrong = [...different].slice(0, WRONG_SHOWN);
     let steps = this.#acknowledged;
     while (different.size > 0 && steps < this.#steps.length) {
-      for (const image of this.#steps[steps] ?? []) {
-        put(state, image);
-        if (isDeepStrictEqual(image.tuple, found.get(image.id))) different.delete(image.id);
-        else different.add(image.id);
+      for (const change of this.#steps[steps] ?? []) {
+        apply(state, change);
+        if (isWrong(change.id)) different.add(change.id);
+        else different.delete(change.id);
       }
       steps += 1;
     }
+    const isExplained = different.size === 0;
     const finding = {
-      steps: different.size === 0 ? steps : undefined,
+      steps: isExplained ? steps : undefined,
       acknowledged: this.#acknowledged,
       sent: this.#steps.length,
-      wrong:
-        different.size === 0 ? [] : wrong.slice(0, WRONG_SHOWN).map((id) => this.#tale(id, found)),
+      wrong: isExplained ? [] : wrong.map((id) => this.#tale(id, found)),
     };
     this.#begin(found);
     return finding;
@@ -104,17 +112,25 @@ export class WriteLedger {
   }
 
   #tale(id: string, found: ReadonlyMap<string, Tuple>): string {
-    const history = this.#steps.flatMap((images, index) =>
-      images.filter((image) => image.id === id).map(({ tuple }) => `${index + 1}:${brief(tuple)}`),
+    const before = this.#settled.get(id);
+    let tuple = before;
+    const history = this.#steps.flatMap((changes, index) =>
+      changes
+        .filter((change) => change.id === id)
+        .map((change) => {
+          tuple = change.apply(tuple);
+          return `${index + 1}: ${brief(tuple)}`;
+        }),
     );
-    const before = `before ${brief(this.#settled.get(id))}`;
-    return `${id}: ${before}, steps ${history.slice(-8).join(' ')}, found ${brief(found.get(id))}`;
+    const steps = `steps ${history.slice(-HISTORY_SHOWN).join(', ')}`;
+    return `${id} before: ${brief(before)}; ${steps}; found: ${brief(found.get(id))}`;
   }
 }
 
-function put(rows: Map<string, Tuple>, { id, tuple }: Image): void {
-  if (tuple === undefined) rows.delete(id);
-  else rows.set(id, tuple);
+function apply(rows: Map<string, Tuple>, change: Change): void {
+  const tuple = change.apply(rows.get(change.id));
+  if (tuple === undefined) rows.delete(change.id);
+  else rows.set(change.id, tuple);
 }
 
 /** Versions are never used twice. */
