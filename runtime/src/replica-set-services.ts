@@ -1,8 +1,10 @@
 /** Wires what an instance has of its replica set: leadership, storage, replication, buckets, coordinator. */
+import { z } from 'zod';
 import type { ClusterConfig, StateProviderConfig } from './contract/cluster-config.ts';
 import type { InstanceIdentity } from './contract/identity.ts';
-import type { Issue } from './contract/instance-status.ts';
+import type { Issue, Position } from './contract/instance-status.ts';
 import { topologyOf } from './core/config/read-sections.ts';
+import { ClusterError } from './core/errors.ts';
 import { addressOf } from './core/failover/leader-order.ts';
 import type { InstanceOptions } from './core/options/instance-options.ts';
 import type { Clock } from './foundation/clock.ts';
@@ -52,6 +54,15 @@ export interface LeadershipReporter {
     }[],
   ): void;
   lock(isHeld: boolean): void;
+}
+
+const SNAPSHOT_PATIENCE_MS = 600_000;
+const reseedSchema = z.strictObject({ force: z.boolean().default(false) });
+
+export interface SnapshotAnswer {
+  readonly name: string;
+  readonly position: Position;
+  readonly bytes: number;
 }
 
 export class ReplicaSetServices implements JoinedReplicaSet {
@@ -168,7 +179,22 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       // Leadership answers `leadership.promise` itself, with the storage's help: it has to void its lease first.
       ...this.failover.handlers(),
       ['bucket.call', this.buckets.call],
+      ['storage.snapshot', () => this.#snapshot()],
+      ['storage.reseed', (body) => this.#reseed(body)],
     ]);
+  }
+
+  async #snapshot(): Promise<SnapshotAnswer> {
+    const taken = await this.storage.copies.snapshot(AbortSignal.timeout(SNAPSHOT_PATIENCE_MS));
+    if (taken !== undefined) return { name: taken.name, position: taken.end, bytes: taken.bytes };
+    throw new ClusterError('STATE_FORBIDS', {
+      message: 'No snapshot was taken: rows were taken back meanwhile, by a new leader. Try again.',
+    });
+  }
+
+  async #reseed(body: unknown): Promise<Record<string, never>> {
+    await this.#replication.reseed(reseedSchema.parse(body));
+    return {};
   }
 
   /** Hands leadership over, or gives it back: while this instance still answers, so that a successor can catch up. */

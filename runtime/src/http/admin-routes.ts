@@ -13,6 +13,7 @@ import type { AdminApi } from '../services/admin-service.ts';
 import { ADMIN_BODY_BYTES_MAX } from './http-app.ts';
 
 const promoteSchema = z.strictObject({ replicaSetUuid: uuidSchema, to: uuidSchema.optional() });
+const reseedSchema = z.strictObject({ force: z.boolean().default(false) });
 const expelledSchema = z.strictObject({ config: clusterConfigSchema });
 const patchSchema = z.strictObject({
   sections: configPatchSchema,
@@ -44,6 +45,10 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
       await api().expelled(parse(expelledSchema, request.body).config);
       return reply.code(202).send({});
     });
+    app.post('/admin/snapshot', async () => api().snapshot());
+    app.post('/admin/reseed', async (request) =>
+      api().reseed(parse(reseedSchema, request.body ?? {})),
+    );
     app.patch('/admin/config', body, async (request) => {
       const { sections, message } = parse(patchSchema, request.body);
       return api().patch(sections, message);

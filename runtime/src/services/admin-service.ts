@@ -35,6 +35,10 @@ export interface AdminApi {
     readonly to?: string | undefined;
   }): Promise<unknown>;
   expelled(config: ClusterConfig): Promise<void>;
+  /** Takes a snapshot of the rows now. */
+  snapshot(): Promise<unknown>;
+  /** Lays the rows of this instance aside, so that it gets a copy from its leader. */
+  reseed(request: { readonly force: boolean }): Promise<unknown>;
 }
 
 export interface AdminServiceOptions {
@@ -56,6 +60,10 @@ export function buildAdminApi(options: AdminServiceOptions): AdminApi {
   const { config, roles } = options;
   const internal = async (method: string, body: unknown): Promise<unknown> =>
     options.handlers().get(method)?.(body);
+  const ofReplicaSet = async (method: string, body: unknown): Promise<unknown> => {
+    if (!options.handlers().has(method)) throw new ClusterError('CONFIG_MISSING');
+    return internal(method, body);
+  };
   return {
     status: options.status,
     roles: () => roles.listedRoles,
@@ -81,6 +89,8 @@ export function buildAdminApi(options: AdminServiceOptions): AdminApi {
     },
     promote: (request) => promote(options, request),
     expelled: async (wanted) => acceptExpulsion(options, wanted),
+    snapshot: () => ofReplicaSet('storage.snapshot', {}),
+    reseed: (request) => ofReplicaSet('storage.reseed', request),
   };
 }
 
