@@ -247,9 +247,10 @@ export class ReplicaStore {
     this.#isLeaving = isLeaving;
   }
 
-  /** Goes on without its rows after the next start, which this asks for. */
-  async reseed(reason: string): Promise<never> {
-    return this.exclusively(() => this.#reseed(reason));
+  /** From its next start on it is without its rows; this ends the process. */
+  async reseed(reason: string): Promise<void> {
+    await this.exclusively(() => markReseed(this.#options.disk, reason));
+    this.fail(startsAgain(reason));
   }
 
   behind(sequence: number, maxBytes: number): Promise<readonly Batch[] | undefined> {
@@ -386,8 +387,12 @@ export class ReplicaStore {
   /** A start of its own: nothing that was said of its rows before may count for those that it will have. */
   async #reseed(reason: string): Promise<never> {
     await markReseed(this.#options.disk, reason);
-    throw new ClusterError('STORAGE_FAILED', {
-      message: `This instance starts again, to get a copy of the data from its leader: ${reason}.`,
-    });
+    throw startsAgain(reason);
   }
+}
+
+function startsAgain(reason: string): ClusterError {
+  return new ClusterError('STORAGE_FAILED', {
+    message: `This instance starts again, to get a copy of the data from its leader: ${reason}.`,
+  });
 }

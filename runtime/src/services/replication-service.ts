@@ -73,7 +73,7 @@ export class ReplicationService {
   }
 
   /** Lays all rows aside and ends the process, to get a copy from the leader after its next start. */
-  reseed(how: { readonly force: boolean }): Promise<never> {
+  reseed(how: { readonly force: boolean }): Promise<void> {
     const { storage } = this.#options;
     const { seat, replicaSetUuid, copies } = storage;
     return reseedInstance({ ...this.#options, seat, replicaSetUuid, copies }, how);

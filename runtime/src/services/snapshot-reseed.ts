@@ -34,7 +34,7 @@ const LEAVE_TIMEOUT_MS = 1000;
 export async function reseedInstance(
   options: ReseedOptions,
   { force }: { readonly force: boolean },
-): Promise<never> {
+): Promise<void> {
   const { copies, leadership } = options;
   if (leadership.current().kind === 'leader') {
     throw new ClusterError('STATE_FORBIDS', {
@@ -50,7 +50,7 @@ export async function reseedInstance(
         'the replica set has a leader, or force it if these rows are not needed.',
     });
   }
-  return copies.reseed('that was asked for');
+  await copies.reseed('that was asked for');
 }
 
 async function leave(options: ReseedOptions): Promise<boolean> {

@@ -97,7 +97,7 @@ export class StorageCopies {
   }
 
   /** Lays all rows aside and ends the process: after its next start this instance gets a copy from its leader. */
-  reseed(reason: string): Promise<never> {
+  reseed(reason: string): Promise<void> {
     return this.#options.store.reseed(reason);
   }
 
