@@ -5,7 +5,7 @@
  *     npm run soak                       for an hour
  *     npm run soak -- --minutes=480      for a night
  *     npm run soak -- --sample           what CI runs: a few minutes
- *     npm run soak -- --real=config-kills --seed=7   one kind of real rounds, with the faults of a seed
+ *     npm run soak -- --real=crash-write --seed=7   one kind of real rounds, with the faults of a seed
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
