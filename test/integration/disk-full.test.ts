@@ -17,7 +17,7 @@ const SMALL = 'size=24m';
 const LARGE = 'size=96m';
 
 function mount(...args: readonly string[]): string | undefined {
-  const { status, error, stderr } = spawnSync('mount', args, { encoding: 'utf8' });
+  const { status, error, stderr } = spawnSync('/bin/mount', args, { encoding: 'utf8' });
   return status === 0 ? undefined : (error?.message ?? stderr.trim());
 }
 
@@ -25,7 +25,7 @@ function mount(...args: readonly string[]): string | undefined {
 function reasonAgainstMounting(): string | false {
   const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-mount-'));
   const reason = mount('-t', 'tmpfs', '-o', SMALL, 'tmpfs', folder);
-  if (reason === undefined) spawnSync('umount', [folder]);
+  if (reason === undefined) spawnSync('/bin/umount', [folder]);
   rmSync(folder, { recursive: true });
   return reason === undefined ? false : `a small disk cannot be mounted here: ${reason}`;
 }
@@ -53,7 +53,7 @@ for (const mode of ['write', 'fsync']) {
       assert.equal(mount('-t', 'tmpfs', '-o', SMALL, 'tmpfs', disk), undefined);
       running.defer(() => {
         // Detached at once, also while what was ended is still letting go of it.
-        spawnSync('umount', ['-l', disk]);
+        spawnSync('/bin/umount', ['-l', disk]);
         rmSync(folder, { recursive: true });
       });
       const starting = ReplicaSet.start({
