@@ -79,7 +79,6 @@ export const leaveRequestSchema = z.strictObject({
   /** As in a pull: one of a later session says that it has not come to that. */
   session: z.int().min(0),
 });
-export type LeaveRequest = z.infer<typeof leaveRequestSchema>;
 
 /** Is the seat none of the in-sync members, now and for the rest of the session or the term? */
 export const leaveAnswerSchema = z.strictObject({ hasLeft: z.boolean() });
