@@ -26,7 +26,7 @@ type Moment = 'writing' | 'snapshot' | 'recovery';
 
 const MOMENTS: readonly Moment[] = ['writing', 'writing', 'snapshot', 'recovery'];
 const WRITE_MS_MAX = 400;
-const SNAPSHOT_MS_MAX = 30;
+const SNAPSHOT_MS_MAX = 60;
 const RECOVERIES_MAX = 2;
 const SNAPSHOT_PATIENCE_MS = 4000;
 
