@@ -116,10 +116,24 @@ export class Tree {
 
   /** Adds what was probed, which must not be here, under its handle. */
   insert(handle: number): void {
+    if (this.#appends(handle)) return;
     const leaf = this.#descend(true);
     const slot = this.#search(this.#leaves, leaf, 0, true);
     this.#size += 1;
     this.#put(this.#leaves, leaf, slot, this.#levels, this.#order.low, handle, 0);
+  }
+
+  /** Keys often come in ascending order: what belongs behind all others needs no search. */
+  #appends(handle: number): boolean {
+    const leaf = this.#last;
+    const count = this.#leaves.counts[leaf] as number;
+    if (count === 0 || count === NODE_ENTRIES) return false;
+    const { low } = this.#order;
+    if (low <= prefixIn(this.#leaves, leaf, count - 1)) return false;
+    setEntry(this.#leaves, leaf, count, low, handle);
+    this.#leaves.counts[leaf] = count + 1;
+    this.#size += 1;
+    return true;
   }
 
   /** Puts another handle in the place of the one that was probed: both must be equal in this order. */
