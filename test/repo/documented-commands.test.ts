@@ -8,7 +8,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const pages = ['README.md', 'docs/operations.md'];
+const pages = ['README.md', 'docs/operations.md', 'docs/storage.md'];
 
 interface TestedCommand {
   /** As it stands in the page; `…` stands for what differs from time to time. */
@@ -24,6 +24,8 @@ const LAPTOP = 'test/local/up-employees.test.ts';
 const BOOTSTRAP = 'test/kubernetes/employees-bootstrap.test.ts';
 const SCALE = 'test/kubernetes/employees-scale.test.ts';
 const EMPLOYEES = 'test/kubernetes/fixtures/employees.ts';
+const LOG = 'cli/src/commands/log.test.ts';
+const SNAPSHOT = 'test/local/snapshot.test.ts';
 const UP = 'test/support/tonearm-up.ts';
 
 const tested: readonly TestedCommand[] = [
@@ -98,6 +100,23 @@ const tested: readonly TestedCommand[] = [
     command: 'curl -u "admin:$COOKIE" http://127.0.0.1:8081/admin/status',
     test: LAPTOP,
     words: ['/admin/status', 'admin:'],
+  },
+  { command: 'tonearm log verify DIRECTORY', test: LOG, words: ["'log', 'verify', root"] },
+  {
+    command: 'tonearm log dump DIRECTORY --from 1 --to 100',
+    test: LOG,
+    words: ["'log', 'dump', root, '--from', '2', '--to', '3'"],
+  },
+  { command: 'tonearm log reseed DIRECTORY', test: LOG, words: ["'log', 'reseed', root"] },
+  {
+    command: 'curl -u "admin:$COOKIE" -X POST http://127.0.0.1:8081/admin/snapshot',
+    test: SNAPSHOT,
+    words: ["'POST', '/admin/snapshot'"],
+  },
+  {
+    command: 'curl -u "admin:$COOKIE" -X POST http://127.0.0.1:8081/admin/reseed',
+    test: SNAPSHOT,
+    words: ["'POST', '/admin/reseed'"],
   },
 ];
 

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import type { VerifiedData } from './log-data.ts';
+import type { VerifiedData } from '@tonearm/runtime/data';
 
 const MAIN = path.join(import.meta.dirname, '../main.ts');
 const SEGMENT = 'log/0000000000000001.xlog';

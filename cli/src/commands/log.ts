@@ -5,15 +5,10 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { Position } from '@tonearm/runtime/contract';
+import type { DumpedBatch, VerifiedData, VerifiedFile } from '@tonearm/runtime/data';
 import { CommandError } from '../command-error.ts';
 import { type Console, renderTable } from '../console.ts';
-import {
-  type DumpedBatch,
-  loadDataModule,
-  type Position,
-  type VerifiedData,
-  type VerifiedFile,
-} from './log-data.ts';
 
 export interface VerifyOptions {
   readonly output: 'table' | 'json';
@@ -32,7 +27,7 @@ export async function verifyLog(
   options: VerifyOptions,
   console: Console,
 ): Promise<void> {
-  const { NodeDisk, verifyData } = await loadDataModule();
+  const { NodeDisk, verifyData } = await import('@tonearm/runtime/data');
   const found = await verifyData(new NodeDisk(dataDirectory(directory)));
   if (options.output === 'json') console.line(JSON.stringify(found, undefined, 2));
   else printTable(found, console);
@@ -49,7 +44,7 @@ export async function dumpRows(
   options: DumpOptions,
   console: Console,
 ): Promise<void> {
-  const { NodeDisk, dumpLog } = await loadDataModule();
+  const { NodeDisk, dumpLog } = await import('@tonearm/runtime/data');
   // Whoever reads only the beginning, as `head` does, has what he wanted.
   process.stdout.on('error', () => process.exit(0));
   const range = {
@@ -63,7 +58,7 @@ export async function dumpRows(
 
 /** The instance itself lays its rows aside, when it starts: it may still be running now. */
 export async function reseedData(directory: string, console: Console): Promise<void> {
-  const { NodeDisk, markReseed } = await loadDataModule();
+  const { NodeDisk, markReseed } = await import('@tonearm/runtime/data');
   const root = dataDirectory(directory);
   if (!existsSync(path.join(root, 'instance.json'))) {
     throw new CommandError(`${directory} is no data directory: it has no instance.json`);

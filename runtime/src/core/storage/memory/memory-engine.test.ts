@@ -307,7 +307,7 @@ describe('the memory engine', () => {
         assert.deepEqual(content(follower), content(oracle));
         assert.deepEqual(content(reloaded(engine)), content(oracle));
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 1000) },
+      { numRuns: Number(process.env['RUNS'] ?? 300) },
     );
   });
 

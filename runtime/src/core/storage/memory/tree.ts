@@ -142,7 +142,7 @@ export class Tree {
     const slot = this.#slotOfProbe(leaf);
     if (slot === NONE) return false;
     setHandle(this.#leaves, leaf, slot, handle);
-    if (slot === 0) this.#renewSeparator(this.#levels, leaf);
+    if (slot === 0) this.#renewSeparator(this.#leaves, leaf, this.#levels);
     return true;
   }
 
@@ -154,7 +154,7 @@ export class Tree {
     this.#size -= 1;
     this.#take(this.#leaves, leaf, slot);
     const left = this.#leaves.counts[leaf] as number;
-    if (slot === 0 && left > 0) this.#renewSeparator(this.#levels, leaf);
+    if (slot === 0 && left > 0) this.#renewSeparator(this.#leaves, leaf, this.#levels);
     if (left < SPARSE && this.#levels > 0) this.#thinOut(leaf, left);
     return true;
   }
@@ -272,7 +272,7 @@ export class Tree {
       if (pool === this.#inners) setChild(pool, node, slot, child);
       pool.counts[node] = count + 1;
       // An entry before all others of its node: only the leftmost node of a level gets one.
-      if (slot === 0 && pool === this.#leaves) this.#renewSeparator(depth, node);
+      if (slot === 0 && pool === this.#leaves) this.#renewSeparator(pool, node, depth);
       return;
     }
     const right = this.#split(pool, node, slot);
@@ -285,7 +285,7 @@ export class Tree {
     if (pool === this.#inners) setChild(pool, target, at, child);
     pool.counts[target] = (pool.counts[target] as number) + 1;
     this.#hang(pool, node, right, depth);
-    if (slot === 0 && pool === this.#leaves) this.#renewSeparator(depth, node);
+    if (slot === 0 && pool === this.#leaves) this.#renewSeparator(pool, node, depth);
   }
 
   /** Makes a new right half known above. */
@@ -335,9 +335,9 @@ export class Tree {
   }
 
   /** The first entry of a node has changed: so has its separator in the first ancestor where it is one. */
-  #renewSeparator(depth: number, leaf: number): void {
-    const prefix = prefixIn(this.#leaves, leaf, 0);
-    const handle = handleIn(this.#leaves, leaf, 0);
+  #renewSeparator(pool: NodePool, node: number, depth: number): void {
+    const prefix = prefixIn(pool, node, 0);
+    const handle = handleIn(pool, node, 0);
     for (let above = depth - 1; above >= 0; above--) {
       const slot = this.#pathSlots[above] as number;
       setEntry(this.#inners, this.#path[above] as number, slot, prefix, handle);
@@ -381,24 +381,12 @@ export class Tree {
       const slot = this.#pathSlots[depth] as number;
       this.#take(this.#inners, node, slot);
       if ((this.#inners.counts[node] as number) > 0) {
-        if (slot === 0) this.#renewInner(depth);
+        if (slot === 0) this.#renewSeparator(this.#inners, node, depth);
         break;
       }
       this.#inners.giveBack(node);
     }
     this.#lowerRoot();
-  }
-
-  /** The first child of an inner node has changed. */
-  #renewInner(depth: number): void {
-    const node = this.#path[depth] as number;
-    const prefix = prefixIn(this.#inners, node, 0);
-    const handle = handleIn(this.#inners, node, 0);
-    for (let above = depth - 1; above >= 0; above--) {
-      const slot = this.#pathSlots[above] as number;
-      setEntry(this.#inners, this.#path[above] as number, slot, prefix, handle);
-      if (slot > 0) return;
-    }
   }
 
   #lowerRoot(): void {
