@@ -25,7 +25,7 @@ export interface BinaryPortOptions {
 export function binaryPort(options: BinaryPortOptions): IprotoServer {
   const { settings, uuid, replicaSet, roles, clock, logger } = options;
   const port = Number(settings.uri.slice(settings.uri.lastIndexOf(':') + 1));
-  return new IprotoServer({
+  const server = new IprotoServer({
     storage: replicaSet.storage.requests,
     call: callRole(roles),
     users: usersOf(settings),
@@ -34,6 +34,9 @@ export function binaryPort(options: BinaryPortOptions): IprotoServer {
     logger,
     clock,
   });
+  // Pools of connectors find the leader by what they watch.
+  replicaSet.storage.onWritableChange(() => server.stateChanged());
+  return server;
 }
 
 /** `<role>.<function>`, as for calls among instances. */
