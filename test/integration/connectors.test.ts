@@ -1,14 +1,21 @@
 /** Real connectors of four languages against the binary port of a real instance. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { type AnyRole, defineRole } from '@tonearm/runtime/role';
 import { ReturnedValues } from '../../runtime/src/core/iproto/call-result.ts';
-import { OneInstance } from '../support/one-instance.ts';
+import { COOKIE, OneInstance } from '../support/one-instance.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { runExample } from './connectors/example.ts';
 import { expectedOf, type Seen } from './connectors/expected.ts';
-import { type Connector, connectorNames, findConnector } from './connectors/install.ts';
+import {
+  type Connector,
+  type ConnectorName,
+  connectorNames,
+  findConnector,
+} from './connectors/install.ts';
 
 interface BooksOptions {
   /** The space is there. */
@@ -56,6 +63,29 @@ async function run({ command, args }: Connector, port: number): Promise<Record<s
   return JSON.parse(stdout) as Record<string, Seen>;
 }
 
+/** A role's space is made when its instance has begun to lead. */
+async function startBooks(): Promise<OneInstance> {
+  let isCreated = false;
+  const onCreated = (): void => {
+    isCreated = true;
+  };
+  const role = books({ onCreated, stop: () => void one.stop() });
+  const one = await OneInstance.start([role], ['books']);
+  await waitUntil('the space is there', () => isCreated);
+  return one;
+}
+
+const languages = { 'net.box': 'lua', npm: 'js', pypi: 'python', go: 'go' } as const;
+
+/** The example of the page, for this instance. */
+function exampleOf(name: ConnectorName, port: number): string {
+  const page = readFileSync(new URL('../../docs/binary-port.md', import.meta.url), 'utf8');
+  const fence = '```';
+  const [, code] = page.split(`${fence}${languages[name]}\n`);
+  assert(code !== undefined, `the page has an example for ${name}`);
+  return code.slice(0, code.indexOf(fence)).replaceAll('3301', String(port));
+}
+
 for (const name of connectorNames) {
   describe(`the connector ${name}`, () => {
     it('sees of an instance what Tarantool would give', async (test) => {
@@ -64,15 +94,19 @@ for (const name of connectorNames) {
         test.skip(`what ${name} needs is not here`);
         return;
       }
-      let isCreated = false;
-      const onCreated = (): void => {
-        isCreated = true;
-      };
-      const role = books({ onCreated, stop: () => void one.stop() });
-      await using one = await OneInstance.start([role], ['books']);
-      await waitUntil('the space is there', () => isCreated);
+      await using one = await startBooks();
       const { uuid } = await one.status();
       assert.deepEqual(await run(connector, one.port), expectedOf(name, uuid));
+    });
+
+    it('does what the page on the binary port shows', async (test) => {
+      if (findConnector(name) === undefined) {
+        test.skip(`what ${name} needs is not here`);
+        return;
+      }
+      await using one = await startBooks();
+      const stdout = runExample(name, exampleOf(name, one.port), COOKIE);
+      assert.deepEqual((await stdout).split(/\s+/), ['Dune', '3', '']);
     });
   });
 }

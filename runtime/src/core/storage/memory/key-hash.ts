@@ -40,6 +40,18 @@ export class KeyHash {
     return this.#bytes;
   }
 
+  /** All of them, in no order. */
+  handles(): Uint32Array {
+    const found = new Uint32Array(this.#used.reduce((sum, used) => sum + used, 0));
+    let count = 0;
+    for (const words of this.#slabs) {
+      for (let at = 1; at < words.length; at += 2) {
+        if (words[at] !== 0) found[count++] = words[at] as number;
+      }
+    }
+    return found;
+  }
+
   dispose(): void {
     this.#budget.add(-this.#bytes);
     this.#bytes = 0;

@@ -296,16 +296,28 @@ describe('the memory engine', () => {
         const follower = new MemoryEngine();
         create(engine, primary, secondary);
         create(oracle, primary, secondary);
-        follower.apply(engine.rows.take().payload);
+        const replayed = new MemoryEngine();
+        replayed.beginLoad();
+        const apply = ({ payload }: { readonly payload: Uint8Array }): void => {
+          follower.apply(payload);
+          replayed.apply(payload);
+        };
+        apply(engine.rows.take());
         for (const { steps, isKept } of transactions) {
           const outcomes = (target: Engine): unknown =>
             run(target, (tx) => steps.map((each) => attempt(() => each(tx))), isKept);
           assert.deepEqual(outcomes(engine), outcomes(oracle));
-          follower.apply(engine.rows.take().payload);
+          apply(engine.rows.take());
         }
         assert.deepEqual(content(engine), content(oracle));
         assert.deepEqual(content(follower), content(oracle));
         assert.deepEqual(content(reloaded(engine)), content(oracle));
+        replayed.endLoad();
+        assert.deepEqual(content(replayed), content(oracle));
+        for (const each of [engine, follower, replayed]) while (each.collectGarbage());
+        const { tupleBytes } = engine.memory.arena;
+        assert.equal(follower.memory.arena.tupleBytes, tupleBytes);
+        assert.equal(replayed.memory.arena.tupleBytes, tupleBytes);
       }),
       { numRuns: Number(process.env['RUNS'] ?? 300) },
     );

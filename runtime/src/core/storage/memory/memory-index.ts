@@ -24,6 +24,8 @@ export class MemoryIndex {
   readonly #hash: KeyHash | undefined;
   readonly #mayHaveNil: boolean;
   readonly #mayExclude: boolean;
+  /** While much is loaded only the hash knows the tuples: the tree is built at the end. */
+  #isTreeDue = false;
 
   constructor(memory: IndexMemory, space: SpaceDefinition, definition: IndexDefinition) {
     const { arena, budget } = memory;
@@ -39,8 +41,32 @@ export class MemoryIndex {
     this.#hash = isWanted && isHashable(definition) ? new KeyHash(budget) : undefined;
   }
 
+  /** Until `endLoad` tuples are only found by their full key, and in no order. */
+  beginLoad(): void {
+    this.#isTreeDue = this.#hash !== undefined;
+  }
+
+  endLoad(): void {
+    if (!this.#isTreeDue || this.#hash === undefined) return;
+    this.#isTreeDue = false;
+    const { prefixes, sorted } = sortedEntries(this.#hash.handles().sort(), this.order);
+    this.tree.load(prefixes, sorted);
+  }
+
   get size(): number {
     return this.tree.size;
+  }
+
+  /** All tuples, in the order of the index, but for the time of loading. */
+  handles(): Uint32Array {
+    if (this.#isTreeDue && this.#hash !== undefined) return this.#hash.handles();
+    const handles = new Uint32Array(this.tree.size);
+    this.tree.toStart(place);
+    for (let i = 0; i < handles.length; i++) {
+      handles[i] = this.tree.handleAt(place);
+      this.tree.forward(place);
+    }
+    return handles;
   }
 
   get usedBytes(): number {
@@ -85,13 +111,13 @@ export class MemoryIndex {
   /** Adds a tuple that was probed with all its fields. */
   addProbed(handle: number): void {
     if (this.#mayExclude && this.order.isExcluded()) return;
-    this.tree.insert(handle);
+    if (!this.#isTreeDue) this.tree.insert(handle);
     this.#hash?.add(this.order.hashOfProbe(), handle);
   }
 
   remove(handle: number): void {
     this.order.probeHandle(handle);
-    if (this.tree.remove()) this.#hash?.remove(this.order.hashOfProbe(), handle);
+    if (this.#isTreeDue || this.tree.remove()) this.#hash?.remove(this.order.hashOfProbe(), handle);
   }
 
   /** Puts a tuple whose fields begin at `positions` in the place of another. */
@@ -99,7 +125,8 @@ export class MemoryIndex {
     const { order } = this;
     order.probeTuple(bytes, positions);
     if (order.compare(from) === 0) {
-      if (this.tree.exchange(to)) this.#hash?.exchange(order.hashOfProbe(), from, to);
+      if (this.#isTreeDue || this.tree.exchange(to))
+        this.#hash?.exchange(order.hashOfProbe(), from, to);
       return;
     }
     this.remove(from);

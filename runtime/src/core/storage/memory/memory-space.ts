@@ -96,6 +96,7 @@ export class MemorySpace {
         this.#refuseDuplicate(index);
       }
     }
+    if (this.#isLoading && definition.id === 0) index.beginLoad();
     this.#setIndexes(next, [...this.#indexes, index]);
   }
 
@@ -118,21 +119,14 @@ export class MemorySpace {
 
   endLoad(): void {
     this.#isLoading = false;
-    const handles = this.size > 0 ? this.handles() : new Uint32Array();
+    this.#indexes[0]?.endLoad();
+    // In the order of memory, which is faster to go through.
+    const handles = this.size > 0 ? this.handles().sort() : new Uint32Array();
     for (const index of this.#indexes.slice(1)) index.load(handles);
   }
 
-  /** All tuples in primary order. */
   handles(): Uint32Array {
-    const { tree } = this.primary();
-    const handles = new Uint32Array(tree.size);
-    const place = { leaf: 0, slot: 0 };
-    tree.toStart(place);
-    for (let i = 0; i < handles.length; i++) {
-      handles[i] = tree.handleAt(place);
-      tree.forward(place);
-    }
-    return handles;
+    return this.primary().handles();
   }
 
   /**
