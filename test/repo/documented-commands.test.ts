@@ -8,7 +8,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const pages = ['README.md', 'docs/operations.md', 'docs/storage.md'];
+const pages = ['README.md', 'docs/operations.md', 'docs/storage.md', 'docs/binary-port.md'];
 
 interface TestedCommand {
   /** As it stands in the page; `…` stands for what differs from time to time. */
