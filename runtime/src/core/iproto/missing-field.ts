@@ -22,7 +22,12 @@ const required: readonly (readonly Part[] | undefined)[] = byType([
 
 /** The first part that is missing, as error messages name it. */
 export function missingField(request: IprotoRequest): string | undefined {
-  const parts = required[request.type];
+  // Whole selects, inserts and replaces are most of what comes.
+  const { type, spaceAt } = request;
+  if (type === requestType.SELECT && spaceAt >= 0 && request.limitAt >= 0 && request.keyAt >= 0) {
+    return undefined;
+  }
+  const parts = required[type];
   if (parts === undefined) return undefined;
   for (const part of parts) if (!hasPart(request, part)) return part;
   return undefined;

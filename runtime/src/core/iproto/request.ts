@@ -8,6 +8,8 @@
 import { checkedEnd } from '../msgpack/skip.ts';
 import { key, requestType } from './protocol.ts';
 
+const ARRAY_OF_ONE = 0x91;
+
 /** What is wrong with a frame, as Tarantool says it behind "Invalid MsgPack - ". */
 export type FrameFault = 'packet header' | 'packet body';
 
@@ -44,6 +46,8 @@ export class IprotoRequest {
   featuresAt = -1;
   timeoutAt = -1;
   limitAt = -1;
+  /** Is anything set that most requests do not have? */
+  #hasRare = false;
 
   /** Fills this with the frame from `at` (behind its length) to `end`. What was wrong, if anything. */
   read(bytes: Uint8Array, at: number, end: number): FrameFault | undefined {
@@ -66,10 +70,15 @@ export class IprotoRequest {
     this.space = this.index = this.iterator = this.offset = this.indexBase = 0;
     this.limit = 0xffffffff;
     this.keyAt = this.tupleAt = this.tupleEnd = this.operationsAt = this.afterAt = -1;
-    this.fetchesPosition = false;
-    this.spaceAt = this.spaceNameAt = this.indexNameAt = this.functionAt = this.userAt = -1;
+    this.spaceAt = this.limitAt = -1;
+    if (this.#hasRare) this.#clearRare();
+  }
+
+  #clearRare(): void {
+    this.#hasRare = this.fetchesPosition = false;
+    this.spaceNameAt = this.indexNameAt = this.functionAt = this.userAt = -1;
     this.eventKeyAt = this.afterPositionAt = this.versionAt = this.featuresAt = -1;
-    this.timeoutAt = this.limitAt = -1;
+    this.timeoutAt = -1;
   }
 
   /** Where the body begins, or -1. */
@@ -152,6 +161,7 @@ export class IprotoRequest {
       case key.INDEX_BASE:
         return (this.indexBase = readUint(this.bytes, at)) >= 0;
       case key.FETCH_POSITION:
+        this.#hasRare = true;
         this.fetchesPosition = this.bytes[at] === 0xc3;
         return this.fetchesPosition || this.bytes[at] === 0xc2;
       default:
@@ -180,6 +190,7 @@ export class IprotoRequest {
   }
 
   #takeRare(name: number, at: number): boolean {
+    this.#hasRare = true;
     switch (name) {
       case key.FUNCTION_NAME:
         this.functionAt = at;
@@ -218,9 +229,20 @@ export class IprotoRequest {
   }
 }
 
-/** Where the value at `at` ends, or -1. Most keys and numbers are one byte. */
+/** Where the value at `at` ends, or -1: numbers, short texts, and keys of one of them are most of what comes. */
 function valueEnd(bytes: Uint8Array, at: number, end: number): number {
-  return at < end && (bytes[at] as number) < 0x80 ? at + 1 : checkedEnd(bytes, at, end);
+  if (at >= end) return -1;
+  const first = bytes[at] as number;
+  if (first < 0x80) return at + 1;
+  if (first >= 0xcc && first <= 0xcf) return within(at + 1 + (1 << (first - 0xcc)), end);
+  if ((first & 0xe0) === 0xa0) return within(at + 1 + (first & 0x1f), end);
+  const second = bytes[at + 1] as number;
+  if (first !== ARRAY_OF_ONE || (second & 0xe0) !== 0xa0) return checkedEnd(bytes, at, end);
+  return within(at + 2 + (second & 0x1f), end);
+}
+
+function within(next: number, end: number): number {
+  return next <= end ? next : -1;
 }
 
 /** The length of the frame that begins at `at`: -1 when more bytes are needed, -2 when it is no length. */

@@ -275,7 +275,7 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
         protocolNumber: errorNumber.MISSING_REQUEST_FIELD,
       });
     }
-    const unsupported = unsupportedTypes.get(request.type);
+    const unsupported = isData(request.type) ? undefined : unsupportedTypes.get(request.type);
     if (unsupported !== undefined) {
       throw new ClusterError('NOT_SUPPORTED', {
         message: `Tonearm does not support ${unsupported}: there is no Lua, SQL or foreign replica.`,
