@@ -224,18 +224,22 @@ export class Tree {
     const base = (node & SEGMENT_MASK) << NODE_BITS;
     const order = this.#order;
     const { low, high } = order;
+    const count = pool.counts[node] as number;
     let left = from;
-    let right = pool.counts[node] as number;
+    let right = count;
     while (left < right) {
       const middle = (left + right) >>> 1;
-      const prefix = prefixes[base + middle] as number;
-      if (prefix < low) left = middle + 1;
-      else if (prefix > high) right = middle;
-      else {
-        const side = order.compare(handleIn(pool, node, middle));
-        if (side < 0 || (isBehind && side === 0)) left = middle + 1;
-        else right = middle;
-      }
+      if ((prefixes[base + middle] as number) < low) left = middle + 1;
+      else right = middle;
+    }
+    if (left === count || (prefixes[base + left] as number) > high) return left;
+    right = left + 1;
+    while (right < count && (prefixes[base + right] as number) <= high) right += 1;
+    while (left < right) {
+      const middle = (left + right) >>> 1;
+      const side = order.compare(handleIn(pool, node, middle));
+      if (side < 0 || (isBehind && side === 0)) left = middle + 1;
+      else right = middle;
     }
     return left;
   }
