@@ -110,6 +110,11 @@ export function handleIn(pool: NodePool, node: number, slot: number): number {
   return handles[((node & SEGMENT_MASK) << NODE_BITS) + slot] as number;
 }
 
+export function childIn(pool: NodePool, node: number, slot: number): number {
+  const children = pool.children[node >> SEGMENT_BITS] as Int32Array;
+  return children[((node & SEGMENT_MASK) << NODE_BITS) + slot] as number;
+}
+
 export function setHandle(pool: NodePool, node: number, slot: number, handle: number): void {
   const handles = pool.handles[node >> SEGMENT_BITS] as Uint32Array;
   handles[((node & SEGMENT_MASK) << NODE_BITS) + slot] = handle;
@@ -167,9 +172,7 @@ export function move(
     const prefix = prefixIn(pool, from.node, from.slot + i);
     setEntry(pool, to.node, to.slot + i, prefix, handleIn(pool, from.node, from.slot + i));
     if (pool.children.length > 0) {
-      const children = pool.children[from.node >> SEGMENT_BITS] as Int32Array;
-      const child = children[((from.node & SEGMENT_MASK) << NODE_BITS) + from.slot + i] as number;
-      setChild(pool, to.node, to.slot + i, child);
+      setChild(pool, to.node, to.slot + i, childIn(pool, from.node, from.slot + i));
     }
   }
 }

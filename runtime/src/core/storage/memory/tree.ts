@@ -8,6 +8,7 @@
 import type { KeyOrder } from './key-order.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import {
+  childIn,
   handleIn,
   move,
   NODE_BITS,
@@ -80,7 +81,7 @@ export class Tree {
   seek(isBehind: boolean, place: TreePlace): void {
     let node = this.#root;
     for (let level = this.#levels; level > 0; level--) {
-      node = this.#childAt(node, this.#search(this.#inners, node, 1, isBehind) - 1);
+      node = childIn(this.#inners, node, this.#search(this.#inners, node, 1, isBehind) - 1);
     }
     place.leaf = node;
     place.slot = this.#search(this.#leaves, node, 0, isBehind);
@@ -213,7 +214,7 @@ export class Tree {
       const slot = this.#search(this.#inners, node, 1, isBehind) - 1;
       this.#path[depth] = node;
       this.#pathSlots[depth] = slot;
-      node = this.#childAt(node, slot);
+      node = childIn(this.#inners, node, slot);
     }
     return node;
   }
@@ -242,11 +243,6 @@ export class Tree {
       else right = middle;
     }
     return left;
-  }
-
-  #childAt(node: number, slot: number): number {
-    const children = this.#inners.children[node >> SEGMENT_BITS] as Int32Array;
-    return children[((node & SEGMENT_MASK) << NODE_BITS) + slot] as number;
   }
 
   #toNextLeaf(place: TreePlace): void {
@@ -361,8 +357,8 @@ export class Tree {
     const hasNext = slot + 1 < (this.#inners.counts[parent] as number);
     if (!hasNext && slot === 0) return;
     const leftSlot = hasNext ? slot : slot - 1;
-    const left = this.#childAt(parent, leftSlot);
-    const right = this.#childAt(parent, leftSlot + 1);
+    const left = childIn(this.#inners, parent, leftSlot);
+    const right = childIn(this.#inners, parent, leftSlot + 1);
     const leftCount = this.#leaves.counts[left] as number;
     const rightCount = this.#leaves.counts[right] as number;
     if (leftCount + rightCount > MERGED_MAX) return;
@@ -395,7 +391,7 @@ export class Tree {
 
   #lowerRoot(): void {
     while (this.#levels > 0 && (this.#inners.counts[this.#root] as number) === 1) {
-      const only = this.#childAt(this.#root, 0);
+      const only = childIn(this.#inners, this.#root, 0);
       this.#inners.giveBack(this.#root);
       this.#root = only;
       this.#levels -= 1;
