@@ -7,6 +7,9 @@
  */
 import type { SpaceDefinition } from '../core/schema/space-definition.ts';
 
+/** In the place of a space's number: definitions of spaces and indexes. */
+export const SCHEMA = 0;
+
 /**
  * A request's parts: positions in `bytes`, which hold whole, valid MessagePack. One object is filled anew for each
  * request, so that none is made. A position is -1 where the request has no such part.
@@ -65,7 +68,7 @@ export interface IprotoStorage {
   delete(request: DataRequest, sink: TupleSink): number;
   /**
    * What follows in this tick, up to `commit` or `rollback`, happens as a whole or not at all. Both must come in the
-   * same tick.
+   * same tick. Between them a call gives the newest row of others that its reply may have seen.
    */
   begin(): void;
   commit(): number;

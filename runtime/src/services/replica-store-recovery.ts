@@ -30,7 +30,7 @@ export interface RecoverStoreOptions {
 export interface RecoveredStore {
   readonly engine: MemoryEngine;
   readonly log: ReplicaLog;
-  /** Before the log has reached it the rows are no state that ever was. */
+  /** Before the log has reached it the rows are no state that ever was, and the engine is still loading. */
   readonly completeAt: Position | undefined;
 }
 
@@ -41,8 +41,9 @@ export async function recoverStore(options: RecoverStoreOptions): Promise<Recove
   const { engine, snapshot } = await loadNewest(options);
   const log = createLog(new TermHistory(snapshot?.runs));
   const cutBytes = await log.open(sameBoot, (batch) => engine.apply(batch.payload));
-  engine.endLoad();
   const completeAt = await checkEnd(disk, { snapshot, log, join });
+  // Before that the rows are those of several moments: what is unique may be there twice.
+  if (completeAt === undefined) engine.endLoad();
   logger.info(
     { position: log.end, snapshot: snapshot?.start, cutBytes, completeAt },
     'the data has been read',

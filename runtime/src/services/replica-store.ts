@@ -50,7 +50,6 @@ export class ReplicaStore {
   /** Before the log has reached it the rows are no state that ever was. */
   #completeAt: Position | undefined;
   #pendingTerm = 0;
-  /** The last row in the engine. */
   #applied = 0;
   #isFlushDue = false;
   #failure: unknown;
@@ -59,14 +58,13 @@ export class ReplicaStore {
   #knownAcknowledged = BEFORE_ALL;
 
   constructor(options: ReplicaStoreOptions) {
-    const { disk, createEngine } = options;
     this.#options = options;
     this.session = SESSIONS_PER_START * (options.identity.incarnation ?? 0);
-    this.#engine = createEngine();
+    this.#engine = options.createEngine();
     this.#log = this.#createLog(new TermHistory());
-    this.snapshots = new SnapshotFiles(disk);
-    this.#promise = new TermPromise(disk);
-    this.#lost = new LostRows(disk, new RowCodec());
+    this.snapshots = new SnapshotFiles(options.disk);
+    this.#promise = new TermPromise(options.disk);
+    this.#lost = new LostRows(options.disk, new RowCodec());
   }
 
   get engine(): MemoryEngine {
@@ -147,7 +145,7 @@ export class ReplicaStore {
   committed(rowCount: number, spaces: Iterable<number>, term: number): number {
     this.#pendingTerm = term;
     this.#applied += rowCount;
-    this.newest.note(spaces, this.#applied);
+    this.newest.note(spaces, this.#applied, this.#engine.schemaVersion);
     this.#flushLater();
     return this.#applied;
   }
@@ -289,17 +287,14 @@ export class ReplicaStore {
   }
 
   async #recover(sameBoot: boolean): Promise<void> {
-    const { disk, logger, createEngine } = this.#options;
-    const { snapshots } = this;
     const createLog = (base: TermHistory): ReplicaLog => this.#createLog(base);
-    const parts = { disk, logger, snapshots, createEngine, createLog, sameBoot };
-    const recovered = await recoverStore(parts);
-    this.#engine = recovered.engine;
+    const { snapshots } = this;
+    const recovered = await recoverStore({ ...this.#options, snapshots, createLog, sameBoot });
+    this.#exchangeEngine(recovered.engine);
     this.#log = recovered.log;
     this.#completeAt = recovered.completeAt;
     this.#applied = this.end.sequence;
     this.#probe = undefined;
-    this.newest.clear();
   }
 
   #isAsked(position: Position, term: number): boolean {
@@ -367,8 +362,14 @@ export class ReplicaStore {
     }
     await this.#log.truncate(sequence);
     this.#options.logger.warn({ rowsFrom: sequence + 1 }, 'rows of a deposed leader were cut');
-    this.#engine = await reloadEngine(this.#options, this.#log, usable);
+    this.#exchangeEngine(await reloadEngine(this.#options, this.#log, usable));
     this.#applied = sequence;
+  }
+
+  /** Connections outlive it: no version of the schema that one was told may come back with another schema. */
+  #exchangeEngine(engine: MemoryEngine): void {
+    engine.schemaVersion = Math.max(engine.schemaVersion, this.#engine.schemaVersion + 1);
+    this.#engine = engine;
     this.newest.clear();
   }
 
@@ -381,6 +382,7 @@ export class ReplicaStore {
     // From now on a log that ends earlier has lost rows: it must not be able to.
     await this.#log.sync();
     await completeJoin(this.#options.disk);
+    this.#engine.endLoad();
     this.#completeAt = undefined;
   }
 

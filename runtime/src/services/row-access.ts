@@ -26,6 +26,9 @@ export class StorageRowAccess implements RowAccess {
   readonly #held = new Set<HeldReplies>();
   #leader: LeaderTerm | undefined;
   #untilMs = Number.NEGATIVE_INFINITY;
+  /** The monotonic clock stands still while the machine is suspended; a wall clock outside of these is looked into. */
+  #wallFromMs = 0;
+  #wallUntilMs = 0;
 
   constructor(options: StorageRowAccessOptions) {
     this.#options = options;
@@ -84,7 +87,11 @@ export class StorageRowAccess implements RowAccess {
 
   #holds(): boolean {
     const untilMs = this.#untilMs;
-    return untilMs === Number.POSITIVE_INFINITY || this.#options.clock.monotonicMs() < untilMs;
+    if (untilMs === Number.POSITIVE_INFINITY) return true;
+    const { clock } = this.#options;
+    if (clock.monotonicMs() >= untilMs) return false;
+    const wallMs = clock.wallTime().getTime();
+    return wallMs >= this.#wallFromMs && wallMs < this.#wallUntilMs;
   }
 
   #renew(): void {
@@ -94,5 +101,8 @@ export class StorageRowAccess implements RowAccess {
     if (current.kind !== 'leader') return;
     this.#leader = leader;
     this.#untilMs = current.deadlineMs;
+    const { clock } = this.#options;
+    this.#wallFromMs = clock.wallTime().getTime();
+    this.#wallUntilMs = this.#wallFromMs + current.deadlineMs - clock.monotonicMs();
   }
 }

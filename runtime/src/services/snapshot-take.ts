@@ -32,27 +32,31 @@ export interface SnapshotTakeLimits {
 const SYNC_BYTES = 8 * 1024 * 1024;
 const SETTLE_MS = 50;
 
-/** Undefined when rows were taken back meanwhile, so that it would be of no use. */
+/** Undefined when rows were taken back meanwhile, or the schema changed, so that it would be of no use. */
 export async function takeSnapshot(
   options: TakeSnapshotOptions,
 ): Promise<SnapshotInfo | undefined> {
   const { store } = options;
   const { generation } = store;
-  const isVoid = (): boolean => store.generation !== generation || store.hasFailed;
+  let schemaVersion = 0;
+  const isTakenBack = (): boolean => store.generation !== generation || store.hasFailed;
   const { writing, start } = await store.exclusively(async () => {
     const { end: start } = store;
+    ({ schemaVersion } = store.engine);
     return { start, writing: await store.snapshots.begin(start, store.history.runs) };
   });
+  // Definitions are written once, at the beginning: rows of others must not be among them.
+  const isVoid = (): boolean => isTakenBack() || store.engine.schemaVersion !== schemaVersion;
   try {
     const end = isVoid() ? undefined : await writeRows(writing, start, options, isVoid);
-    if (end === undefined || !(await settle(end, options, isVoid))) {
+    if (end === undefined || isVoid() || !(await settle(end, options, isTakenBack))) {
       await store.snapshots.abandon(writing);
       return undefined;
     }
     await writing.seal(end);
     // A cut looks for snapshots that hold what it cuts: it must see this one, or this one must see the cut.
     return await store.exclusively(async () => {
-      if (!isVoid() && store.history.has(end)) return store.snapshots.publish(writing);
+      if (!isTakenBack() && store.history.has(end)) return store.snapshots.publish(writing);
       await store.snapshots.abandon(writing);
       return undefined;
     });

@@ -274,7 +274,10 @@ export class StorageService {
   /** Takes the answer to a pull; false when it does not fit any more. */
   async receive(request: PullRequest, answer: PullAnswer): Promise<boolean> {
     if (this.#seenTerm > answer.term || answer.kind === 'join') return false;
-    return this.#store.receive(request.position, answer);
+    const isReceived = await this.#store.receive(request.position, answer);
+    // Nobody waits for a row here, but watchers want to know of another schema.
+    this.#rows.held.settle(0);
+    return isReceived;
   }
 
   #onLeadership(): void {

@@ -155,7 +155,7 @@ export class ReferenceIprotoStorage implements IprotoStorage {
     if (!this.isWritable) throw new ClusterError('NOT_LEADER');
     if (this.#open !== undefined) {
       work(this.#open);
-      return this.#written + 1;
+      return this.unacknowledged();
     }
     const transaction = this.#engine.begin();
     try {

@@ -18,7 +18,7 @@ import {
 import { MsgpackReader } from '../../core/msgpack/decode.ts';
 import { checkedEnd, skip } from '../../core/msgpack/skip.ts';
 import type { Tuple } from '../../core/schema/values.ts';
-import type { IprotoStorage } from '../../ports/iproto-storage.ts';
+import { type IprotoStorage, SCHEMA } from '../../ports/iproto-storage.ts';
 import type { IprotoUsers } from './iproto-users.ts';
 
 const LAST_ITERATOR = 6;
@@ -90,7 +90,7 @@ export class DataRequests {
     const key = this.#reader.value() as Tuple;
     const query = { space, index, iterator, limit, offset, key };
     for (const row of selectView(query, this.#storage.spaces())) reply.value(row);
-    return 0;
+    return this.#storage.unacknowledged(SCHEMA);
   }
 
   /** A position is the last tuple of the page before, in base64. */

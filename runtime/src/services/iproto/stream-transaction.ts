@@ -67,7 +67,7 @@ export class StreamTransaction {
       reply.close();
       this.#remember({ frame: frame.slice(), answer: reply.data() });
       if (request.type !== requestType.SELECT) this.#writes += 1;
-      return this.#writes === 0 ? number : 0;
+      return number;
     } finally {
       this.#spaces.add(request.space);
       storage.rollback();

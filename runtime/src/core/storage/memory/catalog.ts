@@ -16,14 +16,17 @@ export interface Sequence {
 /** The spaces of an engine, by name and by id, and its sequences. */
 export class Catalog {
   readonly sequences = new Map<string, Sequence>();
+  /** No number is given twice: rows of a space that was dropped must not come to another one. */
+  #highestId = FIRST_SPACE_ID - 1;
   readonly #byName = new Map<string, MemorySpace>();
   readonly #byId = new Map<number, MemorySpace>();
 
   get nextId(): number {
-    return Math.max(FIRST_SPACE_ID - 1, ...this.#byId.keys()) + 1;
+    return this.#highestId + 1;
   }
 
   add(space: MemorySpace): void {
+    this.#highestId = Math.max(this.#highestId, space.id);
     this.#byName.set(space.name, space);
     this.#byId.set(space.id, space);
   }

@@ -29,6 +29,8 @@ export class KeyHash {
   #shift = 32;
   readonly #depths: number[] = [];
   readonly #used: number[] = [];
+  /** Keys of so many equal hashes that their segment is full: few, or made to be so. */
+  readonly #overflow = new Map<number, number[]>();
   #bytes = 0;
 
   constructor(budget: MemoryBudget) {
@@ -49,7 +51,8 @@ export class KeyHash {
         if (words[at] !== 0) found[count++] = words[at] as number;
       }
     }
-    return found;
+    const others = [...this.#overflow.values()].flat();
+    return others.length === 0 ? found : Uint32Array.from([...found, ...others]);
   }
 
   dispose(): void {
@@ -65,7 +68,7 @@ export class KeyHash {
     for (let slot = hash & SLOT_MASK; ; slot = (slot + 1) & SLOT_MASK) {
       const at = base + 2 * slot;
       const handle = words[at + 1] as number;
-      if (handle === 0) return 0;
+      if (handle === 0) return this.#overflow.size === 0 ? 0 : this.#findOverflow(hash, matcher);
       if (words[at] === hash && matcher.equals(handle)) return handle;
     }
   }
@@ -79,20 +82,24 @@ export class KeyHash {
       this.#split(segment, hash);
       segment = this.#segmentOf(hash);
     }
+    // One slot stays empty, so that every search ends.
     if ((this.#used[segment] as number) >= SLOTS - 1) {
-      throw new RangeError('too many keys have one hash');
+      this.#overflow.set(hash, [...(this.#overflow.get(hash) ?? []), handle]);
+      return;
     }
     this.#place(segment, hash, handle);
   }
 
   /** `from` is here under this hash. */
   exchange(hash: number, from: number, to: number): void {
+    if (this.#exchangeOverflow(hash, from, [to])) return;
     const at = this.#at(hash, from);
     (this.#slabs[this.#segmentOf(hash) >> SLAB_BITS] as Uint32Array)[at + 1] = to;
   }
 
   /** Moves up what comes behind, so that no search ends too early. */
   remove(hash: number, handle: number): void {
+    if (this.#exchangeOverflow(hash, handle, [])) return;
     const segment = this.#segmentOf(hash);
     const words = this.#slabs[segment >> SLAB_BITS] as Uint32Array;
     const base = (segment & SLAB_MASK) * SEGMENT_WORDS;
@@ -108,6 +115,19 @@ export class KeyHash {
       hole = slot;
     }
     words[base + 2 * hole + 1] = 0;
+  }
+
+  #findOverflow(hash: number, matcher: { equals(handle: number): boolean }): number {
+    return this.#overflow.get(hash)?.find((handle) => matcher.equals(handle)) ?? 0;
+  }
+
+  #exchangeOverflow(hash: number, from: number, to: readonly number[]): boolean {
+    const handles = this.#overflow.get(hash);
+    if (handles?.includes(from) !== true) return false;
+    const left = [...handles.filter((handle) => handle !== from), ...to];
+    if (left.length > 0) this.#overflow.set(hash, left);
+    else this.#overflow.delete(hash);
+    return true;
   }
 
   #segmentOf(hash: number): number {

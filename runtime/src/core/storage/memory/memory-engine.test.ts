@@ -7,6 +7,7 @@ import { decimal } from '../../schema/decimal.ts';
 import type { IndexDefinition, IndexOptions } from '../../schema/space-definition.ts';
 import type { Engine, IteratorType, Transaction, UpdateOperation } from '../engine.ts';
 import { ReferenceEngine } from '../reference-engine.ts';
+import { RowCodec } from '../rows.ts';
 import { MemoryEngine } from './memory-engine.ts';
 
 /** What a step gives, or the code of its refusal. */
@@ -70,11 +71,12 @@ const integer = fc.oneof(
 );
 const nullable = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> =>
   fc.option(arbitrary, { nil: null, freq: 4 });
-const uuid = fc.constantFrom(
+const uuids = [
   '00000000-0000-4000-8000-000000000001',
   '00000000-0000-4000-8000-000000000002',
   'ffffffff-0000-4000-8000-000000000001',
-);
+] as const;
+const uuid = fc.constantFrom(...uuids);
 const amount = fc
   .constantFrom('0', '1', '-1.50', '1.5', '123456789012345678901234567890.5')
   .map(decimal);
@@ -364,6 +366,50 @@ describe('the memory engine', () => {
     while (engine.collectGarbage());
     assert.equal(engine.memory.arena.tupleBytes, 0);
     assert.equal(engine.memory.budget.usedBytes, 0);
+  });
+
+  it('takes the memory of a truncation back that is rolled back', () => {
+    const engine = new MemoryEngine();
+    create(engine, ['id']);
+    const before = engine.memory.budget.usedBytes;
+    run(
+      engine,
+      (tx) => {
+        tx.truncate('space');
+        for (let n = 0; n < 20_000; n++) tx.insert('space', [n, 'x']);
+      },
+      false,
+    );
+    assert.equal(engine.memory.budget.usedBytes, before);
+  });
+
+  it('does not give the number of a dropped space to another one', () => {
+    const engine = new MemoryEngine();
+    create(engine, ['id']);
+    const dropped = run(engine, (tx) => tx.createSpace('last', { format: [] }).id);
+    run(engine, (tx) => tx.dropSpace('last'));
+    assert.ok(run(engine, (tx) => tx.createSpace('next', { format: [] }).id) > dropped);
+  });
+
+  it('applies rows of release 0.1, in which a UUID is text', () => {
+    const engine = new MemoryEngine();
+    const [kept, gone] = ['00000000-0000-4000-8000-00000000000a', uuids[0]];
+    run(engine, (tx) => {
+      tx.createSpace('old', { format: [{ name: 'id', type: 'uuid' }] });
+      tx.createIndex('old', { name: 'pk', parts: ['id'] });
+    });
+    const space = run(engine, (tx) => tx.space('old')?.id ?? 0);
+    engine.apply(
+      new RowCodec().encode([
+        { kind: 'replace', space, tuple: [kept] },
+        { kind: 'replace', space, tuple: [gone] },
+        { kind: 'delete', space, key: [gone] },
+      ]),
+    );
+    assert.deepEqual(
+      run(engine, (tx) => tx.select('old', [])),
+      [[kept]],
+    );
   });
 
   it('refuses writes before its memory is full, and takes deletes', () => {

@@ -5,7 +5,12 @@ import { assert } from '../../../foundation/assert.ts';
 import { skip } from '../../msgpack/skip.ts';
 import type { Engine, OpenTransaction, ScanCursor, ScannedRows } from '../engine.ts';
 import { type Row, RowCodec, rowKinds } from '../rows.ts';
-import { isOfEarlierFormat, ofPresentFormat } from './earlier-format.ts';
+import {
+  isEarlierKey,
+  isOfEarlierFormat,
+  keyOfPresentFormat,
+  ofPresentFormat,
+} from './earlier-format.ts';
 import { MemoryRows } from './memory-rows.ts';
 import { MemorySpace } from './memory-space.ts';
 import { MemoryTransaction } from './memory-transaction.ts';
@@ -80,7 +85,10 @@ export class MemoryEngine extends MemoryRows implements Engine {
   #applyDelete(payload: Uint8Array, spaceAt: number): void {
     const space = this.#spaceOfRow(integerAt(payload, spaceAt));
     if (space === undefined) return;
-    const handle = space.primary().findKey(payload, skip(payload, spaceAt));
+    const keyAt = skip(payload, spaceAt);
+    const handle = isEarlierKey(space, payload, keyAt)
+      ? space.primary().findKey(keyOfPresentFormat(space, payload, keyAt), 0)
+      : space.primary().findKey(payload, keyAt);
     if (handle === 0) return;
     space.remove(handle);
     this.memory.arena.free(handle);

@@ -60,10 +60,15 @@ export class MemorySchema {
   /** An empty space of the same definition takes its place. */
   truncate(space: MemorySpace): void {
     const { catalog, memory } = this.#engine;
-    catalog.add(new MemorySpace(memory, space.definition));
+    const empty = new MemorySpace(memory, space.definition);
+    catalog.add(empty);
+    const undo = (): void => {
+      catalog.add(space);
+      for (const index of empty.indexes) index.dispose();
+    };
     this.#engine.changedSchema(
       { kind: 'truncate', space: space.id },
-      { undo: () => catalog.add(space), settle: () => this.#engine.discard(space) },
+      { undo, settle: () => this.#engine.discard(space) },
     );
   }
 

@@ -4,6 +4,7 @@
  * A write first finds everything that may refuse it, then changes the indexes one after another: nothing fails half
  * way. Tuples are never changed in place; who takes one out decides when its memory is free.
  */
+import { assert } from '../../../foundation/assert.ts';
 import { ClusterError } from '../../errors.ts';
 import { errorNumber } from '../../iproto/error-numbers.ts';
 import type { IndexDefinition, SpaceDefinition } from '../../schema/space-definition.ts';
@@ -122,7 +123,9 @@ export class MemorySpace {
     this.#indexes[0]?.endLoad();
     // In the order of memory, which is faster to go through.
     const handles = this.size > 0 ? this.handles().sort() : new Uint32Array();
-    for (const index of this.#indexes.slice(1)) index.load(handles);
+    for (const index of this.#indexes.slice(1)) {
+      assert(index.load(handles) === 0, 'the rows of a log have no duplicates');
+    }
   }
 
   handles(): Uint32Array {

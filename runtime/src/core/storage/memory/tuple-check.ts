@@ -197,10 +197,12 @@ const signedBytes: Ranges = [
   [0xe0, 0xff],
 ];
 const doubleBytes: Ranges = [[0xca, 0xcb]];
+/** Fixed sizes, and one byte of length: others are no way in which a decimal or a time is written. */
 const extensionBytes: Ranges = [
-  [0xc7, 0xc9],
+  [0xc7, 0xc7],
   [0xd4, 0xd8],
 ];
+const uuidBytes: Ranges = [[0xd8, 0xd8]];
 const textBytes: Ranges = [
   [0xa0, 0xbf],
   [0xd9, 0xdb],
@@ -238,8 +240,8 @@ function tableOf({ type, isNullable }: Pick<FieldFormat, 'type' | 'isNullable'>)
   const admit = (ranges: Ranges, what: number): void => {
     for (const [first, last] of ranges) table.fill(what, first, last + 1);
   };
-  if (['number', 'decimal', 'uuid', 'datetime', 'scalar'].includes(type))
-    admit(extensionBytes, EXTENSION);
+  if (['number', 'decimal', 'datetime', 'scalar'].includes(type)) admit(extensionBytes, EXTENSION);
+  if (type === 'uuid') admit(uuidBytes, EXTENSION);
   if (['number', 'double', 'scalar'].includes(type)) admit(doubleBytes, DOUBLE);
   admit(admittedBytes[type] ?? [], ADMITTED);
   if (isNullable) table[0xc0] = ADMITTED;
