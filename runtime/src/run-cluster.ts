@@ -1,4 +1,6 @@
 /** The entry point of an application: `await runCluster({ roles })` in its `main.ts`. */
+
+import { ClusterError } from './core/errors.ts';
 import { OptionError } from './core/options/cast-option.ts';
 import type { OptionValue } from './core/options/parse-options.ts';
 import { createLogger, type Logger } from './foundation/logger.ts';
@@ -34,11 +36,17 @@ export async function runCluster(options: ClusterOptions): Promise<void> {
     fields: { instance: settings.options.instanceName },
   });
   for (const warning of settings.warnings) logger.warn({ warning }, 'a setting was passed over');
-  const instance = await Instance.start({
+  const starting = Instance.start({
     settings: settings.options,
     roles: options.roles,
     logger,
     onEnd: (code) => process.exit(code),
+  });
+  const instance = await starting.catch((error: unknown) => {
+    // Anything else is a bug, whose stack tells more.
+    if (!(error instanceof ClusterError)) throw error;
+    logger.error({ error }, 'the instance cannot start');
+    process.exit(1);
   });
   stopOnSignals(instance, logger);
 }

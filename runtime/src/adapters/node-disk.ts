@@ -16,6 +16,7 @@ import {
   stat,
 } from 'node:fs/promises';
 import path from 'node:path';
+import { ClusterError } from '../core/errors.ts';
 import type { AppendFile, Disk } from '../ports/disk.ts';
 
 const TEMPORARY_SUFFIX = '.tmp~';
@@ -35,12 +36,16 @@ export class NodeDisk implements Disk {
     const target = this.#resolve(file);
     await this.#makeFolder(path.dirname(target));
     const temporary = `${target}${TEMPORARY_SUFFIX}`;
-    await withFile(temporary, 'w', async (handle) => {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    });
-    await rename(temporary, target);
-    await syncFolder(path.dirname(target));
+    try {
+      await withFile(temporary, 'w', async (handle) => {
+        await handle.writeFile(bytes);
+        await handle.sync();
+      });
+      await rename(temporary, target);
+      await syncFolder(path.dirname(target));
+    } catch (error) {
+      throw explained(error, file);
+    }
   }
 
   async readPart(file: string, offset: number, length: number): Promise<Uint8Array | undefined> {
@@ -68,7 +73,7 @@ export class NodeDisk implements Disk {
     const handle = await open(target, constants.O_WRONLY | constants.O_CREAT);
     const { size } = await handle.stat();
     if (size === 0) await syncFolder(path.dirname(target));
-    return new NodeAppendFile(handle, size);
+    return new NodeAppendFile(handle, size, file);
   }
 
   async truncate(file: string, size: number): Promise<void> {
@@ -120,28 +125,51 @@ export class NodeDisk implements Disk {
 class NodeAppendFile implements AppendFile {
   readonly #handle: FileHandle;
   #end: number;
+  readonly #file: string;
 
-  constructor(handle: FileHandle, end: number) {
+  constructor(handle: FileHandle, end: number, file: string) {
     this.#handle = handle;
     this.#end = end;
+    this.#file = file;
   }
 
   write(bytes: Uint8Array): void {
     let written = 0;
-    while (written < bytes.length) {
-      const left = bytes.length - written;
-      written += writeSync(this.#handle.fd, bytes, written, left, this.#end + written);
+    try {
+      while (written < bytes.length) {
+        const left = bytes.length - written;
+        written += writeSync(this.#handle.fd, bytes, written, left, this.#end + written);
+      }
+    } catch (error) {
+      throw explained(error, this.#file);
     }
     this.#end += written;
   }
 
-  sync(): Promise<void> {
-    return this.#handle.datasync();
+  async sync(): Promise<void> {
+    try {
+      await this.#handle.datasync();
+    } catch (error) {
+      throw explained(error, this.#file);
+    }
   }
 
   close(): Promise<void> {
     return this.#handle.close();
   }
+}
+
+/** A full disk is something that people can help. */
+function explained(error: unknown, file: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  return new ClusterError('STORAGE_FAILED', {
+    cause: error,
+    message:
+      `The disk is full (${code}): ${file} in the working directory could not be written. Make ` +
+      'room or grow the volume, then start the instance again. Nothing acknowledged is lost.',
+    details: { file, code },
+  });
 }
 
 async function withFile<T>(
