@@ -36,6 +36,12 @@ export class Catalog {
     this.#byId.delete(space.id);
   }
 
+  /** Takes back that a space was ever added: the log has never heard of its number. */
+  revoke(space: MemorySpace): void {
+    this.remove(space);
+    if (this.#highestId === space.id) this.#highestId -= 1;
+  }
+
   find(name: string): MemorySpace | undefined {
     return this.#byName.get(name);
   }

@@ -43,7 +43,7 @@ export class MemorySchema {
     catalog.add(space);
     this.#engine.changedSchema(
       { kind: 'create-space', definition: space.definition },
-      { undo: () => catalog.remove(space) },
+      { undo: () => catalog.revoke(space) },
     );
     return space.definition;
   }
