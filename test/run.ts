@@ -1,8 +1,8 @@
 /**
  * Runs one tier of tests in one process: `node scripts/run.mjs test/run.ts [--tier=NAME] [--only=TEXT]`.
  *
- * `fast` (the default) needs Node alone: every `*.test.ts` beside the code, and test/{contract,scenarios,
- * simulation,repo,local}. `integration` and `kubernetes` are the folders of those names.
+ * `fast` (the default) needs Node alone: every `*.test.ts` beside the code, and in test/{bench,contract,scenarios,
+ * simulation,soak,repo,local}. `integration` and `kubernetes` are the folders of those names.
  */
 import { globSync } from 'node:fs';
 import path from 'node:path';
@@ -20,7 +20,7 @@ const tiers: Record<string, readonly string[]> = {
   fast: [
     '{runtime,operator,cli}/src/**/*.test.ts',
     'examples/*/**/*.test.ts',
-    'test/{bench,contract,scenarios,simulation,repo,local}/**/*.test.ts',
+    'test/{bench,contract,scenarios,simulation,soak,repo,local}/**/*.test.ts',
   ],
   integration: ['test/integration/**/*.test.ts'],
   kubernetes: ['test/kubernetes/**/*.test.ts'],
