@@ -29,6 +29,18 @@ export interface TransactionOptions {
   readonly user: string;
 }
 
+/** Refusals that tell nothing of the rows: they are the answer, not a conflict. */
+const OF_INSTANCE: ReadonlySet<string> = new Set([
+  'NO_LEADER',
+  'NOT_LEADER',
+  'STALE_TERM',
+  'OUTCOME_UNKNOWN',
+  'STORAGE_FAILED',
+  'STATE_FORBIDS',
+  'NOT_READY',
+  'MEMORY_FULL',
+]);
+
 const NOBODY = { syncHigh: 0, syncLow: 0 };
 
 export class StreamTransaction {
@@ -135,8 +147,8 @@ export class StreamTransaction {
     try {
       data.run(this.#request, this.#reply, user);
     } catch (error) {
-      if (error instanceof ClusterError) return false;
-      throw error;
+      if (!(error instanceof ClusterError) || OF_INSTANCE.has(error.code)) throw error;
+      return false;
     }
     this.#reply.close();
     return areEqual(this.#reply.data(), answer);
