@@ -1,7 +1,7 @@
 /** The command line of `npm run bench`: which suite, with which options. Pure. */
 import { parseArgs } from 'node:util';
 
-export const suiteNames = ['storage', 'growth', 'replication', 'join', 'start'] as const;
+export const suiteNames = ['storage', 'growth', 'replication', 'join', 'pauses', 'start'] as const;
 export type SuiteName = (typeof suiteNames)[number];
 
 export const competitors = ['tonearm', 'tarantool', 'redis'] as const;
@@ -38,6 +38,7 @@ Suites
   growth        inserts and gets at growing numbers of rows, beside Tarantool
   replication   what followers cost a writer, beside Tarantool with an asynchronous replica
   join          how long a new follower takes until it has all rows, beside a replica of Tarantool
+  pauses        how long the main loop stands still at most while an instance does what takes long
   start         how long \`npm start\` takes until the first write
 
 Options
@@ -46,7 +47,7 @@ Options
   --rows=N         in the space before it is measured (1000000; replication: 100000)
   --sizes=N,N      growth: numbers of rows (100000,1000000,10000000)
   --targets=A,B    who is measured (tonearm,tarantool,redis; who is not installed is left out)
-  --only=TEXT,…    storage: only measurements whose name contains one of the texts
+  --only=TEXT,…    storage, pauses: only measurements whose name contains one of the texts
   --output=FORMAT  table or json (table)
   --json=FILE      write the results there as well
   --compare=FILE   show how the ratios have changed since an earlier --json

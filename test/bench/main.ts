@@ -7,19 +7,23 @@ import { compareRuns, type EarlierRatio, type SuiteResult } from './comparison.t
 import { runGrowth } from './growth.ts';
 import { installRedis } from './install-redis.ts';
 import { runJoin } from './join.ts';
-import { renderChanges, renderComparisons } from './render.ts';
+import { type Pause, runPauses } from './pauses.ts';
+import { renderChanges, renderComparisons, renderPauses } from './render.ts';
 import { runReplication } from './replication.ts';
 import { Session } from './session.ts';
 import { runStart } from './start.ts';
 import { runStorage } from './storage.ts';
 
-interface Report extends SuiteResult {
+interface Described {
   readonly suite: string;
   readonly at: string;
   readonly machine: Readonly<Record<string, unknown>>;
   readonly options: BenchOptions;
   readonly notes: readonly string[];
 }
+
+type Report = Described & SuiteResult;
+type PausesReport = Described & { readonly pauses: readonly Pause[] };
 
 const suites = {
   storage: runStorage,
@@ -33,10 +37,23 @@ const earlierSchema = z.object({
 });
 
 async function measure(options: BenchOptions, suite: keyof typeof suites): Promise<Report> {
+  return withSession(options, suite, (session) => suites[suite](session));
+}
+
+async function measurePauses(options: BenchOptions): Promise<PausesReport> {
+  return withSession(options, 'pauses', async (session) => ({ pauses: await runPauses(session) }));
+}
+
+/** What a suite finds, with what there is to say of the run. */
+async function withSession<T extends object>(
+  options: BenchOptions,
+  suite: string,
+  run: (session: Session) => Promise<T>,
+): Promise<T & Described> {
   await using session = await Session.start(options);
   endOnSignals(session);
   const at = new Date().toISOString();
-  const result = await suites[suite](session);
+  const result = await run(session);
   const machine = {
     processor: cpus()[0]?.model,
     cores: availableParallelism(),
@@ -56,17 +73,21 @@ function endOnSignals(session: Session): void {
   }
 }
 
-function print(report: Report, earlier: readonly EarlierRatio[] | undefined): void {
-  const { options, comparisons, notes } = report;
+function print(report: Described, table: string): void {
+  const { options, notes } = report;
   const json = `${JSON.stringify(report, null, 2)}\n`;
   if (options.json !== undefined) writeFileSync(options.json, json);
   if (options.output === 'json') {
     process.stdout.write(json);
     return;
   }
-  process.stdout.write(`\n${renderComparisons(comparisons)}`);
+  process.stdout.write(`\n${table}`);
   for (const note of notes) process.stdout.write(`${note}\n`);
-  if (earlier === undefined) return;
+}
+
+function printChanges(report: Report, earlier: readonly EarlierRatio[]): void {
+  const { options, comparisons } = report;
+  if (options.output === 'json') return;
   const changes = compareRuns(earlier, comparisons);
   const table = renderChanges(changes);
   process.stdout.write(`\n${changes.length === 0 ? 'No ratio is in both runs.\n' : table}`);
@@ -84,8 +105,18 @@ function readEarlier(file: string): readonly EarlierRatio[] {
 async function run(options: BenchOptions): Promise<void> {
   if (options.install) installRedis();
   const earlier = options.compare === undefined ? undefined : readEarlier(options.compare);
-  if (options.suite === 'start') await runStart(options);
-  else print(await measure(options, options.suite), earlier);
+  if (options.suite === 'start') {
+    await runStart(options);
+    return;
+  }
+  if (options.suite === 'pauses') {
+    const report = await measurePauses(options);
+    print(report, renderPauses(report.pauses));
+    return;
+  }
+  const report = await measure(options, options.suite);
+  print(report, renderComparisons(report.comparisons));
+  if (earlier !== undefined) printChanges(report, earlier);
 }
 
 const parsed = parseArguments(process.argv.slice(2));

@@ -1,5 +1,6 @@
 /** Results as tables for a terminal of 100 columns. Pure. */
 import type { Comparison, Goal, RatioChange, Unit } from './comparison.ts';
+import type { Pause } from './pauses.ts';
 
 /** Runs of the same code differ by so much on a busy machine; less is no news. */
 const NOISE = 0.9;
@@ -27,6 +28,20 @@ export function renderChanges(changes: readonly RatioChange[]): string {
     renderRatio(now),
     renderRatio(gain),
     gain < NOISE ? 'WORSE' : '',
+  ]);
+  return renderTable([header, ...rows], 1);
+}
+
+export function renderPauses(pauses: readonly Pause[]): string {
+  const header = ['longest pause during', 'took', 'loop max', 'p99.9', 'ping max', 'p99.9', ''];
+  const rows = pauses.map((pause) => [
+    pause.during,
+    renderFigure(pause.seconds, 'seconds'),
+    renderFigure(pause.loopMaxMs, 'ms'),
+    renderFigure(pause.loopP999Ms, 'ms'),
+    renderFigure(pause.pingMaxMs, 'ms'),
+    renderFigure(pause.pingP999Ms, 'ms'),
+    '',
   ]);
   return renderTable([header, ...rows], 1);
 }

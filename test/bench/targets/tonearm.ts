@@ -22,6 +22,8 @@ export interface TonearmOptions {
   readonly rowsMax: number;
   /** Followers are started by `addFollowers`, not with the leader. */
   readonly hasFollowersLater?: boolean;
+  /** A file beside this one; by default that of all measurements. */
+  readonly application?: string;
 }
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -42,6 +44,7 @@ interface InstanceOptions {
   readonly folder: string;
   readonly logMode: string;
   readonly rowsMax: number;
+  readonly application: string;
 }
 
 export class Tonearm implements Target {
@@ -55,13 +58,13 @@ export class Tonearm implements Target {
   #stateboard: Stateboard | undefined;
 
   constructor(options: TonearmOptions) {
-    const { name, ports, folder, logMode, rowsMax } = options;
+    const { name, ports, folder, logMode, rowsMax, application = 'application.ts' } = options;
     this.name = name;
     const numbers = Array.from({ length: ports.length / 2 }, (_, index) => index);
     this.#instances = numbers.map((index) => {
       const [port = 0, httpPort = 0] = ports.slice(2 * index);
       const own = { name: `bench-${index}`, folder: path.join(folder, String(index)) };
-      return new TonearmInstance({ ...own, port, httpPort, logMode, rowsMax });
+      return new TonearmInstance({ ...own, port, httpPort, logMode, rowsMax, application });
     });
     const [leader] = this.#instances;
     if (leader === undefined) throw new Error(`${name} has no instance: its ports are missing`);
@@ -108,6 +111,11 @@ export class Tonearm implements Target {
 
   async snapshot(): Promise<void> {
     await this.#leader.request('POST', '/admin/snapshot', {});
+  }
+
+  /** Over the HTTP port of the leader, or of another instance. */
+  async request(method: string, url: string, body?: unknown, instance = 0): Promise<unknown> {
+    return (this.#instances[instance] ?? this.#leader).request(method, url, body);
   }
 
   cpuSeconds(): number {
@@ -161,7 +169,7 @@ class TonearmInstance {
   }
 
   start(): void {
-    const { name, port, httpPort, folder, logMode, rowsMax } = this.options;
+    const { name, port, httpPort, folder, logMode, rowsMax, application } = this.options;
     const environment: NodeJS.ProcessEnv = {
       ...process.env,
       TONEARM_INSTANCE_NAME: name,
@@ -182,7 +190,7 @@ class TonearmInstance {
       arguments: [
         '--conditions=source',
         path.join(root, 'runtime/src/launcher/main.ts'),
-        path.join(import.meta.dirname, 'application.ts'),
+        path.join(import.meta.dirname, application),
       ],
       environment,
       folder,
