@@ -395,6 +395,6 @@ export class Instance {
 
   #fatal(error: unknown): void {
     this.#logger.error({ error }, 'the instance cannot go on');
-    this.#options.onEnd(1);
+    void Promise.resolve(this.#replicaSet?.lastWord(error)).then(() => this.#options.onEnd(1));
   }
 }

@@ -18,6 +18,7 @@ import { BucketService } from './services/bucket-service.ts';
 import { CoordinatorService } from './services/coordinator-service.ts';
 import { FailoverService } from './services/failover-service.ts';
 import type { JoinedReplicaSet } from './services/instance-lifecycle.ts';
+import { PeerAbsence } from './services/peer-absence.ts';
 import { ReplicationService } from './services/replication-service.ts';
 import type { RoleHost } from './services/role-host.ts';
 import { StorageService } from './services/storage-service.ts';
@@ -72,12 +73,14 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   readonly buckets: BucketService;
   readonly coordinator: CoordinatorService;
   readonly #replication: ReplicationService;
+  readonly #absence: PeerAbsence;
   readonly #options: ReplicaSetServicesOptions;
 
   constructor(options: ReplicaSetServicesOptions) {
     this.#options = options;
     this.replicaSetUuid = options.replicaSetUuid;
     const { identity, clock, random, logger, disk, peers, openProvider, fatal } = options;
+    this.#absence = this.#buildAbsence();
     const common = { identity, clock, random, logger, disk, peers, openProvider };
     // Storage obeys leadership, and leadership asks the storage: one of them has to be reached later.
     const storageOf = (): StorageService => this.storage;
@@ -136,11 +139,16 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   }
 
   issues(): readonly Issue[] {
-    return [...this.failover.issues(), ...this.storage.issues()];
+    return [...this.failover.issues(), ...this.storage.issues(), ...this.#absence.issues()];
   }
 
   get isWritable(): boolean {
     return this.storage.isWritable;
+  }
+
+  /** Tells the peers why this instance ends; it does not take long, whether they hear it or not. */
+  lastWord(error: unknown): Promise<void> {
+    return this.#absence.stopped(error);
   }
 
   async open(): Promise<void> {
@@ -153,15 +161,33 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   }
 
   run(): void {
-    this.storage.onWritableChange(() => this.#options.onWritableChange());
+    const changed = (isWritable: boolean): void => {
+      this.#absence.leads(isWritable);
+      this.#options.onWritableChange();
+    };
+    this.storage.onWritableChange(changed);
     this.#options.tasks.run('follow the leader', (signal) => this.#replication.run(signal));
-    if (this.isWritable) this.#options.onWritableChange();
+    this.#options.tasks.run('tell the peers that it runs', (signal) => this.#absence.runs(signal));
+    if (this.isWritable) changed(true);
   }
 
   async configure(config: ClusterConfig): Promise<void> {
     const topology = topologyOf(config);
     await this.failover.configure(topology);
     await this.coordinator.configure(topology);
+  }
+
+  #buildAbsence(): PeerAbsence {
+    const { identity, replicaSetUuid, peers, clock } = this.#options;
+    return new PeerAbsence({
+      ...{ replicaSetUuid, peers, clock, selfUuid: identity.uuid },
+      topology: () => topologyOf(this.#options.config()),
+      inSync: () => {
+        // A leader knows who acknowledges now; anyone else knows what it was told last.
+        const current = this.failover.current();
+        return current.kind === 'leader' ? current.inSync : this.storage.report().inSync.seats;
+      },
+    });
   }
 
   #isMember(uuid: string): boolean {
@@ -175,7 +201,8 @@ export class ReplicaSetServices implements JoinedReplicaSet {
 
   handlers(): InternalHandlers {
     return new Map([
-      ...this.storage.handlers(),
+      ...this.storage.handlers({ onPull: ({ seat }) => this.#absence.heard(seat.uuid) }),
+      ...this.#absence.handlers(),
       // Leadership answers `leadership.promise` itself, with the storage's help: it has to void its lease first.
       ...this.failover.handlers(),
       ['bucket.call', this.buckets.call],

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -10,31 +9,16 @@ import { readLog } from '../soak/row-checker.ts';
 import { type Loads, RowWriters } from '../soak/row-writers.ts';
 import type { LocalInstance } from '../support/local-cluster.ts';
 import { ReplicaSet } from '../support/replica-set.ts';
+import { reasonAgainstMounting, SmallDisk } from '../support/small-disk.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const SEED = 1;
-const SMALL = 'size=24m';
-const LARGE = 'size=96m';
-
-function mount(...args: readonly string[]): string | undefined {
-  const { status, error, stderr } = spawnSync('/bin/mount', args, { encoding: 'utf8' });
-  return status === 0 ? undefined : (error?.message ?? stderr.trim());
-}
-
-/** Whether this user may mount, found out by doing it. */
-function reasonAgainstMounting(): string | false {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-mount-'));
-  const reason = mount('-t', 'tmpfs', '-o', SMALL, 'tmpfs', folder);
-  if (reason === undefined) spawnSync('/bin/umount', [folder]);
-  rmSync(folder, { recursive: true });
-  return reason === undefined ? false : `a small disk cannot be mounted here: ${reason}`;
-}
 
 for (const mode of ['write', 'fsync']) {
   describe(`a full disk in mode ${mode}`, { skip: reasonAgainstMounting() }, () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-full-'));
     // The working directory of the instance; what it prints goes beside it.
-    const disk = path.join(folder, 'row-0');
+    const disk = new SmallDisk(path.join(folder, 'row-0'));
     const running = new AsyncDisposableStack();
     let set: ReplicaSet;
     let instance: LocalInstance;
@@ -49,11 +33,9 @@ for (const mode of ['write', 'fsync']) {
     };
 
     before(async () => {
-      mkdirSync(disk);
-      assert.equal(mount('-t', 'tmpfs', '-o', SMALL, 'tmpfs', disk), undefined);
+      disk.mount();
       running.defer(() => {
-        // Detached at once, also while what was ended is still letting go of it.
-        spawnSync('/bin/umount', ['-l', disk]);
+        disk.unmount();
         rmSync(folder, { recursive: true });
       });
       const starting = ReplicaSet.start({
@@ -84,7 +66,7 @@ for (const mode of ['write', 'fsync']) {
     });
 
     it('goes on once there is room', async () => {
-      assert.equal(mount('-o', `remount,${LARGE}`, disk), undefined);
+      disk.grow();
       instance.start();
       await set.leader();
       const { rows, violations } = await writers.read(instance);

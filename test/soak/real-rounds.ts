@@ -5,6 +5,7 @@ import { type RealEtcd, startEtcd } from '../support/etcd.ts';
 import { LocalCluster } from '../support/local-cluster.ts';
 import { runConfigKills } from './config-kills.ts';
 import { runCrashRounds } from './crash-rounds.ts';
+import { runDiskErrors } from './disk-errors.ts';
 import type { RealReport, RealRounds } from './kill-round.ts';
 import { runLeaderFaults } from './leader-faults.ts';
 import { runReplicaSetFaults } from './replica-set-faults.ts';
@@ -47,6 +48,27 @@ export const realSuites: readonly RealSuite[] = [
     finding: /no prefix of/,
     run: ({ running }, rounds) =>
       runCrashRounds({ mode: 'write', running, application: LATE_LOG }, rounds),
+  },
+  ...(['write', 'fsync'] as const).map((mode) => ({
+    name: `disk-errors-${mode}`,
+    needsEtcd: false,
+    rounds: { sample: 3, full: 60 },
+    run: ({ running }: Place, rounds: RealRounds) =>
+      runDiskErrors({ mode, instances: 1, running }, rounds),
+  })),
+  {
+    name: 'disk-errors-planted-bug',
+    needsEtcd: false,
+    rounds: { sample: 3, full: 3 },
+    finding: /no prefix of/,
+    run: ({ running }, rounds) =>
+      runDiskErrors({ mode: 'fsync', instances: 1, running, isHidden: true }, rounds),
+  },
+  {
+    name: 'disk-errors-set',
+    needsEtcd: false,
+    rounds: { sample: 3, full: 40 },
+    run: ({ running }, rounds) => runDiskErrors({ mode: 'fsync', instances: 3, running }, rounds),
   },
   {
     name: 'replica-set-faults',

@@ -65,6 +65,11 @@ export class LocalInstance {
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
+  /** Of the launcher, which ends with that of the data process; undefined while it runs. */
+  get exitCode(): number | undefined {
+    return this.#child?.exitCode ?? undefined;
+  }
+
   get pid(): number {
     const pid = this.#child?.pid;
     if (pid === undefined) throw new Error(`${this.name} does not run`);
