@@ -30,6 +30,7 @@ import { adminRoutes } from './http/admin-routes.ts';
 import { type Health, healthRoutes } from './http/health-routes.ts';
 import { buildHttpApp } from './http/http-app.ts';
 import { internalRoutes } from './http/internal-routes.ts';
+import { metricsRoutes } from './http/metrics-routes.ts';
 import { HeldLeadership } from './launcher/held-leadership.ts';
 import { connectToLauncher } from './launcher/parent.ts';
 import type { InternalHandlers } from './ports/peers.ts';
@@ -63,10 +64,8 @@ const VERSION = (
   }
 ).version;
 
-/** Requests under way get this long when the instance stops. */
-const HTTP_GRACE_MS = 2000;
-const TASKS_GRACE_MS = 2000;
-const CLIENTS_GRACE_MS = 2000;
+/** Requests, tasks and clients get this long each when the instance stops. */
+const GRACE_MS = 2000;
 
 export class Instance {
   readonly #options: InstanceStartOptions;
@@ -161,13 +160,13 @@ export class Instance {
   /** @param last what is done with the data directory when nothing else writes there any more */
   async #close(last?: () => Promise<void>): Promise<void> {
     await this.#lifecycle.stop();
-    const clientsGone = this.#binaryPort?.close(CLIENTS_GRACE_MS);
+    const clientsGone = this.#binaryPort?.close(GRACE_MS);
     await this.#replicaSet?.release();
     await this.#roles.stopAll();
     await clientsGone;
-    await this.#listener.close(HTTP_GRACE_MS);
+    await this.#listener.close(GRACE_MS);
     // A role that never ends keeps the task that applies it.
-    await within(systemClock, TASKS_GRACE_MS, this.#tasks.close());
+    await within(systemClock, GRACE_MS, this.#tasks.close());
     await this.#replicaSet?.close();
     await this.#config.close();
     await this.#peers.close();
@@ -343,11 +342,8 @@ export class Instance {
       leaderOf: (uuid) => this.#replicaSet?.failover.leaderOf(uuid),
       onExpelled: (config) => this.#expelled(config),
     });
-    const codec = {
-      contentType: INTERNAL_CONTENT_TYPE,
-      encode: encodeInternal,
-      decode: decodeInternal,
-    };
+    const contentType = INTERNAL_CONTENT_TYPE;
+    const codec = { contentType, encode: encodeInternal, decode: decodeInternal };
     const guarded: FastifyPluginAsync[] = [
       adminRoutes(() => admin),
       internalRoutes({ handlers: () => this.#handlers(), codec, logger: this.#logger }),
@@ -357,7 +353,13 @@ export class Instance {
         logger: this.#logger,
         isAuthorized: (header) => this.#credentials.accepts(header),
         guarded,
-        open: [healthRoutes(() => this.#health())],
+        open: [
+          healthRoutes(() => this.#health()),
+          metricsRoutes({
+            status: () => this.#status(),
+            storage: () => this.#replicaSet?.storage.figures(),
+          }),
+        ],
         application: this.#roles.httpPlugins(),
         missing: () => this.#health().reason,
       }),
@@ -370,13 +372,9 @@ export class Instance {
       this.#ending === undefined &&
       (name === 'RolesConfigured' ||
         (name === 'ConfiguringRoles' && this.#roles.runningRoles.length > 0));
-    const reason =
-      this.#ending !== undefined
-        ? 'the instance stops'
-        : isReady
-          ? ''
-          : `the state is ${name || 'starting'}`;
-    return { state: name, error, isReady, reason };
+    const isEnding = this.#ending !== undefined;
+    const why = isEnding ? 'the instance stops' : `the state is ${name || 'starting'}`;
+    return { state: name, error, isReady, reason: isReady ? '' : why };
   }
 
   /** Its data moves aside, nothing is deleted; the next start is that of a new, empty instance. */

@@ -5,7 +5,7 @@ import type { InstanceIdentity } from './contract/identity.ts';
 import type { Issue, Position } from './contract/instance-status.ts';
 import { topologyOf } from './core/config/read-sections.ts';
 import { ClusterError } from './core/errors.ts';
-import { addressOf } from './core/failover/leader-order.ts';
+import { addressOf, leaderOrder } from './core/failover/leader-order.ts';
 import type { InstanceOptions } from './core/options/instance-options.ts';
 import type { Clock } from './foundation/clock.ts';
 import type { Logger } from './foundation/logger.ts';
@@ -117,6 +117,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       },
       fatal,
       isMember: (uuid) => this.#isMember(uuid),
+      instances: () => this.#instances(),
     });
     this.#replication = new ReplicationService({
       storage: this.storage,
@@ -188,6 +189,12 @@ export class ReplicaSetServices implements JoinedReplicaSet {
         return current.kind === 'leader' ? current.inSync : this.storage.report().inSync.seats;
       },
     });
+  }
+
+  #instances(): readonly string[] {
+    return leaderOrder(topologyOf(this.#options.config()), this.replicaSetUuid)
+      .filter(({ disabled }) => !disabled)
+      .map(({ uuid }) => uuid);
   }
 
   #isMember(uuid: string): boolean {

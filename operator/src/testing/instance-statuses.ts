@@ -44,6 +44,7 @@ export function describeStatus(facts: StatusFacts): InstanceStatus {
             promisedTerm: 1,
             inSync: [...(facts.inSync ?? [])],
             bucketCount: 0,
+            followers: [],
           },
     roles: [],
     issues: [],

@@ -32,6 +32,17 @@ export const issueSchema = z.strictObject({
 });
 export type Issue = z.infer<typeof issueSchema>;
 
+export const followerViewSchema = z.strictObject({
+  uuid: uuidSchema,
+  isInSync: z.boolean(),
+  /** Rows of the leader's log that it is not known to have. */
+  rowsBehind: z.int().min(0),
+  /** Milliseconds since it had everything; 0 while it has. */
+  lagMs: z.number().min(0),
+  /** Milliseconds since it asked for rows; one that has everything asks every second. */
+  idleMs: z.number().min(0),
+});
+
 export const replicaSetViewSchema = z.strictObject({
   uuid: uuidSchema,
   /** Whom this instance believes to lead; null when it knows of none. */
@@ -45,6 +56,8 @@ export const replicaSetViewSchema = z.strictObject({
   promisedTerm: z.int().min(0),
   inSync: z.array(uuidSchema),
   bucketCount: z.int().min(0),
+  /** The others of the replica set as their leader knows them; empty on any other instance. */
+  followers: z.array(followerViewSchema).default([]),
 });
 export type ReplicaSetView = z.infer<typeof replicaSetViewSchema>;
 

@@ -2,7 +2,7 @@
  * What the IPROTO server needs of the rows of its instance.
  *
  * Everything is synchronous and done within the call. A reply leaves only when the row whose number the call gave is
- * acknowledged; 0 means at once. Errors are thrown as `ClusterError`; then nothing was done, and why may be a row that
+ * acknowledged, or for a negative number is in the own log; 0 means at once. Errors are thrown as `ClusterError`; then nothing was done, and why may be a row that
  * is not acknowledged.
  */
 import type { SpaceDefinition } from '../core/schema/space-definition.ts';
@@ -43,8 +43,8 @@ export interface TupleSink {
 
 /** Replies that wait for their rows to be acknowledged. */
 export interface HeldReplies {
-  /** Those that wait for a row up to `acknowledged` may leave. */
-  settle(acknowledged: number): void;
+  /** Those that wait for a row up to `acknowledged` may leave, or up to `logged` if the own log is all they wait for. */
+  settle(acknowledged: number, logged: number): void;
   /** Those that wait for a row up to `upTo` will not be acknowledged in time, or never: their outcome is unknown. */
   fail(upTo: number, why: string): void;
 }
@@ -56,7 +56,7 @@ export interface IprotoStorage {
   spaces(): readonly SpaceDefinition[];
   /** Until the function that is given back is called. */
   hold(held: HeldReplies): () => void;
-  /** The newest row of a space that is not acknowledged; 0 when all are. What is told of its rows waits for it. */
+  /** What is told of a space's rows waits for this one: the newest, or 0 when it need not be waited for. */
   unacknowledged(space: number): number;
   select(request: DataRequest, sink: TupleSink): number;
   insert(request: DataRequest, sink: TupleSink): number;

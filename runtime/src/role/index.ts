@@ -15,4 +15,5 @@ export type {
   SpaceDefinition,
   SpaceRow,
   Vshard,
+  WriteRowOptions,
 } from './role-context.ts';

@@ -11,6 +11,18 @@ export interface SpaceDefinition {
   readonly format: readonly FieldOptions[];
   /** The first is the primary index and must be unique. */
   readonly indexes: readonly IndexOptions[];
+  /**
+   * `local`: writes are acknowledged as soon as the leader's own log has them. The last ones before the leader is lost
+   * may be lost with it. Left out: as soon as every in-sync member has them.
+   */
+  readonly ack?: 'local';
+  /** Writes are acknowledged only when the in-sync members are a majority of the replica set. Default false. */
+  readonly isSync?: boolean;
+}
+
+export interface WriteRowOptions {
+  /** As for a space, for this write alone. A synchronous space refuses it. */
+  readonly ack?: 'local';
 }
 
 export interface SelectRowsOptions {
@@ -29,19 +41,20 @@ export type SpaceRow = Readonly<Record<string, unknown>>;
 /**
  * A space of this instance's replica set. Rows are objects by field name.
  *
- * Writes resolve when every in-sync member has the row. They reject with DUPLICATE_KEY, TUPLE_INVALID (names the
+ * Writes resolve when every in-sync member has the row, if neither space nor write say otherwise. They reject with DUPLICATE_KEY, TUPLE_INVALID (names the
  * field), SCHEMA_MISSING, NO_LEADER (nothing happened) or OUTCOME_UNKNOWN (it may have happened).
  */
 export interface Space {
-  insert(row: SpaceRow): Promise<void>;
-  replace(row: SpaceRow): Promise<void>;
+  insert(row: SpaceRow, options?: WriteRowOptions): Promise<void>;
+  replace(row: SpaceRow, options?: WriteRowOptions): Promise<void>;
   /** The row after the update; undefined when there is none with that primary key. */
   update(
     key: readonly unknown[],
     operations: readonly UpdateOperation[],
+    options?: WriteRowOptions,
   ): Promise<SpaceRow | undefined>;
   /** True when a row was there. */
-  delete(key: readonly unknown[]): Promise<boolean>;
+  delete(key: readonly unknown[], options?: WriteRowOptions): Promise<boolean>;
   /** By a full key of a unique index. */
   get(key: readonly unknown[], index?: string): Promise<SpaceRow | undefined>;
   select(options?: SelectRowsOptions): Promise<readonly SpaceRow[]>;

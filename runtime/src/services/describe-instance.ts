@@ -67,5 +67,6 @@ async function describeReplicaSet(replicaSet: DescribedReplicaSet): Promise<Repl
     promisedTerm: report.promisedTerm,
     inSync: seats.map((seat) => seat.uuid),
     bucketCount: await buckets.count(),
+    followers: [...storage.figures().followers],
   };
 }

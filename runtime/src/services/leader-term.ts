@@ -2,12 +2,15 @@
  * One term as leader: who has which rows, and who waits for what.
  *
  * A wait ends well only when every required seat has the row and the lease holds at that very moment. The lease may
- * lapse and come back within the term; whoever waited across a lapse learns that the outcome is unknown.
+ * lapse and come back within the term; whoever waited across a lapse learns that the outcome is unknown. Who waits for
+ * a row of local spaces waits for the own log in the place of the seats, and for the lease all the same.
  */
-
+import type { Issue } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
+import { type AwaitedRow, isAwaited } from '../core/replication/awaited-row.ts';
 import {
+  type FollowerProgress,
   LeaderProgress,
   type ProgressLimits,
   type RequiredSeats,
@@ -32,6 +35,12 @@ export interface LeaderTermOptions {
   readonly limits: ProgressLimits;
   readonly required: RequiredSeats;
   readonly isMember: (uuid: string) => boolean;
+  /** The enabled instances of the replica set. */
+  readonly instances: () => readonly string[];
+  /** Names of the synchronous spaces. */
+  readonly synchronous: () => readonly string[];
+  /** The last row of now; it may not be in the log yet. */
+  readonly applied: () => number;
   /** Persists the in-sync members that were stored. */
   readonly saveInSync: (seats: readonly Seat[]) => Promise<void>;
   readonly writeTimeoutMs: number;
@@ -44,7 +53,7 @@ export interface LeaderTermOptions {
 const TOO_LATE = 'not all in-sync members had it in time';
 
 interface Waiter {
-  readonly sequence: number;
+  readonly row: AwaitedRow;
   readonly failure: WaitFailure;
   readonly untilMs: number;
   readonly resolve: () => void;
@@ -73,12 +82,18 @@ export class LeaderTerm {
       limits: options.limits,
       required: options.required,
       isMember: options.isMember,
+      instances: options.instances,
     });
   }
 
   /** The last row that is known to be on all in-sync members. */
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** The last row that is in the own log, as durable as its mode makes it. */
+  get logged(): number {
+    return this.#sequence;
   }
 
   get ended(): boolean {
@@ -118,11 +133,25 @@ export class LeaderTerm {
     return lease !== undefined && !lease.inSync.some((other) => sameSeat(other, seat));
   }
 
-  /** Resolves once every row up to `sequence` is acknowledged, with a valid lease. */
-  wait(sequence: number, failure: WaitFailure, timeoutMs: number): Promise<void> {
+  /** What is known of the others of the replica set; nothing while the lease does not hold. */
+  followers(): readonly FollowerProgress[] {
+    const lease = this.#lease();
+    return lease === undefined ? [] : this.#progress.followers(lease.inSync, this.#now());
+  }
+
+  issues(): readonly Issue[] {
+    const lease = this.#lease();
+    const missing = lease && this.#progress.missing(lease.inSync, this.#now());
+    if (missing === undefined || missing.length === 0) return [];
+    const message = `Writes wait: ${this.#lacking(missing)}. Start them, or look why they do not keep up.`;
+    return [{ level: 'critical', topic: 'synchronous-spaces', message }];
+  }
+
+  /** Resolves once every row up to this one is acknowledged, or in the own log, with a valid lease. */
+  wait(row: AwaitedRow, failure: WaitFailure, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const untilMs = this.#now() + timeoutMs;
-      this.#waiters.push({ sequence, failure, untilMs, resolve, reject });
+      this.#waiters.push({ row, failure, untilMs, resolve, reject });
       this.settle();
     });
   }
@@ -133,11 +162,13 @@ export class LeaderTerm {
     if (lease === undefined) {
       this.#failAll('its leadership lapsed');
     } else {
+      const { synchronous, applied } = this.#options;
+      this.#progress.setSynchronous(synchronous().length > 0, applied);
       const acknowledged = this.#progress.acknowledged(lease.inSync);
       this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
-      const done = this.#take((waiter) => waiter.sequence <= this.#acknowledged);
+      const done = this.#take(({ row }) => !isAwaited(row, this.#acknowledged, this.#sequence));
       for (const waiter of done) waiter.resolve();
-      this.#options.held.settle(this.#acknowledged);
+      this.#options.held.settle(this.#acknowledged, this.#sequence);
     }
     this.#options.onProgress();
   }
@@ -145,7 +176,7 @@ export class LeaderTerm {
   /** Ends waits that took too long; sends a change of the in-sync members if one is due. */
   async tick(): Promise<void> {
     const now = this.#now();
-    this.#fail((waiter) => waiter.untilMs <= now, TOO_LATE);
+    this.#fail((waiter) => waiter.untilMs <= now, this.#whyLate(now));
     this.#failLate(now);
     this.settle();
     const lease = this.#lease();
@@ -170,6 +201,21 @@ export class LeaderTerm {
     this.#options.onProgress();
   }
 
+  #whyLate(now: number): string {
+    const lease = this.#lease();
+    const missing = lease === undefined ? [] : this.#progress.missing(lease.inSync, now);
+    return missing.length === 0 ? TOO_LATE : `${TOO_LATE}: ${this.#lacking(missing)}`;
+  }
+
+  #lacking(missing: readonly string[]): string {
+    const spaces = this.#options.synchronous().map((name) => `"${name}"`);
+    const count = this.#options.instances().length;
+    return (
+      `with synchronous spaces (${spaces.join(', ')}) a majority of the ${count} instances must ` +
+      `be in sync, and ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not`
+    );
+  }
+
   #lease(): { readonly inSync: readonly Seat[] } | undefined {
     const current = this.#options.leadership.current();
     if (this.#ended || current.kind !== 'leader' || current.term !== this.term) return undefined;
@@ -188,7 +234,7 @@ export class LeaderTerm {
     const late = this.#marks.findLast(({ atMs }) => atMs + writeTimeoutMs <= now);
     this.#marks = this.#marks.filter(({ sequence }) => sequence > (late?.sequence ?? 0));
     if (late !== undefined && late.sequence > this.#acknowledged)
-      held.fail(late.sequence, TOO_LATE);
+      held.fail(late.sequence, this.#whyLate(now));
     if (
       (this.#marks.at(-1)?.sequence ?? 0) < this.#sequence &&
       this.#sequence > this.#acknowledged

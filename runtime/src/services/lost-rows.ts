@@ -1,7 +1,8 @@
 /**
  * Rows of deposed leaders that were cut from this log: kept in `lost/<term>.xlog` for people, never read back.
  *
- * None of them was acknowledged. They are stored before they are cut, so that a crash between the two keeps them.
+ * No in-sync members have acknowledged them; their leader alone may have, where a space or a request asked for no more.
+ * They are stored before they are cut, so that a crash between the two keeps them.
  */
 import type { Issue } from '../contract/instance-status.ts';
 import {
@@ -49,14 +50,19 @@ export class LostRows {
     }
   }
 
+  /** Of all terms. */
+  get count(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
   issues(): readonly Issue[] {
     return [...this.#counts].map(([term, count]) => ({
       level: 'warning',
       topic: 'lost-rows',
       message:
-        `${count} rows of term ${term} were never acknowledged and are not in the data: their ` +
-        `leader was deposed. They are kept in ${FOLDER}/${term}.xlog; remove the file when it ` +
-        'is not needed.',
+        `${count} rows of term ${term} were never acknowledged by the in-sync members and are not ` +
+        `in the data: their leader was deposed. They are kept in ${FOLDER}/${term}.xlog; remove ` +
+        'the file when it is not needed.',
     }));
   }
 

@@ -130,6 +130,11 @@ export class ReplicaLog {
     await this.#written(file, bytes.length, checksum, batches);
   }
 
+  /** The last row that is known to survive the machine. */
+  get syncedSequence(): number {
+    return this.#syncedSequence;
+  }
+
   /** A batch whose payload is that of `RowWriter.take`. */
   async appendOwn(batch: Batch): Promise<void> {
     const file = await this.#openFile();

@@ -5,7 +5,7 @@
  * promise, a cut or a new term never overtakes a row. Only rows of transactions that find the queue empty and the log
  * at hand do not go through it: they are appended at once, at the end of their tick.
  */
-import type { Issue, Position } from '../contract/instance-status.ts';
+import type { Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import { continuesLog, nextProbe } from '../core/replication/log-matching.ts';
@@ -34,6 +34,7 @@ export class ReplicaStore {
   readonly snapshots: SnapshotFiles;
   readonly rowSignal = new RowSignal();
   readonly newest = new NewestRows();
+  readonly lost: LostRows;
   /** Called after each append of own rows, when all that follows from it has been done. */
   onFlushed: () => void = () => undefined;
   /** Of the questions for rows: one of a later session says that this instance does not leave after all. */
@@ -41,7 +42,6 @@ export class ReplicaStore {
   #isLeaving = false;
   readonly #options: ReplicaStoreOptions;
   readonly #promise: TermPromise;
-  readonly #lost: LostRows;
   readonly #queue = new Exclusive();
   #engine: MemoryEngine;
   #log: ReplicaLog;
@@ -64,7 +64,7 @@ export class ReplicaStore {
     this.#log = this.#createLog(new TermHistory());
     this.snapshots = new SnapshotFiles(options.disk);
     this.#promise = new TermPromise(options.disk);
-    this.#lost = new LostRows(options.disk, new RowCodec());
+    this.lost = new LostRows(options.disk, new RowCodec());
   }
 
   get engine(): MemoryEngine {
@@ -110,14 +110,10 @@ export class ReplicaStore {
     return { term: this.#pendingTerm, sequence: this.#applied };
   }
 
-  issues(): readonly Issue[] {
-    return this.#lost.issues();
-  }
-
   async open(): Promise<void> {
     const { identity } = this.#options;
     await this.#promise.load();
-    await this.#lost.load();
+    await this.lost.load();
     await this.#recover(this.#promise.record.logIncarnation === identity.logIncarnation);
     await this.#promise.save({ logIncarnation: identity.logIncarnation });
   }
@@ -229,7 +225,7 @@ export class ReplicaStore {
       if (!this.#isAsked(position, term) || !isBehind) return false;
       if (!new TermHistory(runs).has(position)) return false;
       const { disk, logger } = this.#options;
-      await this.#lost.keep(await this.#log.allBehind(position.sequence));
+      await this.lost.keep(await this.#log.allBehind(position.sequence));
       this.#generation++;
       await this.#log.close();
       await commitJoin(disk, { name, end, keepsOld: this.isComplete });
@@ -349,7 +345,7 @@ export class ReplicaStore {
 
   /** A snapshot whose end was cut off holds rows that are not in the log: it goes first. */
   async #cut(sequence: number): Promise<void> {
-    await this.#lost.keep(await this.#log.allBehind(sequence));
+    await this.lost.keep(await this.#log.allBehind(sequence));
     this.#generation++;
     const usable = this.snapshots.all.findLast(
       ({ start, end }) => end.sequence <= sequence && start.sequence + 1 >= this.#log.first,

@@ -9,6 +9,7 @@ import { errorNumber } from '../core/iproto/error-numbers.ts';
 import { decode } from '../core/msgpack/decode.ts';
 import { MsgpackWriter } from '../core/msgpack/encode.ts';
 import { skip } from '../core/msgpack/skip.ts';
+import { type AwaitedRow, awaited, later } from '../core/replication/awaited-row.ts';
 import type { Integer } from '../core/schema/sequences.ts';
 import type { SpaceDefinition } from '../core/schema/space-definition.ts';
 import { encodeTuple } from '../core/schema/tuple-bytes.ts';
@@ -27,6 +28,8 @@ import type {
   TupleSink,
 } from '../ports/iproto-storage.ts';
 
+import { areLocal } from './local-spaces.ts';
+
 /** What it needs of the storage of its instance. */
 export interface RowAccess {
   readonly isWritable: boolean;
@@ -38,8 +41,8 @@ export interface RowAccess {
   writable(): MemoryEngine;
   /** Rows of these spaces were added by statements: the number of the last. */
   committed(rowCount: number, spaces: Iterable<number>): number;
-  /** The newest row of a space that is not acknowledged; 0 when all are. */
-  unacknowledged(space: number): number;
+  /** What is told of a space's rows waits for this one. */
+  unacknowledged(space: number): AwaitedRow;
   hold(held: HeldReplies): () => void;
 }
 
@@ -159,9 +162,12 @@ export class RequestStorage implements IprotoStorage {
   commit(): number {
     const touched = this.#takeTouched();
     const rowCount = this.#access.engine().commitChanges();
-    if (rowCount > 0) return this.#access.committed(rowCount, touched);
+    if (rowCount > 0) {
+      const sequence = this.#access.committed(rowCount, touched);
+      return awaited(sequence, areLocal(this.#access.engine(), touched));
+    }
     let newest = 0;
-    for (const space of touched) newest = Math.max(newest, this.#access.unacknowledged(space));
+    for (const space of touched) newest = later(newest, this.#access.unacknowledged(space));
     return newest;
   }
 
@@ -200,7 +206,8 @@ export class RequestStorage implements IprotoStorage {
   #wrote(engine: MemoryEngine, space: MemorySpace, before: number): number {
     if (this.#touched !== undefined) return this.#read(space);
     this.#one[0] = space.id;
-    return this.#access.committed(engine.rows.count - before, this.#one);
+    const sequence = this.#access.committed(engine.rows.count - before, this.#one);
+    return space.isLocal ? -sequence : sequence;
   }
 
   #walk(

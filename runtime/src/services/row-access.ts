@@ -36,8 +36,8 @@ export class StorageRowAccess implements RowAccess {
 
   /** What the terms of this instance tell all that hold replies. */
   readonly held: HeldReplies = {
-    settle: (acknowledged) => {
-      for (const each of this.#held) each.settle(acknowledged);
+    settle: (acknowledged, logged) => {
+      for (const each of this.#held) each.settle(acknowledged, logged);
     },
     fail: (upTo, why) => {
       for (const each of this.#held) each.fail(upTo, why);
@@ -70,8 +70,11 @@ export class StorageRowAccess implements RowAccess {
   unacknowledged(space: number): number {
     const leader = this.#leader;
     if (leader === undefined) return 0;
-    const newest = this.#options.store.newest.of(space);
-    return newest > leader.acknowledged ? newest : 0;
+    const { newest, engine } = this.#options.store;
+    const sequence = newest.of(space);
+    if (sequence <= leader.acknowledged) return 0;
+    if (engine.catalog.findId(space)?.isLocal !== true) return sequence;
+    return sequence > leader.logged ? -sequence : 0;
   }
 
   hold(held: HeldReplies): () => void {

@@ -2,11 +2,11 @@
 import { ClusterError } from '../core/errors.ts';
 import type { SpaceDefinition as StoredSpace } from '../core/schema/space-definition.ts';
 import type { Reader, Transaction } from '../core/storage/engine.ts';
-import type { Space, SpaceDefinition, SpaceRow } from '../role/role-context.ts';
+import type { Space, SpaceDefinition, SpaceRow, WriteRowOptions } from '../role/role-context.ts';
 
 /** What roles need of the storage service. */
 export interface SpaceStorage {
-  write<T>(work: (transaction: Transaction) => T): Promise<T>;
+  write<T>(work: (transaction: Transaction) => T, options?: WriteRowOptions): Promise<T>;
   read<T>(
     work: (reader: Reader) => T,
     options?: { readonly consistency?: 'acknowledged' | 'local' },
@@ -17,25 +17,25 @@ const SELECT_LIMIT_DEFAULT = 1000;
 
 export function openSpace(storage: SpaceStorage, name: string): Space {
   return {
-    async insert(row) {
+    async insert(row, options) {
       await storage.write((transaction) => {
         transaction.insert(name, toTuple(requireSpace(transaction, name), row));
-      });
+      }, options);
     },
-    async replace(row) {
+    async replace(row, options) {
       await storage.write((transaction) => {
         transaction.replace(name, toTuple(requireSpace(transaction, name), row));
-      });
+      }, options);
     },
-    async update(key, operations) {
+    async update(key, operations, options) {
       return storage.write((transaction) => {
         const space = requireSpace(transaction, name);
         const tuple = transaction.update(name, key, operations);
         return tuple === undefined ? undefined : toRow(space, tuple);
-      });
+      }, options);
     },
-    async delete(key) {
-      return storage.write((transaction) => transaction.delete(name, key) !== undefined);
+    async delete(key, options) {
+      return storage.write((transaction) => transaction.delete(name, key) !== undefined, options);
     },
     async get(key, index) {
       return storage.read((reader) => {
@@ -63,8 +63,8 @@ export async function createSpace(
   definition: SpaceDefinition,
 ): Promise<void> {
   await storage.write((transaction) => {
-    const { name, format, indexes } = definition;
-    transaction.createSpace(name, { format, ifNotExists: true });
+    const { name, format, indexes, ack, isSync } = definition;
+    transaction.createSpace(name, { format, ack, isSync, ifNotExists: true });
     for (const index of indexes) transaction.createIndex(name, { ...index, ifNotExists: true });
   });
 }

@@ -30,4 +30,23 @@ export interface StorageServiceOptions {
   readonly required?: RequiredSeats;
   /** Does this instance still belong to the replica set? Left out: nobody ever leaves. */
   readonly isMember?: (uuid: string) => boolean;
+  /** The enabled instances of the replica set, of which a majority is one. Left out: this one. */
+  readonly instances?: () => readonly string[];
+}
+
+interface CallOptions {
+  readonly timeoutMs?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** The write is acknowledged as soon as the own log has it, whatever its spaces say. */
+  readonly ack?: 'local' | undefined;
+}
+
+export interface ReadOptions extends CallOptions {
+  /**
+   * `acknowledged`: only on a writable leader, and answered when all that was read is acknowledged.
+   * `local`: what is here now. Left out: `acknowledged` on a leader, `local` elsewhere.
+   */
+  readonly consistency?: 'acknowledged' | 'local';
 }

@@ -10,6 +10,7 @@
 import type { Issue, Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
+import { type AwaitedRow, awaited } from '../core/replication/awaited-row.ts';
 import { requireUnion, sameSeat } from '../core/replication/leader-progress.ts';
 import {
   type PromiseAnswer,
@@ -24,25 +25,19 @@ import { afterTick } from '../foundation/after-tick.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
 import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
 import { LeaderTerm } from './leader-term.ts';
+import { areLocal, refuseSynchronous, SynchronousSpaces } from './local-spaces.ts';
 import { refuseThenable } from './refuse-thenable.ts';
 import { ReplicaStore } from './replica-store.ts';
 import { RequestStorage } from './request-storage.ts';
 import { StorageRowAccess } from './row-access.ts';
 import { requireReplicaSet, StorageCopies } from './storage-copies.ts';
+import { type StorageFigures, storageFigures } from './storage-figures.ts';
 import { defaultStorageLimits, type StorageLimits } from './storage-limits.ts';
-import type { StorageServiceOptions } from './storage-service-options.ts';
-
-export interface CallOptions {
-  readonly timeoutMs?: number;
-}
-
-export interface ReadOptions extends CallOptions {
-  /**
-   * `acknowledged`: only on a writable leader, and answered when all that was read is acknowledged.
-   * `local`: what is here now. Left out: `acknowledged` on a leader, `local` elsewhere.
-   */
-  readonly consistency?: 'acknowledged' | 'local';
-}
+import type {
+  ReadOptions,
+  StorageServiceOptions,
+  WriteOptions,
+} from './storage-service-options.ts';
 
 export interface StorageReport extends PromiseAnswer {
   readonly acknowledged: Position;
@@ -61,6 +56,7 @@ export class StorageService {
   readonly #store: ReplicaStore;
   readonly #rows: StorageRowAccess;
   readonly #tasks: TaskRegistry;
+  readonly #synchronous = new SynchronousSpaces();
   readonly #listeners = new Set<(isWritable: boolean) => void>();
   #leader: LeaderTerm | undefined;
   /** The highest term that anyone was heard to have promised: a lower leader writes no more. */
@@ -176,8 +172,17 @@ export class StorageService {
     };
   }
 
+  figures(): StorageFigures {
+    const { isWritable, acknowledged } = this;
+    const current = this.#options.leadership.current();
+    const inSync = current.kind === 'leader' ? current.inSync : this.#store.promise.inSync.seats;
+    const isInSync = inSync.some((seat) => sameSeat(seat, this.#seat));
+    return storageFigures(this.#store, this.#leader, { isWritable, acknowledged, isInSync });
+  }
+
   issues(): readonly Issue[] {
-    return [...this.#store.issues(), ...this.copies.issues()];
+    const ofTerm = this.#leader?.issues() ?? [];
+    return [...this.#store.lost.issues(), ...this.copies.issues(), ...ofTerm];
   }
 
   handlers(watch: { onPull?: (request: PullRequest) => void } = {}): InternalHandlers {
@@ -189,24 +194,31 @@ export class StorageService {
   }
 
   /** Runs `work` as one transaction: all of it happens, or nothing if it throws. It must not wait for anything. */
-  async write<T>(work: (transaction: Transaction) => T, options: CallOptions = {}): Promise<T> {
+  async write<T>(work: (transaction: Transaction) => T, options: WriteOptions = {}): Promise<T> {
     const leader = this.#requireWritable();
     const timeoutMs = options.timeoutMs ?? this.#limits.writeTimeoutMs;
-    const transaction = this.#store.usableEngine().begin();
+    const engine = this.#store.usableEngine();
+    const { schemaVersion } = engine;
+    const transaction = engine.begin();
+    const { touched } = transaction;
     let result: T;
     try {
       result = work(transaction);
       refuseThenable(result);
+      if (options.ack === 'local') refuseSynchronous(engine, touched);
     } catch (error) {
       transaction.rollback();
       // Why it failed may be a row that is not acknowledged: saying so must wait as any other reading of it.
-      await leader.wait(this.#store.newest.ofAll(transaction.touched), 'NO_LEADER', timeoutMs);
+      await leader.wait(this.#awaited(touched), 'NO_LEADER', timeoutMs);
       throw error;
     }
-    const read = this.#store.newest.ofAll(transaction.touched);
+    const read = this.#awaited(touched);
+    // Of a space or an index that others build on nothing may be lost.
+    const isLocal = options.ack === 'local' || areLocal(engine, touched);
+    const isSchema = engine.schemaVersion !== schemaVersion;
     const written = this.#store.commit(transaction, leader.term);
     if (written === undefined) await leader.wait(read, 'NO_LEADER', timeoutMs);
-    else await leader.wait(written, 'OUTCOME_UNKNOWN', timeoutMs);
+    else await leader.wait(awaited(written, isLocal && !isSchema), 'OUTCOME_UNKNOWN', timeoutMs);
     return result;
   }
 
@@ -226,9 +238,15 @@ export class StorageService {
       view.rollback();
     }
     const timeoutMs = options.timeoutMs ?? this.#limits.writeTimeoutMs;
-    await leader?.wait(this.#store.newest.ofAll(view.touched), 'NO_LEADER', timeoutMs);
+    await leader?.wait(this.#awaited(view.touched), 'NO_LEADER', timeoutMs);
     if ('error' in outcome) throw outcome.error;
     return outcome.result;
+  }
+
+  /** What an answer waits for that was made of these spaces. */
+  #awaited(touched: ReadonlySet<number>): AwaitedRow {
+    const { newest, engine } = this.#store;
+    return awaited(newest.ofAll(touched), areLocal(engine, touched));
   }
 
   /** Promises not to take part in any lower term. What was appended before is in the position. */
@@ -276,7 +294,7 @@ export class StorageService {
     if (this.#seenTerm > answer.term || answer.kind === 'join') return false;
     const isReceived = await this.#store.receive(request.position, answer);
     // Nobody waits for a row here, but watchers want to know of another schema.
-    this.#rows.held.settle(0);
+    this.#rows.held.settle(0, 0);
     return isReceived;
   }
 
@@ -312,6 +330,9 @@ export class StorageService {
       limits: this.#limits,
       required: this.#options.required ?? requireUnion,
       isMember: this.#options.isMember ?? (() => true),
+      instances: this.#options.instances ?? (() => [this.#seat.uuid]),
+      synchronous: () => this.#synchronous.of(this.#store.engine),
+      applied: () => this.#store.applied.sequence,
       writeTimeoutMs: this.#limits.writeTimeoutMs,
       held: this.#rows.held,
       saveInSync: (seats) => this.#store.saveInSync(term, seats),

@@ -60,7 +60,7 @@ export class ReferenceIprotoStorage implements IprotoStorage {
 
   acknowledge(): void {
     this.#acknowledged = this.#written;
-    for (const holder of this.#holders) holder.settle(this.#acknowledged);
+    for (const holder of this.#holders) holder.settle(this.#acknowledged, this.#written);
   }
 
   lose(why: string): void {

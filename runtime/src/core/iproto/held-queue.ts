@@ -31,6 +31,11 @@ export class HeldQueue {
     return this.writer.length - this.#start;
   }
 
+  /** Where what was written since the last call of `add` begins. */
+  get unaddedAt(): number {
+    return this.count === 0 ? this.#start : (this.#ends[this.#behind - 1] as number);
+  }
+
   /** Holds what was written since the last call until `number` is acknowledged. */
   add(number: number, isWrite: boolean): void {
     if (this.#behind === this.#numbers.length) this.#makeRoom();

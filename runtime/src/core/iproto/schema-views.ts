@@ -264,8 +264,9 @@ function viewIndexRows(): readonly Tuple[] {
   );
 }
 
-function spaceRow({ id, name, format }: SpaceDefinition): Tuple {
-  return [id, ADMIN, name, 'memtx', 0, {}, format.map(formatField)];
+function spaceRow({ id, name, format, isSync }: SpaceDefinition): Tuple {
+  const flags = isSync === true ? { is_sync: true } : {};
+  return [id, ADMIN, name, 'memtx', 0, flags, format.map(formatField)];
 }
 
 function formatField({ name, type, isNullable }: FieldFormat): Value {

@@ -7,9 +7,14 @@
  *   acknowledged without a laggard before its removal is stored.
  * - A seat that comes in is required first, and proposed only when it has every row that was acknowledged, in this
  *   term or, for all that is known, before it. So whoever is in the stored record has them all.
+ *
+ * Where there are synchronous spaces, two more: no change leaves less than a majority of the instances in sync, and
+ * nothing is acknowledged while a record that may be the stored one names less. So whatever minority is lost for good,
+ * somebody who may lead has every acknowledged row.
  */
 import type { Seat } from '../../contract/provider-records.ts';
 import { assert } from '../../foundation/assert.ts';
+import { coversMajority, spareable } from './majority.ts';
 
 export interface ProgressLimits {
   /** A seat that is behind and has not moved for so long is taken out of the in-sync members. */
@@ -41,8 +46,22 @@ interface SeatProgress {
   sequence: number;
   /** Since when it has been behind without moving; undefined while it has everything. */
   behindSinceMs: number | undefined;
+  /** Since when it has lacked anything; undefined while it has everything. */
+  lackingSinceMs: number | undefined;
   /** When it last asked for rows. */
   heardMs: number;
+}
+
+/** What a leader knows of an instance that follows it. */
+export interface FollowerProgress {
+  readonly uuid: string;
+  readonly isInSync: boolean;
+  /** Rows of the leader's log that it is not known to have. */
+  readonly rowsBehind: number;
+  /** Since it had everything; 0 while it has. */
+  readonly lagMs: number;
+  /** Since it asked for rows, or since the term began. */
+  readonly idleMs: number;
 }
 
 export interface LeaderProgressOptions {
@@ -54,6 +73,8 @@ export interface LeaderProgressOptions {
   readonly required: RequiredSeats;
   /** Does the instance still belong to the replica set? One that does not is taken out, idle or not. */
   readonly isMember?: (uuid: string) => boolean;
+  /** The enabled instances of the replica set, of which a majority is one. Left out: this one. */
+  readonly instances?: () => readonly string[];
 }
 
 export class LeaderProgress {
@@ -66,7 +87,11 @@ export class LeaderProgress {
   #joining: readonly Seat[] = [];
   /** Seats of a change that was sent and whose outcome has not been read. */
   #proposed: readonly Seat[] | undefined;
+  /** Records any of which may be the stored one, while the outcome of a change is not known. */
+  #possible: readonly (readonly Seat[])[] = [];
   #waiting = false;
+  /** Rows up to this one need a majority: all, while there are synchronous spaces. */
+  #majorityUpTo = 0;
 
   constructor(options: LeaderProgressOptions) {
     this.#options = options;
@@ -76,7 +101,10 @@ export class LeaderProgress {
   /** The own log has grown. */
   appended(sequence: number, nowMs: number): void {
     this.#sequence = sequence;
-    for (const progress of this.#seats.values()) progress.behindSinceMs ??= nowMs;
+    for (const progress of this.#seats.values()) {
+      progress.behindSinceMs ??= nowMs;
+      progress.lackingSinceMs ??= nowMs;
+    }
   }
 
   /** A seat has asked for what is behind `sequence`, which is in the own log: it has all up to there. */
@@ -88,7 +116,15 @@ export class LeaderProgress {
       progress.sequence = sequence;
       progress.behindSinceMs = nowMs;
     }
-    if (progress.sequence >= this.#sequence) progress.behindSinceMs = undefined;
+    if (progress.sequence < this.#sequence) return;
+    progress.behindSinceMs = undefined;
+    progress.lackingSinceMs = undefined;
+  }
+
+  /** `applied` is the last row of now: when the last synchronous space goes, its end still needs a majority. */
+  setSynchronous(isSynchronous: boolean, applied: () => number): void {
+    if (isSynchronous) this.#majorityUpTo = Number.POSITIVE_INFINITY;
+    else if (this.#majorityUpTo === Number.POSITIVE_INFINITY) this.#majorityUpTo = applied();
   }
 
   /** It must not count for any row any more, until it is heard in a later session. */
@@ -120,7 +156,7 @@ export class LeaderProgress {
   /** The last row that every required seat has. What was acknowledged once stays so. */
   acknowledged(inSync: readonly Seat[]): number {
     const seats = this.#required(inSync);
-    if (seats.length === 0) return this.#acknowledged;
+    if (seats.length === 0 || this.#lacksMajority(inSync)) return this.#acknowledged;
     const everywhere = Math.min(...seats.map((seat) => this.sequenceOf(seat)));
     this.#acknowledged = Math.max(this.#acknowledged, everywhere);
     return this.#acknowledged;
@@ -131,9 +167,9 @@ export class LeaderProgress {
     if (this.#waiting) return undefined;
     this.#chooseJoining(inSync, nowMs);
     const base = distinct([...inSync, ...(this.#proposed ?? [])]);
-    const removed = base.filter((seat) => !this.#isMember(seat) || this.#isLaggard(seat, nowMs));
     const needed = Math.max(this.#options.sequence, this.acknowledged(inSync));
     const added = this.#joining.filter((seat) => this.sequenceOf(seat) >= needed);
+    const removed = this.#removed(base, added, nowMs);
     const left = removed.filter((seat) => !this.#isMember(seat));
     const slow = removed.filter((seat) => this.#isMember(seat));
     const undecided = this.#proposed !== undefined;
@@ -143,6 +179,7 @@ export class LeaderProgress {
     );
     this.#waiting = true;
     this.#proposed = [...stay, ...added];
+    this.#possible = withRecord(undecided ? this.#possible : [inSync], this.#proposed);
     this.#joining = this.#joining.filter((seat) => !added.includes(seat));
     return { seats: this.#proposed, reason: reasonFor({ left, slow, added }) };
   }
@@ -151,7 +188,57 @@ export class LeaderProgress {
   settled(outcome: 'stored' | 'lost' | 'unknown'): void {
     assert(this.#waiting, 'only a change that was sent is settled');
     this.#waiting = false;
-    if (outcome === 'stored') this.#proposed = undefined;
+    if (outcome !== 'stored') return;
+    this.#proposed = undefined;
+    this.#possible = [];
+  }
+
+  /** Instances for which the acknowledgement of rows waits because a majority must have them. */
+  missing(inSync: readonly Seat[], nowMs: number): readonly string[] {
+    if (!this.#needsMajority) return [];
+    const present = inSync.filter((seat) => this.#isMember(seat) && !this.#isLaggard(seat, nowMs));
+    const instances = this.#instances();
+    if (coversMajority(present, instances)) return [];
+    return instances.filter((uuid) => !present.some((seat) => seat.uuid === uuid));
+  }
+
+  followers(inSync: readonly Seat[], nowMs: number): readonly FollowerProgress[] {
+    const others = this.#instances().filter((uuid) => uuid !== this.#options.own.uuid);
+    return others.map((uuid) => {
+      const known = [...this.#seats.values()].filter(({ seat }) => seat.uuid === uuid);
+      const latest = known.toSorted((a, b) => b.seat.incarnation - a.seat.incarnation)[0];
+      const { nowMs: beganMs } = this.#options;
+      return {
+        uuid,
+        isInSync: inSync.some((seat) => seat.uuid === uuid),
+        rowsBehind: this.#sequence - (latest?.sequence ?? 0),
+        lagMs: latest === undefined ? nowMs - beganMs : nowMs - (latest.lackingSinceMs ?? nowMs),
+        idleMs: nowMs - Math.max(beganMs, latest?.heardMs ?? beganMs),
+      };
+    });
+  }
+
+  get #needsMajority(): boolean {
+    return this.#acknowledged < this.#majorityUpTo;
+  }
+
+  #instances(): readonly string[] {
+    return this.#options.instances?.() ?? [this.#options.own.uuid];
+  }
+
+  #lacksMajority(inSync: readonly Seat[]): boolean {
+    if (!this.#needsMajority) return false;
+    const possible = this.#possible.length > 0 ? this.#possible : [inSync];
+    const instances = this.#instances();
+    return possible.some((seats) => !coversMajority(seats, instances));
+  }
+
+  #removed(base: readonly Seat[], added: readonly Seat[], nowMs: number): readonly Seat[] {
+    const removed = base.filter((seat) => !this.#isMember(seat) || this.#isLaggard(seat, nowMs));
+    if (!this.#needsMajority) return removed;
+    const staying = [...base.filter((seat) => !removed.includes(seat)), ...added];
+    const slowestFirst = removed.toSorted((a, b) => this.sequenceOf(a) - this.sequenceOf(b));
+    return spareable(slowestFirst, staying, this.#instances());
   }
 
   #required(inSync: readonly Seat[]): readonly Seat[] {
@@ -205,7 +292,10 @@ export class LeaderProgress {
     if (known !== undefined) return known;
     // Not heard of in this term: behind from its beginning.
     const { nowMs } = this.#options;
-    const progress = { seat, sequence: 0, behindSinceMs: nowMs, heardMs: Number.NEGATIVE_INFINITY };
+    const progress = {
+      ...{ seat, sequence: 0, behindSinceMs: nowMs, lackingSinceMs: nowMs },
+      heardMs: Number.NEGATIVE_INFINITY,
+    };
     this.#seats.set(key, progress);
     return progress;
   }
@@ -217,6 +307,16 @@ export function sameSeat(a: Seat, b: Seat): boolean {
 
 function isAmong(seat: Seat, seats: readonly Seat[]): boolean {
   return seats.some((other) => sameSeat(seat, other));
+}
+
+/** A change that is sent again and again is one record. */
+function withRecord(
+  records: readonly (readonly Seat[])[],
+  added: readonly Seat[],
+): readonly (readonly Seat[])[] {
+  const isAdded = (record: readonly Seat[]): boolean =>
+    record.length === added.length && added.every((seat) => isAmong(seat, record));
+  return records.some(isAdded) ? records : [...records, added];
 }
 
 function distinct(seats: readonly Seat[]): readonly Seat[] {

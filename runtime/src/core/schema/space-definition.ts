@@ -40,11 +40,24 @@ export interface IndexDefinition {
   readonly sequence?: string;
 }
 
-export interface SpaceDefinition {
+/** When a write to a space is acknowledged; with neither, when every in-sync member has it. */
+export interface SpaceAcknowledgement {
+  /** As soon as the leader's own log has it. */
+  readonly ack?: 'local';
+  /** When every in-sync member has it, and they are a majority of the replica set. */
+  readonly isSync?: true;
+}
+
+export interface SpaceDefinition extends SpaceAcknowledgement {
   readonly id: number;
   readonly name: string;
   readonly format: readonly FieldFormat[];
   readonly indexes: readonly IndexDefinition[];
+}
+
+export interface AcknowledgementOptions {
+  readonly ack?: 'local' | undefined;
+  readonly isSync?: boolean | undefined;
 }
 
 export interface FieldOptions {
@@ -95,6 +108,27 @@ export function spaceFormat(
     checkCollation(`${path}.collation`, name, type, collation);
     return { name, type, isNullable, ...stored(collation) };
   });
+}
+
+export function spaceAcknowledgement(
+  space: string,
+  { ack, isSync = false }: AcknowledgementOptions,
+): SpaceAcknowledgement {
+  if (ack !== undefined && (ack as string) !== 'local') {
+    throw invalid(`${space}.ack`, `"ack" is "local" or left out, not "${String(ack)}".`);
+  }
+  if (ack === 'local' && isSync) {
+    throw invalid(
+      `${space}.isSync`,
+      `"${space}" cannot be both: "ack" asks for the leader alone, "isSync" for a majority.`,
+    );
+  }
+  if (isSync) return { isSync: true };
+  return ack === undefined ? {} : { ack };
+}
+
+export function sameAcknowledgement(a: SpaceAcknowledgement, b: SpaceAcknowledgement): boolean {
+  return a.ack === b.ack && a.isSync === b.isSync;
 }
 
 /** Texts are ordered by their bytes where nothing is said: that is not stored. */

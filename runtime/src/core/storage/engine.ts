@@ -6,6 +6,7 @@
  */
 import type { Integer, SequenceDefinition, SequenceOptions } from '../schema/sequences.ts';
 import type {
+  AcknowledgementOptions,
   FieldOptions,
   IndexDefinition,
   IndexOptions,
@@ -63,7 +64,7 @@ export interface CreateOptions {
   readonly ifNotExists?: boolean;
 }
 
-export interface SpaceOptions extends CreateOptions {
+export interface SpaceOptions extends CreateOptions, AcknowledgementOptions {
   readonly format: readonly FieldOptions[];
 }
 

@@ -9,8 +9,10 @@ import {
   type IndexOptions,
   indexDefinition,
   type SpaceDefinition,
+  sameAcknowledgement,
   sameFormat,
   sameIndex,
+  spaceAcknowledgement,
   spaceFormat,
   storedTuple,
 } from '../schema/space-definition.ts';
@@ -166,13 +168,17 @@ export class ReferenceTransaction implements OpenTransaction {
 
   createSpace(name: string, options: SpaceOptions): SpaceDefinition {
     const format = spaceFormat(name, options.format);
+    const acknowledgement = spaceAcknowledgement(name, options);
     const existing = this.space(name);
     if (existing !== undefined) {
-      const same = options.ifNotExists === true && sameFormat(existing.format, format);
+      const same =
+        options.ifNotExists === true &&
+        sameFormat(existing.format, format) &&
+        sameAcknowledgement(existing, acknowledgement);
       return same ? existing : refuseExisting(`Space "${name}"`);
     }
     const id = Math.max(FIRST_SPACE_ID - 1, ...this.#catalog.byId.keys()) + 1;
-    const space = new ReferenceSpace({ id, name, format, indexes: [] });
+    const space = new ReferenceSpace({ id, name, format, indexes: [], ...acknowledgement });
     this.#catalog.add(space);
     this.touched.add(id);
     this.#did({ kind: 'create-space', definition: space.definition }, () =>

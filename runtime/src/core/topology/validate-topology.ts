@@ -26,7 +26,7 @@ function requireSingleWriter(view: ValidationView): readonly ConfigIssue[] {
       issue(
         'TVAL-04',
         `replicasets.${uuid}.all_rw`,
-        'is not supported: a replica set has one leader',
+        'is not supported yet: one instance of a replica set takes writes. Leave it out, or false',
       ),
     );
 }

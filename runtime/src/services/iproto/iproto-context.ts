@@ -62,7 +62,7 @@ export interface InstanceIdentity {
 /** A session, as the server and its events know it. */
 export interface SessionHandle {
   readonly requestsInFlight: number;
-  settle(acknowledged: number): void;
+  settle(acknowledged: number, logged: number): void;
   fail(upTo: number, error: { readonly write: ProtocolError; readonly read: ProtocolError }): void;
 }
 

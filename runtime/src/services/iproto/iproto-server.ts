@@ -94,8 +94,8 @@ export class IprotoServer {
   /** Resolves with the port. */
   async listen(): Promise<number> {
     const held: HeldReplies = {
-      settle: (acknowledged) => {
-        this.#deferred.settle(acknowledged);
+      settle: (acknowledged, logged) => {
+        this.#deferred.settle(acknowledged, logged);
         this.stateChanged();
       },
       fail: (upTo, why) => {
@@ -172,6 +172,7 @@ class DeferredReplies {
   readonly waiting = new Set<SessionHandle>();
   #depth = 0;
   #acknowledged = 0;
+  #logged = 0;
   #failures: { readonly upTo: number; readonly why: string }[] = [];
 
   enter(): void {
@@ -181,10 +182,12 @@ class DeferredReplies {
   leave(): void {
     this.#depth -= 1;
     if (this.#depth > 0) return;
-    if (this.#acknowledged > 0) {
+    if (this.#acknowledged > 0 || this.#logged > 0) {
       const acknowledged = this.#acknowledged;
+      const logged = this.#logged;
       this.#acknowledged = 0;
-      this.settle(acknowledged);
+      this.#logged = 0;
+      this.settle(acknowledged, logged);
     }
     if (this.#failures.length === 0) return;
     const failures = this.#failures;
@@ -192,12 +195,13 @@ class DeferredReplies {
     for (const { upTo, why } of failures) this.fail(upTo, why);
   }
 
-  settle(acknowledged: number): void {
+  settle(acknowledged: number, logged: number): void {
     if (this.#depth > 0) {
       this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
+      this.#logged = Math.max(this.#logged, logged);
       return;
     }
-    for (const session of this.waiting) session.settle(acknowledged);
+    for (const session of this.waiting) session.settle(acknowledged, logged);
   }
 
   fail(upTo: number, why: string): void {

@@ -8,7 +8,7 @@ import { ClusterError } from '../../core/errors.ts';
 import type { ByteConnection, ByteSession } from '../../core/iproto/connection.ts';
 import { describeError, type ProtocolError } from '../../core/iproto/describe-error.ts';
 import { errorNumber } from '../../core/iproto/error-numbers.ts';
-import { HeldQueue } from '../../core/iproto/held-queue.ts';
+import { HeldReplyQueues } from '../../core/iproto/held-replies.ts';
 import { missingField } from '../../core/iproto/missing-field.ts';
 import { requestType, unsupportedTypes } from '../../core/iproto/protocol.ts';
 import {
@@ -43,7 +43,7 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
   readonly #requests: SessionRequests;
   readonly #request = new IprotoRequest();
   readonly #reply: ReplyWriter;
-  readonly #held = new HeldQueue();
+  readonly #held = new HeldReplyQueues();
   readonly #rest = new FrameAssembler();
   #out = new MsgpackWriter(FIRST_OUTPUT);
   #calls = 0;
@@ -111,14 +111,13 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
     this.#context.forget(this);
   }
 
-  settle(acknowledged: number): void {
-    this.#held.settle(acknowledged, this.#out);
+  settle(acknowledged: number, logged: number): void {
+    this.#held.settle(acknowledged, logged, this.#out);
     this.#afterHeld();
   }
 
   fail(upTo: number, error: { readonly write: ProtocolError; readonly read: ProtocolError }): void {
-    const { bytes } = this.#held.writer;
-    this.#held.fail(upTo, (start, isWrite) => {
+    this.#held.fail(upTo, (bytes, start, isWrite) => {
       this.error(headOf(bytes, start), isWrite ? error.write : error.read);
     });
     this.#afterHeld();
@@ -158,7 +157,7 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
     const { syncHigh, syncLow } = head;
     const out = after === 0 ? this.#out : this.#held.writer;
     writeError(out, { syncHigh, syncLow, schemaVersion, hasStack: this.hasStack }, error);
-    if (after > 0) this.#hold(after, false);
+    if (after !== 0) this.#hold(after, false);
   }
 
   refuse(head: ReplyHead, error: unknown, after = 0): void {
@@ -308,7 +307,7 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
       this.refuse(request, error, rows.unacknowledged(request.space));
       return;
     }
-    if (number > 0) {
+    if (number !== 0) {
       if (!isWrite) move(this.#out, replyAt, this.#held.writer);
       this.#hold(number, isWrite);
     } else if (isWrite) move(this.#held.writer, replyAt, this.#out);

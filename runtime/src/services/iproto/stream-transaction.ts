@@ -12,6 +12,7 @@ import { requestType } from '../../core/iproto/protocol.ts';
 import { ReplyWriter } from '../../core/iproto/reply.ts';
 import { IprotoRequest } from '../../core/iproto/request.ts';
 import { MsgpackWriter } from '../../core/msgpack/encode.ts';
+import { later } from '../../core/replication/awaited-row.ts';
 import type { IprotoStorage } from '../../ports/iproto-storage.ts';
 import type { DataRequests } from './data-requests.ts';
 import type { IprotoLimits } from './iproto-context.ts';
@@ -101,10 +102,10 @@ export class StreamTransaction {
     return storage.commit();
   }
 
-  /** The newest row, of all spaces of its statements, that is not acknowledged; 0 when all are. */
+  /** The newest row, of all spaces of its statements, that must be waited for; 0 when none must. */
   unacknowledged(): number {
     const { storage } = this.#options;
-    return Math.max(0, ...[...this.#spaces].map((space) => storage.unacknowledged(space)));
+    return [...this.#spaces].map((space) => storage.unacknowledged(space)).reduce(later, 0);
   }
 
   #demandUsable(): void {

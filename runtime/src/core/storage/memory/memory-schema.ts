@@ -15,8 +15,10 @@ import {
   type IndexOptions,
   indexDefinition,
   type SpaceDefinition,
+  sameAcknowledgement,
   sameFormat,
   sameIndex,
+  spaceAcknowledgement,
   spaceFormat,
 } from '../../schema/space-definition.ts';
 import type { CreateOptions, SpaceOptions } from '../engine.ts';
@@ -34,12 +36,17 @@ export class MemorySchema {
   createSpace(name: string, options: SpaceOptions): SpaceDefinition {
     const { catalog, memory } = this.#engine;
     const format = spaceFormat(name, options.format);
+    const acknowledgement = spaceAcknowledgement(name, options);
     const existing = catalog.find(name)?.definition;
     if (existing !== undefined) {
-      const same = options.ifNotExists === true && sameFormat(existing.format, format);
+      const same =
+        options.ifNotExists === true &&
+        sameFormat(existing.format, format) &&
+        sameAcknowledgement(existing, acknowledgement);
       return same ? existing : refuseExisting(`Space "${name}"`);
     }
-    const space = new MemorySpace(memory, { id: catalog.nextId, name, format, indexes: [] });
+    const definition = { id: catalog.nextId, name, format, indexes: [], ...acknowledgement };
+    const space = new MemorySpace(memory, definition);
     catalog.add(space);
     this.#engine.changedSchema(
       { kind: 'create-space', definition: space.definition },

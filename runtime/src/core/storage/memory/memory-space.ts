@@ -19,6 +19,8 @@ export class MemorySpace {
   readonly fields: NamedFields;
   /** The same where an update may count on a field more than once. */
   readonly repeatableFields: NamedFields;
+  /** Its rows are acknowledged as soon as the leader's own log has them. */
+  readonly isLocal: boolean;
   /** The tuple that the last `put` took the place of; 0 when there was none. */
   previous = 0;
   readonly #memory: IndexMemory;
@@ -33,6 +35,7 @@ export class MemorySpace {
     this.#memory = memory;
     this.id = definition.id;
     this.name = definition.name;
+    this.isLocal = definition.ack === 'local';
     this.#definition = { ...definition, indexes: [] };
     this.#check = new TupleCheck(this.#definition);
     this.fields = namedFields(definition);
