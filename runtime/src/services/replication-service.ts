@@ -44,6 +44,9 @@ export const defaultReplicationLimits: ReplicationLimits = {
   lastBackoffMs: 1000,
 };
 
+const PIECE_ATTEMPTS = 10;
+const PIECE_BACKOFF_MS = 100;
+
 export class ReplicationService {
   readonly #options: ReplicationServiceOptions;
   readonly #limits: ReplicationLimits;
@@ -112,7 +115,10 @@ export class ReplicationService {
     return storage.copies.join(request, fetchPiece);
   }
 
-  /** A piece of a snapshot that does not come is asked for again by the next question for rows. */
+  /**
+   * A piece of a snapshot that does not come is asked for again some times: without it all pieces before were in vain.
+   * After that, the next question for rows begins anew.
+   */
   async #fetch(
     from: {
       readonly address: string;
@@ -123,16 +129,20 @@ export class ReplicationService {
     offset: number,
   ): Promise<SnapshotAnswer> {
     const { address, request, signal } = from;
-    const { peers, logger } = this.#options;
+    const { peers, logger, clock } = this.#options;
     const { replicaSetUuid, term, position } = request;
     const body = { replicaSetUuid, term, position, name, offset };
     const options = { timeoutMs: this.#limits.timeoutMs, signal };
-    try {
-      const answer = await peers.call(address, 'replication.snapshot', body, options);
-      return snapshotAnswerSchema.parse(answer);
-    } catch (error) {
-      if (!signal.aborted) logger.debug({ error }, 'the leader gave no piece of its snapshot');
-      return { kind: 'later' };
+    for (let left = PIECE_ATTEMPTS; ; left--) {
+      try {
+        const answer = await peers.call(address, 'replication.snapshot', body, options);
+        return snapshotAnswerSchema.parse(answer);
+      } catch (error) {
+        if (!signal.aborted) logger.debug({ error }, 'the leader gave no piece of its snapshot');
+        const isWorthIt = error instanceof PeerError && left > 1 && !signal.aborted;
+        if (!isWorthIt) return { kind: 'later' };
+        await clock.sleep(PIECE_BACKOFF_MS, signal).catch(() => undefined);
+      }
     }
   }
 
