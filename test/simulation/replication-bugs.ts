@@ -28,6 +28,9 @@ export const replicationBugs = [
   'join-misses-rows',
   'term-continued',
   'lower-term-rows',
+  // Each takes itself for a majority.
+  'acknowledged-by-a-minority',
+  'cut-rows-not-kept',
 ] as const;
 export type ReplicationBug = (typeof replicationBugs)[number];
 
@@ -66,6 +69,16 @@ export function reusedSegment(disk: Disk): Disk {
 /** The log says to be durable when it is not. */
 export function neverSynced(disk: Disk): Disk {
   return changedLog(disk, (file) => ({ ...file, sync: () => Promise.resolve() }));
+}
+
+/** What is cut from a log is gone. */
+export function cutRowsNotKept(disk: Disk): Disk {
+  return {
+    ...disk,
+    writeAtomic: async (file, bytes) => {
+      if (!file.startsWith('lost/')) await disk.writeAtomic(file, bytes);
+    },
+  };
 }
 
 /** A leader forgets which terms it has led. */

@@ -14,6 +14,7 @@ import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
 import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
 import {
+  cutRowsNotKept,
   forgetfulLeader,
   joinAtTheEnd,
   lateLog,
@@ -34,6 +35,7 @@ export interface InstanceWorld {
   readonly limits: Partial<StorageLimits>;
   readonly required: RequiredSeats | undefined;
   readonly bug: ReplicationBug | undefined;
+  readonly instances: readonly string[];
   readonly onWritable: (instance: SimulatedInstance, isWritable: boolean) => void;
   /** The process has ended itself: its disk is full or broken, or it lays its rows aside. */
   readonly onEnd: (instance: SimulatedInstance, error: unknown) => void;
@@ -45,6 +47,8 @@ export class SimulatedInstance {
   readonly uuid: string;
   readonly disk: SimulatedDisk;
   logIncarnation = 1;
+  /** Lost for good, with its disk. */
+  isDestroyed = false;
   storage: StorageService | undefined;
   replication: ReplicationService | undefined;
   readonly #world: InstanceWorld;
@@ -90,6 +94,7 @@ export class SimulatedInstance {
       logMode: this.#world.logMode,
       defer: (flush) => void clock.sleep(0).then(flush),
       limits: this.#world.limits,
+      instances: () => this.#instances(),
       fatal: (error) => {
         if (!gate.isDead) this.#world.onEnd(this, error);
       },
@@ -130,6 +135,11 @@ export class SimulatedInstance {
     this.#end();
   }
 
+  destroy(): void {
+    this.isDestroyed = true;
+    this.kill();
+  }
+
   /** The machine reboots: what was not synced may be gone, and with it the seat. */
   reboot(): void {
     this.disk.crash();
@@ -145,6 +155,11 @@ export class SimulatedInstance {
     this.replication = undefined;
   }
 
+  #instances(): readonly string[] {
+    const { bug, instances } = this.#world;
+    return bug === 'acknowledged-by-a-minority' ? [this.uuid] : instances;
+  }
+
   #processName(): string {
     return this.#world.bug === 'term-continued' ? this.uuid : `${this.uuid}#${this.#processes}`;
   }
@@ -153,6 +168,8 @@ export class SimulatedInstance {
     switch (this.#world.bug) {
       case 'acknowledged-before-the-log':
         return lateLog(disk, clock);
+      case 'cut-rows-not-kept':
+        return cutRowsNotKept(disk);
       case 'segment-reused':
         return reusedSegment(disk);
       case 'snapshot-before-its-end':

@@ -230,7 +230,8 @@ export interface CoordinatorOptions {
   readonly clock: Clock;
   readonly random: SeededRandom;
   readonly replicaSetUuid: string;
-  readonly uuids: readonly string[];
+  /** Who is asked: all that are not lost for good. */
+  readonly uuids: () => readonly string[];
 }
 
 /** Appoints whenever the lease is silent for too long. */
@@ -268,7 +269,7 @@ async function choose(
     return { term, leader: random.pick(eligible).uuid, inSync: before.inSync, version };
   }
   // No seat has answered. Only when all have, and none has its seat any more, does the longest log lead.
-  if (reports.length < uuids.length) return undefined;
+  if (reports.length < uuids().length) return undefined;
   const [longest] = reports.toSorted(
     (a, b) => b.position.term - a.position.term || b.position.sequence - a.position.sequence,
   );
@@ -279,7 +280,7 @@ async function choose(
 async function promises(options: CoordinatorOptions, term: number): Promise<readonly Report[]> {
   const { uuids, peers, replicaSetUuid } = options;
   const answers = await Promise.allSettled(
-    uuids.map(async (uuid) => {
+    uuids().map(async (uuid) => {
       const body = { replicaSetUuid, term };
       const report = await peers.call(uuid, 'leadership.promise', body, { timeoutMs: 200 });
       return { ...(report as Omit<Report, 'uuid'>), uuid };

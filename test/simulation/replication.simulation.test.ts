@@ -19,6 +19,16 @@ describe('a replica set under faults', () => {
     }
   });
 
+  it('loses no synchronous row with a minority for good, and no local one that a later leader had', async () => {
+    const scenario = replicationScenario({ acks: true });
+    const run = await runSeeds(scenario, 1, 14);
+    assert.equal(run.failed.length, 0, explainFailures(scenario, run));
+    const least = { acknowledged: 2000, local: 800, lost: 1, terms: 20, cutRows: 1 };
+    for (const [name, count] of Object.entries(least)) {
+      assert.ok((run.counts[name] ?? 0) >= count, `${name}: ${JSON.stringify(run.counts)}`);
+    }
+  });
+
   // The first seeds are near those that find it, so that this takes no longer than it must.
   const findings: Readonly<Record<ReplicationBug, readonly [number, RegExp]>> = {
     'acknowledged-before-the-log': [1, /misses acknowledged rows/],
@@ -27,11 +37,14 @@ describe('a replica set under faults', () => {
     'join-misses-rows': [1, /different rows|misses acknowledged rows/],
     'term-continued': [4, /different rows|misses acknowledged rows/],
     'lower-term-rows': [5, /different|misses acknowledged rows/],
+    'acknowledged-by-a-minority': [6, /misses acknowledged rows/],
+    'cut-rows-not-kept': [1, /is lost, and not in lost/],
   };
+  const ofAcks: readonly ReplicationBug[] = ['acknowledged-by-a-minority', 'cut-rows-not-kept'];
   for (const bug of replicationBugs) {
     it(`is found out with the planted bug "${bug}"`, async () => {
       const [from, finding] = findings[bug];
-      const scenario = replicationScenario({ bug });
+      const scenario = replicationScenario({ bug, acks: ofAcks.includes(bug) });
       const found: string[] = [];
       for (let seed = from; seed < from + 60 && found.length === 0; seed++) {
         const { violations } = await scenario.run(seed);
@@ -52,5 +65,7 @@ describe('a replica set under faults', () => {
   it('runs the same from the same seed', async () => {
     const scenario = replicationScenario();
     assert.deepEqual(await scenario.run(7), await scenario.run(7));
+    const ofAcks = replicationScenario({ acks: true });
+    assert.deepEqual(await ofAcks.run(7), await ofAcks.run(7));
   });
 });

@@ -10,22 +10,26 @@ import {
   type RequiredSeats,
   sameSeat,
 } from '../../runtime/src/core/replication/leader-progress.ts';
-import type { Reader, Transaction } from '../../runtime/src/core/storage/engine.ts';
 import { validBatches } from '../../runtime/src/core/storage/log-format.ts';
-import { RowCodec } from '../../runtime/src/core/storage/rows.ts';
+import { type Row, RowCodec } from '../../runtime/src/core/storage/rows.ts';
 import type { StorageLimits } from '../../runtime/src/services/storage-limits.ts';
+import type { StorageService } from '../../runtime/src/services/storage-service.ts';
 import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
 import { CALM_NETWORK, SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import { type Acknowledgements, LocalRows } from './replication-acks.ts';
 import type { ReplicationBug } from './replication-bugs.ts';
 import { SimulatedInstance } from './replication-instance.ts';
 import { coordinate, LeadershipStore } from './replication-leadership.ts';
+import { addLocalRow, addRow, contentOf, LOCAL_ID, ROWS_ID } from './replication-rows.ts';
 import type { Scenario, ScenarioRun } from './scenario.ts';
 
 export interface RunOptions {
   /** A rule for acknowledgement instead of the real one: a planted bug. */
   readonly required?: RequiredSeats;
   readonly bug?: ReplicationBug;
+  /** With local rows, and in most runs synchronous ones and an instance that is lost for good. */
+  readonly acks?: boolean;
 }
 
 const FAULTS_MS = 8_000;
@@ -42,7 +46,8 @@ const TOLD: Readonly<Record<string, string>> = {
 };
 
 export function replicationScenario(options: RunOptions = {}): Scenario {
-  return { name: 'replication', run: (seed) => new ReplicationRun(seed, options).run() };
+  const name = options.acks === true ? 'replication-acks' : 'replication';
+  return { name, run: (seed) => new ReplicationRun(seed, options).run() };
 }
 
 class ReplicationRun {
@@ -58,11 +63,14 @@ class ReplicationRun {
   readonly #violations: string[] = [];
   readonly #trace: string[] = [];
   readonly #told: Record<string, number> = {};
+  readonly #local = new LocalRows((text) => this.#violations.push(text));
+  readonly #acks: Acknowledgements | undefined;
   #unknown = 0;
+  #lost = 0;
   #nextId = 1;
   #isCalm = false;
 
-  constructor(seed: number, { required, bug }: RunOptions) {
+  constructor(seed: number, { required, bug, acks }: RunOptions) {
     const clock = this.#clock;
     const random = new SeededRandom(seed);
     this.#random = random;
@@ -71,6 +79,7 @@ class ReplicationRun {
       this.#note(`term ${term}, leader ${leader}, in-sync ${inSync.map(nameOf).join(' ')}`),
     );
     this.#replicaSetUuid = uuidOf(0);
+    if (acks === true) this.#acks = { isSync: random.chance(0.7) };
     const world = {
       clock,
       random,
@@ -85,6 +94,7 @@ class ReplicationRun {
       limits: limitsFrom(random),
       required,
       bug,
+      instances: [1, 2, 3].map(uuidOf),
       onEnd: (instance: SimulatedInstance, error: unknown) => this.#onEnd(instance, error),
       onLog: (message: string) => {
         const name = TOLD[message];
@@ -119,7 +129,9 @@ class ReplicationRun {
       unknown: this.#unknown,
       refused: this.#refused.size,
       terms: this.#store.record?.term ?? 0,
-      cutRows: this.#cutIds().length,
+      cutRows: this.#cutIds(ROWS_ID).length,
+      local: this.#local.count,
+      lost: this.#lost,
       ...this.#told,
     };
     return { violations: this.#violations, trace: this.#trace, counts };
@@ -139,12 +151,15 @@ class ReplicationRun {
         clock: this.#clock,
         random: this.#random,
         replicaSetUuid: this.#replicaSetUuid,
-        uuids,
+        uuids: () => this.#left().map(({ uuid }) => uuid),
       }),
       ...Array.from({ length: CLIENTS }, () => this.#client()),
     ];
     for (const task of background) {
       task.catch((error: unknown) => this.#violations.push(`a client broke: ${String(error)}`));
+    }
+    if (this.#acks?.isSync === true) {
+      void this.#clock.sleep(FAULTS_MS * this.#random.fraction()).then(() => this.#destroy());
     }
     await this.#disturb();
     await this.#calm();
@@ -205,6 +220,20 @@ class ReplicationRun {
     });
   }
 
+  /** Those that are not lost for good. */
+  #left(): readonly SimulatedInstance[] {
+    return this.#instances.filter(({ isDestroyed }) => !isDestroyed);
+  }
+
+  /** A minority: one of three. */
+  #destroy(): void {
+    const leader = this.#instances.find(({ uuid }) => uuid === this.#store.record?.leader);
+    const random = this.#random.pick(this.#instances);
+    const instance = this.#random.chance(0.5) ? (leader ?? random) : random;
+    this.#note(`destroy ${instance.uuid}`);
+    instance.destroy();
+  }
+
   #repair({ disk }: SimulatedInstance): void {
     disk.faults.capacity = Number.POSITIVE_INFINITY;
     disk.faults.failSyncs = false;
@@ -233,7 +262,7 @@ class ReplicationRun {
 
   async #startAgain(instance: SimulatedInstance): Promise<void> {
     try {
-      if (isRunning(instance)) return;
+      if (isRunning(instance) || instance.isDestroyed) return;
       await instance.start();
       const { sequence, term } = instance.storage?.position ?? {};
       this.#note(`${instance.uuid} has started again at ${term}/${sequence}`);
@@ -246,9 +275,9 @@ class ReplicationRun {
     }
   }
 
-  /** Never of the last seat: with that gone, acknowledged rows may be gone as well. */
+  /** Never of the last seat, nor beside a loss for good: with those gone, acknowledged rows may be gone as well. */
   #reboot(instance: SimulatedInstance): void {
-    if (this.#hasOtherSeat(instance)) instance.reboot();
+    if (this.#hasOtherSeat(instance) && this.#acks?.isSync !== true) instance.reboot();
     else instance.kill();
   }
 
@@ -321,14 +350,31 @@ class ReplicationRun {
       this.#checkOneLeader();
       const writable = this.#instances.filter(({ storage }) => storage?.isWritable === true);
       const all = this.#random.chance(0.1) || writable.length === 0 ? this.#instances : writable;
-      const { storage, gate } = this.#random.pick(all);
+      const instance = this.#random.pick(all);
+      const { storage, gate } = instance;
       if (storage === undefined) continue;
       const id = this.#nextId++;
+      if (this.#acks !== undefined && this.#random.chance(0.3)) {
+        await this.#addLocal(instance, storage, id);
+        continue;
+      }
       const isRefused = this.#random.chance(0.05);
-      const write = gate
-        .pass()
-        .then(() => storage.write((transaction) => addRow(transaction, id, isRefused)));
+      const isSync = this.#acks?.isSync ?? false;
+      const row = { id, isSync, isRefused };
+      const write = gate.pass().then(() => storage.write((tx) => addRow(tx, row)));
       await this.#await(id, write);
+    }
+  }
+
+  async #addLocal(instance: SimulatedInstance, storage: StorageService, id: number): Promise<void> {
+    const incarnation = instance.logIncarnation;
+    const row = { id, isSync: this.#acks?.isSync ?? false };
+    const work = instance.gate.pass().then(() => storage.write((tx) => addLocalRow(tx, row)));
+    const silence = this.#clock.sleep(4000).then(() => 'unknown');
+    const outcome = await Promise.race([work.then(() => 'done', verdict), silence]);
+    if (outcome === 'done') this.#local.answered(id, instance, incarnation);
+    else if (outcome !== 'refused' && outcome !== 'unknown') {
+      this.#violations.push(`local row ${id}: ${outcome}`);
     }
   }
 
@@ -360,8 +406,12 @@ class ReplicationRun {
     const { storage } = instance;
     const acknowledged = [...this.#acknowledged];
     if (storage === undefined) return;
-    storage.read(idsOf, { consistency: 'local' }).then(
-      (ids) => this.#checkContent(`the new leader ${instance.uuid}`, new Set(ids), acknowledged),
+    const term = storage.promisedTerm;
+    storage.read(contentOf, { consistency: 'local' }).then(
+      ([ids, , local]) => {
+        this.#checkContent(`the new leader ${instance.uuid}`, new Set(ids), acknowledged);
+        this.#local.leads(term, local);
+      },
       (error: unknown) => this.#violations.push(`a new leader cannot be read: ${String(error)}`),
     );
   }
@@ -376,24 +426,23 @@ class ReplicationRun {
   }
 
   async #checkEnd(): Promise<void> {
+    const left = this.#left();
     const contents = await Promise.all(
-      this.#instances.map(async ({ storage }) =>
-        storage?.read((reader) => [idsOf(reader), countOf(reader)] as const, {
-          consistency: 'local',
-        }),
-      ),
+      left.map(async ({ storage }) => storage?.read(contentOf, { consistency: 'local' })),
     );
     if (!this.#instances.some(({ storage }) => storage?.isWritable === true)) {
       this.#violations.push('nobody is writable after the calm');
     }
     const [first] = contents;
-    const ids = first?.[0] ?? [];
+    const [ids, count, local] = first ?? [[], 0, []];
     this.#checkContent('the end', new Set(ids), [...this.#acknowledged]);
-    if (first?.[1] !== ids.length) this.#violations.push('half of a transaction is there');
+    this.#lost = this.#local.end(local, new Set(this.#cutIds(LOCAL_ID)));
+    this.#checkLostCounts();
+    if (count !== ids.length) this.#violations.push('half of a transaction is there');
     if (contents.some((content) => !isDeepStrictEqual(content, first))) {
       this.#violations.push('the three hold different rows after the calm');
     }
-    const logs = this.#instances.map((instance) => batchesIn(instance, 'log'));
+    const logs = left.map((instance) => batchesIn(instance, 'log'));
     // Each has trimmed its own: what they all have must be the same, and end with the same row.
     const begins = Math.max(...logs.map((log) => log[0]?.firstSequence ?? 1));
     const shared = logs.map((log) => log.filter(({ firstSequence }) => firstSequence >= begins));
@@ -401,37 +450,43 @@ class ReplicationRun {
       this.#violations.push('the three have different logs after the calm');
     }
     await this.#checkRecovery(first);
-    if (this.#store.record?.inSync.length !== this.#instances.length) {
+    if (this.#store.record?.inSync.length !== left.length) {
       this.#violations.push('not all are in-sync after the calm');
     }
-    const cut = this.#cutIds().filter((id) => this.#acknowledged.has(id) && !ids.includes(id));
+    const cut = this.#cutIds(ROWS_ID).filter(
+      (id) => this.#acknowledged.has(id) && !ids.includes(id),
+    );
     if (cut.length > 0) this.#violations.push(`acknowledged rows were cut: ${briefly(cut)}`);
   }
 
   /** Snapshot and log of each make the same rows again. */
   async #checkRecovery(expected: unknown): Promise<void> {
-    for (const instance of this.#instances) {
+    for (const instance of this.#left()) {
       if (instance.storage === undefined) continue;
       instance.kill();
       await instance.start();
-      const content = await instance.storage.read(
-        (reader) => [idsOf(reader), countOf(reader)] as const,
-        { consistency: 'local' },
-      );
+      const content = await instance.storage.read(contentOf, { consistency: 'local' });
       if (!isDeepStrictEqual(content, expected)) {
         this.#violations.push(`${instance.uuid} has other rows after a start`);
       }
     }
   }
 
-  /** Rows that clients wrote and that are in `lost/`. */
-  #cutIds(): readonly number[] {
-    const codec = new RowCodec();
+  /** What is in `lost/` is what the instance says of it. */
+  #checkLostCounts(): void {
+    for (const { uuid, storage, disk } of this.#left()) {
+      const rows = rowsIn({ disk }, 'lost').filter(({ kind }) => kind !== 'begin-term').length;
+      const told = storage?.figures().lostRows ?? rows;
+      if (told !== rows) this.#violations.push(`${uuid} counts ${told} lost rows, not ${rows}`);
+    }
+  }
+
+  /** Rows of a space that clients wrote and that are in `lost/`. */
+  #cutIds(space: number): readonly number[] {
     return this.#instances
-      .flatMap((instance) => batchesIn(instance, 'lost'))
-      .flatMap(({ payload }) => codec.decode(payload))
+      .flatMap((instance) => rowsIn(instance, 'lost'))
       .flatMap((row) =>
-        row.kind === 'replace' && row.space === 512 ? [Number(row.tuple[1])] : [],
+        row.kind === 'replace' && row.space === space ? [Number(row.tuple.at(-1))] : [],
       );
   }
 }
@@ -446,41 +501,6 @@ function nameOf({ uuid, incarnation }: Seat): string {
 
 function uuidOf(number: number): string {
   return `00000000-0000-4000-8000-00000000000${number}`;
-}
-
-function addRow(transaction: Transaction, id: number, isRefused: boolean): void {
-  const number = { type: 'unsigned' } as const;
-  const columns = [
-    { name: 'place', ...number },
-    { name: 'id', ...number },
-  ];
-  transaction.createSpace('rows', { format: columns, ifNotExists: true });
-  transaction.createIndex('rows', { name: 'primary', parts: ['place'], ifNotExists: true });
-  const format = [
-    { name: 'key', ...number },
-    { name: 'count', ...number },
-  ];
-  transaction.createSpace('counter', { format, ifNotExists: true });
-  transaction.createIndex('counter', { name: 'primary', parts: ['key'], ifNotExists: true });
-  // All over the space, so that a snapshot that is being taken is behind some of them and before others.
-  transaction.insert('rows', [(id * 7919) % 100_003, id]);
-  if (transaction.update('counter', [0], [['+', 'count', 1]]) === undefined) {
-    transaction.insert('counter', [0, 1]);
-  }
-  if (isRefused) throw new ClusterError('REQUEST_INVALID');
-}
-
-function idsOf(reader: Reader): readonly number[] {
-  if (reader.space('rows') === undefined) return [];
-  return reader
-    .select('rows', [])
-    .map((tuple) => Number(tuple[1]))
-    .toSorted((a, b) => a - b);
-}
-
-function countOf(reader: Reader): number {
-  if (reader.space('counter') === undefined) return 0;
-  return Number(reader.get('counter', [0])?.[1] ?? 0);
 }
 
 /** Small, so that a run crosses many segments, joins, and answers from files as well as from memory. */
@@ -515,8 +535,13 @@ function verdict(error: unknown): string {
   return error.code === 'OUTCOME_UNKNOWN' ? 'unknown' : `failed with ${error.code}`;
 }
 
+function rowsIn(instance: Pick<SimulatedInstance, 'disk'>, folder: string): readonly Row[] {
+  const codec = new RowCodec();
+  return batchesIn(instance, folder).flatMap(({ payload }) => codec.decode(payload));
+}
+
 function batchesIn(
-  { disk }: SimulatedInstance,
+  { disk }: Pick<SimulatedInstance, 'disk'>,
   folder: string,
 ): readonly { term: number; firstSequence: number; payload: Uint8Array }[] {
   return disk

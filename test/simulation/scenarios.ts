@@ -9,6 +9,7 @@ export const scenarios: readonly Scenario[] = [
   configScenario(),
   leadershipScenario(),
   replicationScenario(),
+  replicationScenario({ acks: true }),
   clusterScenario(),
   ...clusterFocuses.map((focus) => clusterScenario({ focus })),
 ];

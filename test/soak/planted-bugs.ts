@@ -57,6 +57,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: 20,
     finding: /misses acknowledged rows/,
   },
+  {
+    name: 'replication: acknowledged by a minority',
+    scenario: replicationScenario({ bug: 'acknowledged-by-a-minority', acks: true }),
+    from: 6,
+    finding: /misses acknowledged rows/,
+  },
+  {
+    name: 'replication: rows that are cut are not kept',
+    scenario: replicationScenario({ bug: 'cut-rows-not-kept', acks: true }),
+    from: 1,
+    finding: /is lost, and not in lost/,
+  },
   ...clusterBugs.map((bug) => ({
     name: `cluster: ${bug}`,
     scenario: clusterScenario({ bug }),

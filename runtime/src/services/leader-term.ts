@@ -68,6 +68,7 @@ export class LeaderTerm {
   /** How far the log was at some moments: who waits for a row of then waits at least since then. */
   #marks: { readonly sequence: number; readonly atMs: number }[] = [];
   #sequence: number;
+  #inSyncEnd = 0;
   #acknowledged = 0;
   #ended = false;
 
@@ -89,6 +90,11 @@ export class LeaderTerm {
   /** The last row that is known to be on all in-sync members. */
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** The last row that no later leader will cut; where a majority must have rows, it may not be acknowledged yet. */
+  get inSyncEnd(): number {
+    return this.#inSyncEnd;
   }
 
   /** The last row that is in the own log, as durable as its mode makes it. */
@@ -164,6 +170,7 @@ export class LeaderTerm {
     } else {
       const { synchronous, applied } = this.#options;
       this.#progress.setSynchronous(synchronous().length > 0, applied);
+      this.#inSyncEnd = this.#progress.inSyncEnd(lease.inSync);
       const acknowledged = this.#progress.acknowledged(lease.inSync);
       this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
       const done = this.#take(({ row }) => !isAwaited(row, this.#acknowledged, this.#sequence));

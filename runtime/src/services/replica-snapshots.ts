@@ -35,8 +35,9 @@ export const defaultSnapshotLimits: SnapshotLimits = {
   snapshotBlockBytes: 64 * 1024,
 };
 
-/** After a failure. */
+/** After a failure; sooner where an instance waits for it, and perhaps writes for the instance. */
 const RETRY_MS = 60_000;
+const WANTED_RETRY_MS = 5000;
 
 export interface ReplicaSnapshotsOptions {
   readonly store: ReplicaStore;
@@ -56,7 +57,7 @@ export class ReplicaSnapshots {
   #lastSequence = 0;
   #wanted: string | undefined;
   /** What went wrong last, and when it is tried again. */
-  #failure: { readonly message: string; readonly retryMs: number } | undefined;
+  #failure: { readonly message: string; readonly atMs: number } | undefined;
   #taking: Promise<SnapshotInfo | undefined> | undefined;
 
   constructor(options: ReplicaSnapshotsOptions) {
@@ -108,7 +109,9 @@ export class ReplicaSnapshots {
   #due(): string | undefined {
     const { store, clock, limits } = this.#options;
     if (!store.isComplete || store.end.sequence === this.#lastSequence) return undefined;
-    if ((this.#failure?.retryMs ?? 0) > clock.monotonicMs()) return undefined;
+    const retryMs = this.#wanted === undefined ? RETRY_MS : WANTED_RETRY_MS;
+    const failedMs = this.#failure?.atMs ?? Number.NEGATIVE_INFINITY;
+    if (clock.monotonicMs() - failedMs < retryMs) return undefined;
     if (this.#wanted !== undefined) return this.#wanted;
     if (store.log.writtenBytes - this.#lastBytes >= limits.snapshotLogBytes) {
       return 'the log has grown';
@@ -125,7 +128,7 @@ export class ReplicaSnapshots {
       if (store.hasFailed) throw error;
       logger.error({ error }, 'no snapshot could be taken');
       const message = error instanceof Error ? error.message : String(error);
-      this.#failure = { message, retryMs: clock.monotonicMs() + RETRY_MS };
+      this.#failure = { message, atMs: clock.monotonicMs() };
     }
   }
 

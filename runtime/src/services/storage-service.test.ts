@@ -59,6 +59,7 @@ class Fixture {
     latencyMs: 0,
   });
   readonly fatal: unknown[] = [];
+  instances: readonly string[] = [own.uuid];
   storage!: StorageService;
 
   async start(wrap: (disk: Disk) => Disk = (disk) => disk): Promise<this> {
@@ -70,6 +71,7 @@ class Fixture {
       replicaSetUuid: REPLICA_SET,
       leadership: this.leadership,
       logMode: 'fsync',
+      instances: () => this.instances,
       fatal: (error) => this.fatal.push(error),
     });
     await this.storage.open();
@@ -260,6 +262,148 @@ describe('a storage that leads', () => {
     await assert.rejects(fixture.storage.write(insert(1)), refused('OUTCOME_UNKNOWN'));
     await assert.rejects(fixture.storage.write(insert(2)), refused('STORAGE_FAILED'));
     assert.deepEqual(fixture.fatal.map(String), ['Error: EIO']);
+  });
+});
+
+function makeSpaces(tx: Transaction): void {
+  const format = [{ name: 'id', type: 'unsigned' }] as const;
+  tx.createSpace('usual', { format });
+  tx.createSpace('fast', { format, ack: 'local' });
+  tx.createSpace('safe', { format, isSync: true });
+  for (const name of ['usual', 'fast', 'safe']) {
+    tx.createIndex(name, { name: 'primary', parts: ['id'] });
+  }
+}
+
+/** A leader of two, both in sync, whose follower has everything up to now and asks for nothing more. */
+async function leaderOfTwo(): Promise<Fixture> {
+  const fixture = new Fixture();
+  fixture.instances = [own.uuid, other.uuid];
+  await fixture.start();
+  fixture.leadership.lead(1, [own, other]);
+  await fixture.settle();
+  await fixture.pull(1, 1);
+  const made = fixture.storage.write(makeSpaces);
+  await fixture.settle();
+  await fixture.pull(1, fixture.storage.position.sequence);
+  await made;
+  return fixture;
+}
+
+/** Which of these have an answer by now. */
+async function answered(fixture: Fixture, calls: readonly Promise<unknown>[]): Promise<boolean[]> {
+  const done = calls.map(() => false);
+  calls.forEach((call, index) => {
+    call.then(
+      () => (done[index] = true),
+      () => undefined,
+    );
+  });
+  await fixture.settle();
+  return done;
+}
+
+describe('a storage with spaces that are acknowledged in another way', () => {
+  it('answers for local spaces when its own log has the row, and for no other', async () => {
+    const fixture = await leaderOfTwo();
+    const { storage } = fixture;
+    const calls = [
+      storage.write((tx) => tx.insert('fast', [1])),
+      storage.write((tx) => tx.insert('usual', [1])),
+      storage.read((reader) => reader.select('fast', [])),
+      storage.read((reader) => reader.select('usual', [])),
+      storage.write((tx) => [tx.insert('fast', [2]), tx.insert('usual', [2])]),
+      storage.write((tx) => [tx.insert('fast', [3]), tx.get('usual', [7])]),
+      storage.write((tx) => tx.insert('usual', [3]), { ack: 'local' }),
+      storage.write((tx) => tx.insert('fast', [1])),
+    ];
+    assert.deepEqual(await answered(fixture, calls), [
+      true,
+      false,
+      true,
+      false,
+      ...[false, false],
+      true,
+      false,
+    ]);
+    await assert.rejects(calls[7]!, refused('DUPLICATE_KEY'));
+    await fixture.pull(1, storage.position.sequence);
+    assert.deepEqual((await Promise.all(calls.slice(1, 7))).slice(0, 3), [[1], [[1]], [[1]]]);
+  });
+
+  it('does not make a local space before the in-sync members have it', async () => {
+    const fixture = await leaderOfTwo();
+    const made = fixture.storage.write(
+      (tx) => tx.createSpace('more', { format: [{ name: 'id', type: 'unsigned' }], ack: 'local' }),
+      { ack: 'local' },
+    );
+    assert.deepEqual(await answered(fixture, [made]), [false]);
+    await fixture.pull(1, fixture.storage.position.sequence);
+    await made;
+  });
+
+  it('says that the outcome of a local write is unknown when the lease has lapsed', async () => {
+    const fixture = await leaderOfTwo();
+    const write = fixture.storage.write((tx) => tx.insert('fast', [1]));
+    const failed = assert.rejects(write, refused('OUTCOME_UNKNOWN'));
+    fixture.leadership.lead(1, [own, other], 0);
+    await failed;
+  });
+
+  it('answers no write of a synchronous space for less than a majority, and says who is missing', async () => {
+    const fixture = await leaderOfTwo();
+    const { storage, clock, leadership } = fixture;
+    await assert.rejects(
+      storage.write((tx) => tx.insert('safe', [9]), { ack: 'local' }),
+      (error) => error instanceof ClusterError && error.field === 'ack',
+    );
+    const write = storage.write((tx) => tx.insert('safe', [1]));
+    const failed = assert.rejects(write, (error) => {
+      assert.match(String(error), /"safe".*majority of the 2 instances .*0002 is not/);
+      return refused('OUTCOME_UNKNOWN')(error);
+    });
+    await clock.advance(5000);
+    assert.deepEqual(leadership.proposals, []);
+    const [issue] = storage.issues();
+    assert.deepEqual([issue?.level, issue?.topic], ['critical', 'synchronous-spaces']);
+    await clock.advance(6000);
+    await failed;
+    const fast = storage.write((tx) => tx.insert('fast', [1]));
+    assert.deepEqual(await answered(fixture, [fast]), [true]);
+    await fixture.pull(1, storage.position.sequence);
+    assert.deepEqual(storage.issues(), []);
+    assert.deepEqual(await storage.read((reader) => reader.select('safe', [])), [[1]]);
+  });
+
+  it('remembers what its spaces are, over a restart', async () => {
+    const fixture = await leaderOfTwo();
+    await fixture.storage.close();
+    await fixture.start();
+    const definitions = await fixture.storage.read((reader) => reader.spaces(), {
+      consistency: 'local',
+    });
+    assert.deepEqual(
+      definitions.map(({ name, ack, isSync }) => [name, ack, isSync]),
+      [
+        ['usual', undefined, undefined],
+        ['fast', 'local', undefined],
+        ['safe', undefined, true],
+      ],
+    );
+  });
+
+  it('tells how far its followers are', async () => {
+    const fixture = await leaderOfTwo();
+    await fixture.storage.write((tx) => tx.insert('fast', [1]));
+    await fixture.clock.advance(99);
+    const { followers, position, isInSync, lostRows } = fixture.storage.figures();
+    const [follower] = followers;
+    assert.deepEqual(
+      [follower?.uuid, follower?.isInSync, follower?.rowsBehind],
+      [other.uuid, true, 1],
+    );
+    assert.ok((follower?.lagMs ?? 0) >= 99 && (follower?.idleMs ?? 0) >= 99);
+    assert.deepEqual([position.sequence, isInSync, lostRows], [8, true, 0]);
   });
 });
 

@@ -93,7 +93,7 @@ export class StorageService {
       ...options,
       ...{ store: this.#store, limits: this.#limits },
       leader: () => this.#leader,
-      acknowledged: () => this.acknowledged.sequence,
+      acknowledged: () => this.#inSyncEnd(),
     });
     this.#tasks = new TaskRegistry(options.logger, (_name, error) => fatal(error));
   }
@@ -145,6 +145,11 @@ export class StorageService {
     const leader = this.#leader;
     if (leader === undefined || leader.ended) return this.#store.knownAcknowledged;
     return this.#store.history.at(leader.acknowledged);
+  }
+
+  #inSyncEnd(): number {
+    const leader = this.#leader;
+    return leader?.ended === false ? leader.inSyncEnd : this.#store.knownAcknowledged.sequence;
   }
 
   get isWritable(): boolean {

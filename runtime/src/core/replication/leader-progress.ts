@@ -5,8 +5,8 @@
  * while the in-sync members change:
  * - Until the outcome of a change is known, the seats of before *and* after it are required. So nothing is
  *   acknowledged without a laggard before its removal is stored.
- * - A seat that comes in is required first, and proposed only when it has every row that was acknowledged, in this
- *   term or, for all that is known, before it. So whoever is in the stored record has them all.
+ * - A seat that comes in is required first, and proposed only when it has every row that all in-sync members had, in
+ *   this term or, for all that is known, before it. So whoever is in the stored record has them all.
  *
  * Where there are synchronous spaces, two more: no change leaves less than a majority of the instances in sync, and
  * nothing is acknowledged while a record that may be the stored one names less. So whatever minority is lost for good,
@@ -83,6 +83,7 @@ export class LeaderProgress {
   /** Seats that are about to lose their rows, and have asked in a session of theirs to be taken out. */
   #leaving: readonly { readonly seat: Seat; readonly session: number }[] = [];
   #sequence: number;
+  #inSyncEnd = 0;
   #acknowledged = 0;
   #joining: readonly Seat[] = [];
   /** Seats of a change that was sent and whose outcome has not been read. */
@@ -153,12 +154,21 @@ export class LeaderProgress {
     return heard.length === 0 ? undefined : Math.min(...heard.map(({ sequence }) => sequence));
   }
 
-  /** The last row that every required seat has. What was acknowledged once stays so. */
-  acknowledged(inSync: readonly Seat[]): number {
+  /**
+   * The last row that every required seat has: as only they can lead, it will not be cut. What was so once stays so.
+   */
+  inSyncEnd(inSync: readonly Seat[]): number {
     const seats = this.#required(inSync);
-    if (seats.length === 0 || this.#lacksMajority(inSync)) return this.#acknowledged;
+    if (seats.length === 0) return this.#inSyncEnd;
     const everywhere = Math.min(...seats.map((seat) => this.sequenceOf(seat)));
-    this.#acknowledged = Math.max(this.#acknowledged, everywhere);
+    this.#inSyncEnd = Math.max(this.#inSyncEnd, everywhere);
+    return this.#inSyncEnd;
+  }
+
+  /** The same, but only where they are as many as must have it. */
+  acknowledged(inSync: readonly Seat[]): number {
+    const end = this.inSyncEnd(inSync);
+    if (!this.#lacksMajority(inSync)) this.#acknowledged = end;
     return this.#acknowledged;
   }
 
@@ -167,7 +177,7 @@ export class LeaderProgress {
     if (this.#waiting) return undefined;
     this.#chooseJoining(inSync, nowMs);
     const base = distinct([...inSync, ...(this.#proposed ?? [])]);
-    const needed = Math.max(this.#options.sequence, this.acknowledged(inSync));
+    const needed = Math.max(this.#options.sequence, this.inSyncEnd(inSync));
     const added = this.#joining.filter((seat) => this.sequenceOf(seat) >= needed);
     const removed = this.#removed(base, added, nowMs);
     const left = removed.filter((seat) => !this.#isMember(seat));

@@ -114,8 +114,9 @@ export function spaceAcknowledgement(
   space: string,
   { ack, isSync = false }: AcknowledgementOptions,
 ): SpaceAcknowledgement {
-  if (ack !== undefined && (ack as string) !== 'local') {
-    throw invalid(`${space}.ack`, `"ack" is "local" or left out, not "${String(ack)}".`);
+  const given: string | undefined = ack;
+  if (given !== undefined && given !== 'local') {
+    throw invalid(`${space}.ack`, `"ack" is "local" or left out, not "${given}".`);
   }
   if (ack === 'local' && isSync) {
     throw invalid(
