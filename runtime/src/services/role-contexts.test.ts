@@ -25,7 +25,7 @@ const GROUPS: VshardGroups = {
 };
 
 class Fixture {
-  readonly storage = new EngineStorage();
+  storage = new EngineStorage();
   readonly sent: unknown[] = [];
   readonly patches: unknown[] = [];
   config: ClusterConfig | undefined;
@@ -138,6 +138,16 @@ describe('the context of a role, once', () => {
     await fixture.context().once('seed', work);
     await fixture.context().once('seed', work);
     assert.equal(runs, 1);
+  });
+
+  it('remembers it in the log, so that no later leader runs it again [REPL-06]', async () => {
+    const fixture = new Fixture();
+    const ran: string[] = [];
+    await fixture.context().once('seed', async () => void ran.push('first leader'));
+    fixture.storage = fixture.storage.follower();
+    await fixture.context().once('seed', async () => void ran.push('second leader'));
+    await fixture.context().once('more', async () => void ran.push('more'));
+    assert.deepEqual(ran, ['first leader', 'more']);
   });
 
   it('runs it again after a failure', async () => {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
+import { encode } from '../core/msgpack/encode.ts';
 import type { PullAnswer } from '../core/replication/messages.ts';
 import type { Reader, Transaction } from '../core/storage/engine.ts';
 import { silentLogger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
+import type { DataRequest } from '../ports/iproto-storage.ts';
 import type { InSyncOutcome, Leadership, LeadershipPort } from '../ports/leadership.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
@@ -290,6 +292,17 @@ async function leaderOfTwo(): Promise<Fixture> {
   return fixture;
 }
 
+const nowhere = { tuple: () => undefined };
+
+/** A request for one row: its tuple is its key. */
+function row(space: number, id: number): DataRequest {
+  const bytes = encode([id]);
+  return {
+    ...{ bytes, space, index: 0, iterator: 0, limit: 1, offset: 0, indexBase: 0 },
+    ...{ keyAt: 0, tupleAt: 0, tupleEnd: bytes.length, operationsAt: -1, afterAt: -1 },
+  };
+}
+
 /** Which of these have an answer by now. */
 async function answered(fixture: Fixture, calls: readonly Promise<unknown>[]): Promise<boolean[]> {
   const done = calls.map(() => false);
@@ -329,6 +342,29 @@ describe('a storage with spaces that are acknowledged in another way', () => {
     await assert.rejects(calls[7]!, refused('DUPLICATE_KEY'));
     await fixture.pull(1, storage.position.sequence);
     assert.deepEqual((await Promise.all(calls.slice(1, 7))).slice(0, 3), [[1], [[1]], [[1]]]);
+  });
+
+  it('tells the binary port which row a reply waits for, and where', async () => {
+    const { storage } = await leaderOfTwo();
+    const [usual, fast] = [512, 513];
+    const { requests } = storage;
+    const end = storage.position.sequence;
+    assert.deepEqual(
+      [requests.insert(row(fast, 1), nowhere), requests.unacknowledged(fast)],
+      [-(end + 1), -(end + 1)],
+    );
+    assert.equal(requests.insert(row(usual, 1), nowhere), end + 2);
+    requests.begin();
+    requests.insert(row(fast, 2), nowhere);
+    requests.insert(row(fast, 3), nowhere);
+    assert.equal(requests.commit(), -(end + 4));
+    requests.begin();
+    requests.insert(row(fast, 4), nowhere);
+    requests.insert(row(usual, 4), nowhere);
+    assert.equal(requests.commit(), end + 6);
+    requests.begin();
+    requests.select(row(fast, 4), nowhere);
+    assert.equal(requests.commit(), -(end + 6));
   });
 
   it('does not make a local space before the in-sync members have it', async () => {

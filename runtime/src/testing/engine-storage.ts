@@ -9,6 +9,13 @@ export class EngineStorage implements SpaceStorage {
   /** Transactions that changed something. */
   writes = 0;
 
+  /** Another instance, which has all rows of this one's log. */
+  follower(): EngineStorage {
+    const follower = new EngineStorage();
+    follower.#engine.apply(this.#engine.rows.take().payload);
+    return follower;
+  }
+
   async write<T>(work: (transaction: Transaction) => T): Promise<T> {
     const transaction = this.#engine.begin();
     try {

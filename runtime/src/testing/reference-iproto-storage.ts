@@ -37,6 +37,8 @@ export class ReferenceIprotoStorage implements IprotoStorage {
   isWritable = true;
   /** Off: what is written is only acknowledged by `acknowledge`. */
   acknowledgesAtOnce = true;
+  /** Replies wait for the own log alone: they leave when `log` is called. */
+  isLocal = false;
   schemaVersion = 1;
   readonly #engine = new ReferenceEngine();
   readonly #holders = new Set<HeldReplies>();
@@ -63,6 +65,10 @@ export class ReferenceIprotoStorage implements IprotoStorage {
     for (const holder of this.#holders) holder.settle(this.#acknowledged, this.#written);
   }
 
+  log(): void {
+    for (const holder of this.#holders) holder.settle(this.#acknowledged, this.#written);
+  }
+
   lose(why: string): void {
     for (const holder of this.#holders) holder.fail(this.#written, why);
     this.#acknowledged = this.#written;
@@ -78,7 +84,8 @@ export class ReferenceIprotoStorage implements IprotoStorage {
   }
 
   unacknowledged(): number {
-    return this.#written > this.#acknowledged ? this.#written : 0;
+    if (this.#written <= this.#acknowledged) return 0;
+    return this.isLocal ? -this.#written : this.#written;
   }
 
   select(request: DataRequest, sink: TupleSink): number {

@@ -37,11 +37,24 @@ interface Asked {
   readonly key?: Tuple;
 }
 
-function ask({ space, index = 0, iterator = 0, key = [] }: Asked): readonly Tuple[] {
-  return selectView({ space, index, iterator, key, limit: 1000, offset: 0 }, spaces);
+function ask(
+  { space, index = 0, iterator = 0, key = [] }: Asked,
+  of: readonly SpaceDefinition[] = spaces,
+): readonly Tuple[] {
+  return selectView({ space, index, iterator, key, limit: 1000, offset: 0 }, of);
 }
 
 describe('the system spaces', () => {
+  it('tell which spaces are synchronous', () => {
+    const safe: SpaceDefinition = { id: 513, name: 'safe', format: [], indexes: [], isSync: true };
+    const fast: SpaceDefinition = { id: 514, name: 'fast', format: [], indexes: [], ack: 'local' };
+    const rows = ask({ space: 281, iterator: 5, key: [513] }, [safe, fast]);
+    assert.deepEqual(rows, [
+      [513, 1, 'safe', 'memtx', 0, { is_sync: true }, []],
+      [514, 1, 'fast', 'memtx', 0, {}, []],
+    ]);
+  });
+
   it('have the rows that connectors read', () => {
     const format = [
       { name: 'id', type: 'unsigned' },

@@ -148,6 +148,28 @@ describe('the IPROTO server', () => {
     assert.equal(server.requestsInFlight, 0);
   });
 
+  it('lets replies of local spaces pass those that wait for in-sync members', async () => {
+    const { connection, storage, server } = await world();
+    storage.acknowledgesAtOnce = false;
+    connection.give(insert(1, [1]));
+    storage.isLocal = true;
+    connection.give(insert(2, [2]), select(3, [2]), insert(4, [2]), ping(5));
+    assert.deepEqual(summary(connection.take()), [[5, 'ok']]);
+    storage.log();
+    assert.deepEqual(summary(connection.take()), [
+      [2, [[2]]],
+      [3, [[2]]],
+      [4, 'error 3'],
+    ]);
+    assert.equal(server.requestsInFlight, 1);
+    connection.give(insert(6, [6]));
+    storage.lose('The leader has lost its lease.');
+    assert.deepEqual(summary(connection.take()), [
+      [1, 'error 78'],
+      [6, 'error 78'],
+    ]);
+  });
+
   it('says that the outcome of lost writes is unknown, and that reads saw nothing', async () => {
     const { connection, storage } = await world();
     storage.acknowledgesAtOnce = false;
