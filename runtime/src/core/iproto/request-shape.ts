@@ -49,17 +49,15 @@ export class RequestShape {
     this.#beginning = request.bytes.slice(at, at + this.lastAt);
   }
 
-  /** Of a request that was read from `at` to `end`; undefined when others would not be like it. */
+  /** Of a request that was read up to `end`; undefined when others would not be like it. */
   static of(request: IprotoRequest, end: number, isWhole: boolean): RequestShape | undefined {
-    const { bytes, syncAt, keyAt, tupleAt, tupleEnd } = request;
-    const at = request.frameAt;
+    const { frameAt, syncAt, keyAt, tupleAt } = request;
     if (request.hasRare || request.operationsAt >= 0 || request.afterAt >= 0) return undefined;
-    const sync = syncAt < 0 ? 0 : (bytes[syncAt] as number);
-    if (sync < 0xcc || sync > 0xcf) return undefined;
     const lastAt = Math.max(keyAt, tupleAt);
-    if (lastAt < 0 || Math.min(keyAt, tupleAt) >= 0 || lastAt - at > LONGEST) return undefined;
-    const isLast = tupleAt >= 0 ? tupleEnd === end : request.keyEnd === end;
-    return isLast && lastAt > syncAt ? new RequestShape(request, at, isWhole) : undefined;
+    const isAlone = Math.min(keyAt, tupleAt) < 0;
+    const isLast = (keyAt > tupleAt ? request.keyEnd : request.tupleEnd) === end;
+    if (!isAlone || !isLast || lastAt < syncAt || lastAt - frameAt > LONGEST) return undefined;
+    return isWide(request) ? new RequestShape(request, frameAt, isWhole) : undefined;
   }
 
   /** Is the frame from `at` like it, as far as its last value? */
@@ -72,4 +70,10 @@ export class RequestShape {
     for (let i = this.#syncEnd; i < length; i++) if (bytes[at + i] !== beginning[i]) return false;
     return true;
   }
+}
+
+/** Is its number written with a width of its own, which the first byte tells? */
+function isWide({ bytes, syncAt }: IprotoRequest): boolean {
+  const first = syncAt < 0 ? 0 : (bytes[syncAt] as number);
+  return first >= 0xcc && first <= 0xcf;
 }

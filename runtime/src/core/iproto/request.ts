@@ -77,10 +77,7 @@ export class IprotoRequest {
   #shape(end: number): RequestShape | undefined {
     const isRows = this.type >= requestType.SELECT && this.type <= requestType.DELETE;
     const isWhole =
-      isRows &&
-      this.streamId === 0 &&
-      this.schemaVersion === 0 &&
-      missingField(this) === undefined;
+      isRows && this.streamId === 0 && this.schemaVersion === 0 && missingField(this) === undefined;
     return RequestShape.of(this, end, isWhole);
   }
 
