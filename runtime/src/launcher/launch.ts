@@ -10,6 +10,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { withHugePages } from './huge-pages.ts';
 import type * as Releaser from './releaser.ts';
 
 export interface LaunchOptions {
@@ -26,7 +27,11 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 export async function launch(options: LaunchOptions): Promise<number> {
   const child = spawn(process.execPath, [...process.execArgv, ...options.command], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, TONEARM_LAUNCHER: '1' },
+    env: {
+      ...process.env,
+      TONEARM_LAUNCHER: '1',
+      GLIBC_TUNABLES: withHugePages(process.env['GLIBC_TUNABLES']),
+    },
   });
   const reports = new Reports(options);
   child.on('message', (message) => reports.add(message));

@@ -9,6 +9,12 @@ function read(...bytes: readonly number[]): readonly [unknown, IprotoRequest] {
   return [request.read(Uint8Array.from(bytes), 0, bytes.length), request];
 }
 
+/** All but how it was read. */
+function meaning(request: IprotoRequest): unknown {
+  const { isWhole: _, ...rest } = request;
+  return rest;
+}
+
 describe('a request', () => {
   it('keeps all 64 bits of its number, however wide it and its keys are', () => {
     const wide = [0xcf, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa, 0xf9, 0xf8];
@@ -51,6 +57,33 @@ describe('a request', () => {
       assert.equal(read(...bytes)[0], fault);
     });
   }
+
+  it('is read as by itself after others that were like it', () => {
+    const sync = fc.oneof(fc.nat(0x7f), fc.nat(0xffff), fc.nat(0xffff_ffff));
+    const header = fc.tuple(fc.constantFrom(1, 2, 3, 5, 64), sync);
+    const value = fc.oneof(fc.array(fc.string(), { maxLength: 2 }), fc.nat(2));
+    const part = fc.tuple(fc.constantFrom(0x10, 0x11, 0x12, 0x14, 0x20, 0x21, 0x22), value);
+    const aFrame = fc.tuple(header, fc.array(part, { maxLength: 4 }), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(aFrame, { minLength: 2, maxLength: 12 }), (frames) => {
+        const used = new IprotoRequest();
+        for (const [[type, number], parts, isCut] of [...frames, ...frames, ...frames]) {
+          const wide = [0xce, number >>> 24, (number >>> 16) & 255, (number >>> 8) & 255];
+          const bytes = Uint8Array.from([
+            ...[0x82, 0x00, type, 0x01, ...wide, number & 255, 0x80 | parts.length],
+            ...parts.flatMap(([name, given]) => [name, ...encode(given)]),
+          ]);
+          const at = Uint8Array.from([1, 2, 3, ...bytes]);
+          const end = at.length - (isCut ? 1 : 0);
+          const fresh = new IprotoRequest();
+          const fault = fresh.read(at, 3, end);
+          assert.equal(used.read(at, 3, end), fault);
+          if (fault === undefined) assert.deepEqual(meaning(used), meaning(fresh));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
 
   it('is never read beyond its frame, whatever the bytes are', () => {
     const values = fc.letrec<{ value: never }>((tie) => ({

@@ -6,9 +6,14 @@
  * whoever gets positions from here reads whole MessagePack of the kind the key asks for.
  */
 import { checkedEnd } from '../msgpack/skip.ts';
+import { missingField } from './missing-field.ts';
 import { key, requestType } from './protocol.ts';
+import { RequestShape } from './request-shape.ts';
 
 const ARRAY_OF_ONE = 0x91;
+/** Shapes are kept by a byte that is the type of most clients' requests. */
+const SHAPES = 16;
+const TYPE_AT = 2;
 
 /** What is wrong with a frame, as Tarantool says it behind "Invalid MsgPack - ". */
 export type FrameFault = 'packet header' | 'packet body';
@@ -46,12 +51,68 @@ export class IprotoRequest {
   featuresAt = -1;
   timeoutAt = -1;
   limitAt = -1;
+  frameAt = 0;
+  syncAt = -1;
+  keyEnd = -1;
   /** Is anything set that most requests do not have? */
-  #hasRare = false;
+  hasRare = false;
+  /** Rows of one space are asked for outside of streams, for any schema, and nothing is missing. */
+  isWhole = false;
+  #misses = 0;
+  readonly #shapes = new Array<RequestShape | undefined>(SHAPES).fill(undefined);
 
   /** Fills this with the frame from `at` (behind its length) to `end`. What was wrong, if anything. */
   read(bytes: Uint8Array, at: number, end: number): FrameFault | undefined {
+    const shapeAt = (bytes[at + TYPE_AT] as number) & (SHAPES - 1);
+    const shape = this.#shapes[shapeAt];
+    if (shape?.fits(bytes, at, end) === true && this.#readLast(shape, bytes, at, end)) {
+      return undefined;
+    }
+    const fault = this.#readAll(bytes, at, end);
+    // Those who never ask twice alike should not pay for it.
+    if (fault === undefined && (this.#misses++ & 7) === 0) this.#shapes[shapeAt] = this.#shape(end);
+    return fault;
+  }
+
+  #shape(end: number): RequestShape | undefined {
+    const isRows = this.type >= requestType.SELECT && this.type <= requestType.DELETE;
+    const isWhole =
+      isRows && this.streamId === 0 && this.schemaVersion === 0 && missingField(this) === undefined;
+    return RequestShape.of(this, end, isWhole);
+  }
+
+  #readLast(shape: RequestShape, bytes: Uint8Array, at: number, end: number): boolean {
+    const lastAt = at + shape.lastAt;
+    if (!isArray(bytes, lastAt) || valueEnd(bytes, lastAt, end) !== end) return false;
+    if (this.hasRare) this.#clearRare();
+    this.bytes = bytes;
+    this.type = shape.type;
+    this.schemaVersion = shape.schemaVersion;
+    this.streamId = shape.streamId;
+    this.space = shape.space;
+    this.index = shape.index;
+    this.iterator = shape.iterator;
+    this.limit = shape.limit;
+    this.offset = shape.offset;
+    this.indexBase = shape.indexBase;
+    this.isWhole = shape.isWhole;
+    this.frameAt = at;
+    this.syncAt = at + shape.syncAt;
+    this.syncHigh = highBits(bytes, this.syncAt);
+    this.syncLow = lowBits(bytes, this.syncAt);
+    this.spaceAt = shape.spaceAt < 0 ? -1 : at + shape.spaceAt;
+    this.limitAt = shape.limitAt < 0 ? -1 : at + shape.limitAt;
+    this.operationsAt = this.afterAt = -1;
+    this.keyAt = shape.isKeyLast ? lastAt : -1;
+    this.keyEnd = shape.isKeyLast ? end : -1;
+    this.tupleAt = shape.isKeyLast ? -1 : lastAt;
+    this.tupleEnd = shape.isKeyLast ? -1 : end;
+    return true;
+  }
+
+  #readAll(bytes: Uint8Array, at: number, end: number): FrameFault | undefined {
     this.#clear(bytes);
+    this.frameAt = at;
     const body = this.#readHeader(at, end);
     if (body < 0) return 'packet header';
     if (body === end) return undefined;
@@ -70,12 +131,13 @@ export class IprotoRequest {
     this.space = this.index = this.iterator = this.offset = this.indexBase = 0;
     this.limit = 0xffffffff;
     this.keyAt = this.tupleAt = this.tupleEnd = this.operationsAt = this.afterAt = -1;
-    this.spaceAt = this.limitAt = -1;
-    if (this.#hasRare) this.#clearRare();
+    this.spaceAt = this.limitAt = this.syncAt = this.keyEnd = -1;
+    this.isWhole = false;
+    if (this.hasRare) this.#clearRare();
   }
 
   #clearRare(): void {
-    this.#hasRare = this.fetchesPosition = false;
+    this.hasRare = this.fetchesPosition = false;
     this.spaceNameAt = this.indexNameAt = this.functionAt = this.userAt = -1;
     this.eventKeyAt = this.afterPositionAt = this.versionAt = this.featuresAt = -1;
     this.timeoutAt = -1;
@@ -109,6 +171,7 @@ export class IprotoRequest {
         return this.type >= 0;
       case key.SYNC:
         if (readUint(this.bytes, at) < 0) return false;
+        this.syncAt = at;
         this.syncHigh = highBits(this.bytes, at);
         this.syncLow = lowBits(this.bytes, at);
         return true;
@@ -161,7 +224,7 @@ export class IprotoRequest {
       case key.INDEX_BASE:
         return (this.indexBase = readUint(this.bytes, at)) >= 0;
       case key.FETCH_POSITION:
-        this.#hasRare = true;
+        this.hasRare = true;
         this.fetchesPosition = this.bytes[at] === 0xc3;
         return this.fetchesPosition || this.bytes[at] === 0xc2;
       default:
@@ -173,6 +236,7 @@ export class IprotoRequest {
     switch (name) {
       case key.KEY:
         this.keyAt = at;
+        this.keyEnd = end;
         return isArray(this.bytes, at);
       case key.TUPLE:
         this.tupleAt = at;
@@ -190,7 +254,7 @@ export class IprotoRequest {
   }
 
   #takeRare(name: number, at: number): boolean {
-    this.#hasRare = true;
+    this.hasRare = true;
     switch (name) {
       case key.FUNCTION_NAME:
         this.functionAt = at;

@@ -235,11 +235,15 @@ export class IprotoSession implements ByteSession, SessionHandle, SessionReplies
       this.error(request, { number, message, code: 'REQUEST_INVALID' });
       return;
     }
-    if (request.type === requestType.PING && request.streamId === 0) {
-      writeOk(this.#out, request, storage.schemaVersion);
-      return;
-    }
     try {
+      if (request.isWhole) {
+        this.#executeData(request, start, end);
+        return;
+      }
+      if (request.type === requestType.PING && request.streamId === 0) {
+        writeOk(this.#out, request, storage.schemaVersion);
+        return;
+      }
       if (request.streamId !== 0 && this.#waitsForStream(bytes, start, end)) return;
       this.#demandValid(request);
       if (isData(request.type)) this.#executeData(request, start, end);

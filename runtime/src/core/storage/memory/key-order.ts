@@ -11,7 +11,7 @@ import { compareTexts } from '../../schema/collations.ts';
 import type { IndexDefinition, IndexPart } from '../../schema/space-definition.ts';
 import type { Arena } from './arena.ts';
 import { kindOf } from './kind-of.ts';
-import { hashRaw, mixed } from './raw-hash.ts';
+import { hashOfRun, hashRaw, mixed } from './raw-hash.ts';
 import {
   compareRaw,
   doubleAt,
@@ -42,6 +42,8 @@ export class KeyOrder {
   readonly #fields: Int32Array;
   readonly #kinds: Uint8Array;
   readonly #combines: boolean;
+  /** Is the index one text or binary? Most primary keys are. */
+  readonly #isOneRun: boolean;
   #probe: Uint8Array = new Uint8Array(0);
   readonly #probeAt: Int32Array;
   #probeParts = 0;
@@ -57,6 +59,7 @@ export class KeyOrder {
     const first = this.#kinds[0];
     this.#combines = this.#parts.length > 1 && (first === kinds.integer || first === kinds.boolean);
     this.#probeAt = new Int32Array(this.#parts.length);
+    this.#isOneRun = this.ownParts === 1 && first === kinds.bytes;
   }
 
   /** Looks for the place of a tuple whose fields begin at `positions`. */
@@ -135,8 +138,25 @@ export class KeyOrder {
     return 0;
   }
 
+  /** Is a stored tuple what is looked for? */
+  equals(handle: number): boolean {
+    if (!this.#isOneRun) return this.compare(handle) === 0;
+    const bytes = this.#arena.chunkOf(handle);
+    const at = locateField(bytes, this.#arena.startOf(handle), this.#fields[0] as number);
+    const probe = this.#probe;
+    const probeAt = this.#probeAt[0] as number;
+    const head = bytes[at] as number;
+    if (head !== probe[probeAt] || (head & 0xe0) !== 0xa0) return this.compare(handle) === 0;
+    const end = at + (head & 0x1f);
+    for (let i = at + 1, j = probeAt + 1; i <= end; i++, j++) {
+      if (bytes[i] !== probe[j]) return false;
+    }
+    return true;
+  }
+
   /** Hash of the own parts of what is looked for. */
   hashOfProbe(): number {
+    if (this.#isOneRun) return hashOfRun(this.#probe, this.#probeAt[0] as number);
     let hash = 0;
     for (let i = 0; i < this.ownParts; i++) {
       hash = hashRaw(this.#kinds[i] as Kind, this.#probe, this.#probeAt[i] as number, hash);

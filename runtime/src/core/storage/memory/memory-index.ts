@@ -100,7 +100,7 @@ export class MemoryIndex {
 
   /** Does a stored tuple equal what is looked for? */
   equals(handle: number): boolean {
-    return this.order.compare(handle) === 0;
+    return this.order.equals(handle);
   }
 
   add(handle: number): void {

@@ -28,6 +28,11 @@ export function hashRaw(kind: Kind, bytes: Uint8Array, at: number, seed: number)
   }
 }
 
+/** What `mixed` makes of the hash of one text or binary. */
+export function hashOfRun(bytes: Uint8Array, at: number): number {
+  return mixed(hashRun(bytes, runStart(bytes, at), runLength(bytes, at), 0));
+}
+
 /** Spreads what is in any bit over all of them. */
 export function mixed(hash: number): number {
   let value = hash;
