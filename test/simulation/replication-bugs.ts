@@ -28,6 +28,7 @@ export const replicationBugs = [
   'join-misses-rows',
   'term-continued',
   'lower-term-rows',
+  'position-before-the-promise',
   // Each takes itself for a majority.
   'acknowledged-by-a-minority',
   'cut-rows-not-kept',
@@ -81,6 +82,21 @@ export function cutRowsNotKept(disk: Disk): Disk {
   };
 }
 
+/** A promise comes to the disk a little later than it says. */
+export function latePromise(disk: Disk, clock: Clock): Disk {
+  let after: Promise<void> = Promise.resolve();
+  return {
+    ...disk,
+    writeAtomic: async (file, bytes) => {
+      if (file !== 'promised.json') return disk.writeAtomic(file, bytes);
+      const copy = bytes.slice();
+      after = after.then(() => clock.sleep(50)).then(() => disk.writeAtomic(file, copy));
+      // What the process has not written when it dies never is.
+      after.catch(() => undefined);
+    },
+  };
+}
+
 /** A leader forgets which terms it has led. */
 export function forgetfulLeader(disk: Disk): Disk {
   return {
@@ -109,8 +125,7 @@ export function lowerTermRows(peers: Peers, random: SeededRandom): Peers {
       if (before.term === 0 || random.chance(0.5)) {
         return peers.call(address, method, body, options);
       }
-      // A pull that waits makes a laggard, which nobody counts on.
-      const earlier = { ...request, term: before.term, waitMs: 0 };
+      const earlier = { ...request, term: before.term };
       const answer = pullAnswerSchema.parse(
         await peers.call(before.address, method, earlier, options),
       );

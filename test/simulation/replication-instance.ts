@@ -18,17 +18,20 @@ import {
   forgetfulLeader,
   joinAtTheEnd,
   lateLog,
+  latePromise,
   lowerTermRows,
   neverSynced,
   type ReplicationBug,
   reusedSegment,
 } from './replication-bugs.ts';
 import { type LeadershipStore, ModelLeadership } from './replication-leadership.ts';
+import type { StreamWatch } from './replication-stream.ts';
 
 export interface InstanceWorld {
   readonly clock: Clock;
   readonly random: SeededRandom;
   readonly network: SimulatedNetwork;
+  readonly stream: StreamWatch;
   readonly store: LeadershipStore;
   readonly replicaSetUuid: string;
   readonly logMode: LogMode;
@@ -104,6 +107,7 @@ export class SimulatedInstance {
     await storage.open();
     this.storage = storage;
     storage.onWritableChange((isWritable) => this.#world.onWritable(this, isWritable));
+    this.#world.stream.follow(this.uuid, storage, clock);
     network.listen(this.uuid, gatedHandlers(storage.handlers(), gate));
     const replication = new ReplicationService({
       storage,
@@ -174,6 +178,8 @@ export class SimulatedInstance {
         return reusedSegment(disk);
       case 'snapshot-before-its-end':
         return neverSynced(disk);
+      case 'position-before-the-promise':
+        return latePromise(disk, clock);
       case 'term-continued':
         return forgetfulLeader(disk);
       default:

@@ -8,6 +8,7 @@ import { clusterFocuses, clusterScenario } from '../simulation/cluster-scenario.
 import { configScenario } from '../simulation/config/config-scenario.ts';
 import { leadershipScenario } from '../simulation/leadership-scenario.ts';
 import { replicationScenario } from '../simulation/replication.ts';
+import type { ReplicationBug } from '../simulation/replication-bugs.ts';
 import type { Scenario } from '../simulation/scenario.ts';
 
 export interface PlantedBug {
@@ -36,6 +37,16 @@ const findings: Readonly<Record<ClusterBug, readonly [number, RegExp]>> = {
   'appoint-anyone': [1, /misses acknowledged rows|was appointed, in sync were/],
 };
 
+const replicationFindings: readonly (readonly [ReplicationBug, from: number, RegExp])[] = [
+  ['acknowledged-before-the-log', 1, /misses acknowledged rows/],
+  ['segment-reused', 1, /did not start: .*The log is damaged: log/],
+  ['snapshot-before-its-end', 50, /with which it ends/],
+  ['join-misses-rows', 1, /different rows|misses acknowledged rows/],
+  ['term-continued', 4, /different rows|misses acknowledged rows/],
+  ['lower-term-rows', 10, /which no leader of \d+ gave/],
+  ['position-before-the-promise', 1, /before its promise of \d+ was durable/],
+];
+
 export const plantedBugs: readonly PlantedBug[] = [
   ...configBugs.map(([name, rules]) => ({
     name: `config: ${name}`,
@@ -57,6 +68,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: 20,
     finding: /misses acknowledged rows/,
   },
+  ...replicationFindings.map(([bug, from, finding]) => ({
+    ...{ name: `replication: ${bug}`, from, finding },
+    scenario: replicationScenario({ bug }),
+  })),
   {
     name: 'replication: acknowledged by a minority',
     scenario: replicationScenario({ bug: 'acknowledged-by-a-minority', acks: true }),
