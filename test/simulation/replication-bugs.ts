@@ -125,7 +125,8 @@ export function lowerTermRows(peers: Peers, random: SeededRandom): Peers {
       if (before.term === 0 || random.chance(0.5)) {
         return peers.call(address, method, body, options);
       }
-      const earlier = { ...request, term: before.term };
+      // A pull that waits makes a laggard, which nobody counts on.
+      const earlier = { ...request, term: before.term, waitMs: 0 };
       const answer = pullAnswerSchema.parse(
         await peers.call(before.address, method, earlier, options),
       );
