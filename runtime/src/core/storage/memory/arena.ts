@@ -219,7 +219,7 @@ export class Arena {
   /** An instance with little data takes little: only the first chunk grows, by being copied. */
   #growFirstChunk(): number {
     const before = this.chunks[0] as Uint8Array;
-    const larger = new Uint8Array(Math.min(CHUNK_BYTES, GROWTH * before.length));
+    const larger = new Uint8Array(new SharedArrayBuffer(Math.min(CHUNK_BYTES, GROWTH * before.length)));
     larger.set(before);
     this.chunks[0] = larger;
     return this.#offerPages(before.length / PAGE_BYTES, larger.length / PAGE_BYTES);
@@ -233,7 +233,7 @@ export class Arena {
         protocolNumber: errorNumber.MEMORY_ISSUE,
       });
     }
-    const chunk = new Uint8Array(index === 0 ? PAGE_BYTES : CHUNK_BYTES);
+    const chunk = new Uint8Array(new SharedArrayBuffer(index === 0 ? PAGE_BYTES : CHUNK_BYTES));
     this.chunks.push(chunk);
     const first = index * PAGES_PER_CHUNK;
     return this.#offerPages(first, first + chunk.length / PAGE_BYTES);
