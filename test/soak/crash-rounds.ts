@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { LocalInstance } from '../support/local-cluster.ts';
 import { ReplicaSet } from '../support/replica-set.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { count, type RealReport, type RealRounds } from './kill-round.ts';
 import { readLog } from './row-checker.ts';
 import { RowWriters } from './row-writers.ts';
@@ -76,6 +77,8 @@ class CrashRounds {
   /** What happened in it. */
   async round(number: number): Promise<string> {
     const moment = this.#random.pick(MOMENTS);
+    count(this.counts, 'rounds');
+    if (this.#random.chance(0.5)) await this.#checkLive();
     const load = await this.#writers.load(this.#instance);
     await sleep(this.#random.integer(WRITE_MS_MAX));
     if (moment === 'snapshot') await this.#snapshotBegins();
@@ -84,6 +87,8 @@ class CrashRounds {
     await load.ended();
     if (isTaking) count(this.counts, 'in a snapshot');
     const { end } = this.#checkLog();
+    // It would refuse to start: what is wrong with it is known.
+    if (this.violations.length > 0) return `${moment}, log to row ${end}`;
     if (moment === 'recovery') await this.#killWhileRecovering();
     await this.#start();
     const steps = await this.#check(number);
@@ -91,8 +96,19 @@ class CrashRounds {
     this.violations.push(...surprises);
     this.counts['acknowledged'] = (this.counts['acknowledged'] ?? 0) + acknowledged;
     count(this.counts, moment);
-    count(this.counts, 'rounds');
     return `${moment}, log to row ${end}, acknowledged ${acknowledged}, ${steps}`;
+  }
+
+  /** A start builds indexes anew: what is wrong with those of a process is only seen while it runs. */
+  async #checkLive(): Promise<void> {
+    const load = await this.#writers.load(this.#instance);
+    await sleep(this.#random.integer(WRITE_MS_MAX));
+    load.stop();
+    await waitUntil('everything is answered', () => load.isQuiet);
+    load.close();
+    const { violations } = await this.#writers.read(this.#instance);
+    this.violations.push(...violations, ...load.surprises);
+    count(this.counts, 'checked while it runs');
   }
 
   /** The process of the data alone: the launcher sees it, and ends. */

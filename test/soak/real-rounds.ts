@@ -26,7 +26,16 @@ export interface RealSuite {
   readonly run: (place: Place, rounds: RealRounds) => Promise<RealReport>;
 }
 
-const LATE_LOG = path.join(import.meta.dirname, 'fixtures/late-log-application.ts');
+/** Applications with a bug, and what the rounds say of it. */
+const crashBugs: readonly (readonly [name: string, application: string, finding: RegExp])[] = [
+  ['late-log', 'late-log-application.ts', /no prefix of/],
+  ['missing-entry', 'missing-entry-application.ts', /index group has/],
+  ['sparse-log', 'sparse-log-application.ts', /xlog at byte/],
+];
+
+function fixture(name: string): string {
+  return path.join(import.meta.dirname, 'fixtures', name);
+}
 
 export const realSuites: readonly RealSuite[] = [
   {
@@ -41,14 +50,13 @@ export const realSuites: readonly RealSuite[] = [
     rounds: { sample: 5, full: 110 },
     run: ({ running }: Place, rounds: RealRounds) => runCrashRounds({ mode, running }, rounds),
   })),
-  {
-    name: 'crash-planted-bug',
+  ...crashBugs.map(([name, application, finding]) => ({
+    ...{ name: `crash-planted-${name}`, finding },
     needsEtcd: false,
     rounds: { sample: 5, full: 5 },
-    finding: /no prefix of/,
-    run: ({ running }, rounds) =>
-      runCrashRounds({ mode: 'write', running, application: LATE_LOG }, rounds),
-  },
+    run: ({ running }: Place, rounds: RealRounds) =>
+      runCrashRounds({ mode: 'write', running, application: fixture(application) }, rounds),
+  })),
   ...(['write', 'fsync'] as const).map((mode) => ({
     name: `disk-errors-${mode}`,
     needsEtcd: false,

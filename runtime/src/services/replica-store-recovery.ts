@@ -11,13 +11,14 @@ import { TermHistory } from '../core/replication/term-history.ts';
 import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
+import { type EngineSliceOptions, endLoad } from './engine-slices.ts';
 import type { ReplicaLog } from './replica-log.ts';
 import { damaged, firstOf, LOG_FOLDER, segmentNames } from './replica-log-recovery.ts';
 import { SNAPSHOT_FOLDER, type SnapshotFiles, type SnapshotInfo } from './snapshot-files.ts';
 import { readSnapshot } from './snapshot-reader.ts';
 import { completeJoin, finishSwitch, type JoinMarker } from './snapshot-switch.ts';
 
-export interface RecoverStoreOptions {
+export interface RecoverStoreOptions extends EngineSliceOptions {
   readonly disk: Disk;
   readonly logger: Logger;
   readonly snapshots: SnapshotFiles;
@@ -43,7 +44,7 @@ export async function recoverStore(options: RecoverStoreOptions): Promise<Recove
   const cutBytes = await log.open(sameBoot, (batch) => engine.apply(batch.payload));
   const completeAt = await checkEnd(disk, { snapshot, log, join });
   // Before that the rows are those of several moments: what is unique may be there twice.
-  if (completeAt === undefined) engine.endLoad();
+  if (completeAt === undefined) await endLoad(engine, options);
   logger.info(
     { position: log.end, snapshot: snapshot?.start, cutBytes, completeAt },
     'the data has been read',
@@ -53,10 +54,11 @@ export async function recoverStore(options: RecoverStoreOptions): Promise<Recove
 
 /** An engine with the rows of a log and of the snapshot before it; all of its log is in order already. */
 export async function reloadEngine(
-  { disk, createEngine }: Pick<RecoverStoreOptions, 'disk' | 'createEngine'>,
+  options: EngineSliceOptions & Pick<RecoverStoreOptions, 'disk' | 'createEngine'>,
   log: ReplicaLog,
   snapshot: SnapshotInfo | undefined,
 ): Promise<MemoryEngine> {
+  const { disk, createEngine } = options;
   const engine = createEngine();
   engine.beginLoad();
   if (snapshot !== undefined) {
@@ -65,7 +67,7 @@ export async function reloadEngine(
     if (reading.kind === 'faulty') throw refusal(snapshot.path, reading.fault.reason, 1);
   }
   await log.replay(snapshot?.start.sequence ?? 0, (batch) => engine.apply(batch.payload));
-  engine.endLoad();
+  await endLoad(engine, options);
   return engine;
 }
 

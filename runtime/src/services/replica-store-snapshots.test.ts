@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ClusterError } from '../core/errors.ts';
 import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
+import { systemClock } from '../foundation/clock.ts';
 import { silentLogger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
+import { defaultIndexBuildLimits } from './index-builds.ts';
 import { verifyData } from './replica-log-verify.ts';
 import { ReplicaStore } from './replica-store.ts';
 import type { SnapshotInfo } from './snapshot-files.ts';
@@ -33,10 +35,11 @@ class Fixture {
   async open(wrap: (disk: Disk) => Disk = (disk) => disk): Promise<this> {
     this.store = new ReplicaStore({
       disk: wrap(this.disk.mount()),
+      clock: systemClock,
       logger: silentLogger,
       logMode: 'write',
       identity: { logIncarnation: 1 },
-      limits: { segmentBytes: 300, recentBytes: 100 },
+      limits: { ...defaultIndexBuildLimits, segmentBytes: 300, recentBytes: 100 },
       createEngine: () => new MemoryEngine(),
       defer: setImmediate,
       onAppended: () => undefined,

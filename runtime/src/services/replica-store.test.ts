@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OpenTransaction } from '../core/storage/engine.ts';
 import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
+import { systemClock } from '../foundation/clock.ts';
 import { silentLogger } from '../foundation/logger.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
+import { defaultIndexBuildLimits } from './index-builds.ts';
 import { ReplicaStore } from './replica-store.ts';
 
 const TERM = 1;
@@ -15,10 +17,11 @@ const MANY = 200_000;
 async function openStore(disk: SimulatedDisk): Promise<ReplicaStore> {
   const store = new ReplicaStore({
     disk: disk.mount(),
+    clock: systemClock,
     logger: silentLogger,
     logMode: 'write',
     identity: { logIncarnation: 1 },
-    limits: { segmentBytes: 1 << 20, recentBytes: 1 << 20 },
+    limits: { ...defaultIndexBuildLimits, segmentBytes: 1 << 20, recentBytes: 1 << 20 },
     createEngine: () => new MemoryEngine(),
     defer: setImmediate,
     onAppended: () => undefined,

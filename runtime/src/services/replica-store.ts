@@ -15,6 +15,7 @@ import type { OpenTransaction } from '../core/storage/engine.ts';
 import type { Batch } from '../core/storage/log-format.ts';
 import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { RowCodec } from '../core/storage/rows.ts';
+import { endLoad, freeMemory, prepareIndexes } from './engine-slices.ts';
 import { Exclusive } from './exclusive.ts';
 import { LostRows } from './lost-rows.ts';
 import { NewestRows } from './newest-rows.ts';
@@ -24,7 +25,7 @@ import { recoverStore, reloadEngine } from './replica-store-recovery.ts';
 import { RowSignal } from './replica-store-signal.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { JoinedSnapshot } from './snapshot-join.ts';
-import { commitJoin, completeJoin, markReseed } from './snapshot-switch.ts';
+import { commitJoin, completeJoin, markReseed, startsAgain } from './snapshot-switch.ts';
 import { type PromiseRecord, TermPromise } from './term-promise.ts';
 
 /** More often than this nobody changes his mind in one process. */
@@ -204,6 +205,7 @@ export class ReplicaStore {
       if (!continuesLog(position, answer.term, answer.batches)) return false;
       if (position.sequence < this.end.sequence) await this.#cut(position.sequence);
       this.#probe = undefined;
+      await prepareIndexes(this.#engine, answer.batches, this.#options);
       if (answer.batches.length > 0) await this.#log.append(answer.batches);
       for (const batch of answer.batches) this.#engine.apply(batch.payload);
       this.#applied = this.end.sequence;
@@ -245,6 +247,11 @@ export class ReplicaStore {
   async reseed(reason: string): Promise<void> {
     await this.exclusively(() => markReseed(this.#options.disk, reason));
     this.fail(startsAgain(reason));
+  }
+
+  /** What was dropped, until the signal aborts. */
+  freeMemory(signal: AbortSignal): Promise<void> {
+    return freeMemory(() => this.#engine, this.#options, signal);
   }
 
   behind(sequence: number, maxBytes: number): Promise<readonly Batch[] | undefined> {
@@ -378,7 +385,7 @@ export class ReplicaStore {
     // From now on a log that ends earlier has lost rows: it must not be able to.
     await this.#log.sync();
     await completeJoin(this.#options.disk);
-    this.#engine.endLoad();
+    await endLoad(this.#engine, this.#options);
     this.#completeAt = undefined;
   }
 
@@ -387,10 +394,4 @@ export class ReplicaStore {
     await markReseed(this.#options.disk, reason);
     throw startsAgain(reason);
   }
-}
-
-function startsAgain(reason: string): ClusterError {
-  return new ClusterError('STORAGE_FAILED', {
-    message: `This instance starts again, to get a copy of the data from its leader: ${reason}.`,
-  });
 }

@@ -33,7 +33,8 @@ export interface ReadSnapshotOptions {
   readonly chunkBytes?: number;
 }
 
-const CHUNK_BYTES = 4 * 1024 * 1024;
+/** What is used between two reads: others wait for so long. */
+const CHUNK_BYTES = 128 * 1024;
 
 export async function readSnapshot(
   disk: Disk,

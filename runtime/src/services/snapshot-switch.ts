@@ -41,6 +41,13 @@ export async function markReseed(disk: Disk, reason: string): Promise<void> {
   await disk.writeAtomic(RESEED_MARKER, encoded({ v: 1, reason }));
 }
 
+/** What ends the process that has marked it. */
+export function startsAgain(reason: string): ClusterError {
+  return new ClusterError('STORAGE_FAILED', {
+    message: `This instance starts again, to get a copy of the data from its leader: ${reason}.`,
+  });
+}
+
 export async function isReseedMarked(disk: Disk): Promise<boolean> {
   return (await disk.size(RESEED_MARKER)) !== undefined;
 }

@@ -1,12 +1,17 @@
 /** Spaces as roles see them: rows as objects by field name, over the tuples of the storage. */
 import { ClusterError } from '../core/errors.ts';
-import type { SpaceDefinition as StoredSpace } from '../core/schema/space-definition.ts';
+import type {
+  IndexOptions,
+  SpaceDefinition as StoredSpace,
+} from '../core/schema/space-definition.ts';
 import type { Reader, Transaction } from '../core/storage/engine.ts';
 import type { Space, SpaceDefinition, SpaceRow, WriteRowOptions } from '../role/role-context.ts';
 
 /** What roles need of the storage service. */
 export interface SpaceStorage {
   write<T>(work: (transaction: Transaction) => T, options?: WriteRowOptions): Promise<T>;
+  /** Makes indexes that a transaction is about to create, without stopping anything else; gives how to release them. */
+  makeIndexes(space: string, indexes: readonly IndexOptions[]): Promise<() => void>;
   read<T>(
     work: (reader: Reader) => T,
     options?: { readonly consistency?: 'acknowledged' | 'local' },
@@ -62,11 +67,16 @@ export async function createSpace(
   storage: SpaceStorage,
   definition: SpaceDefinition,
 ): Promise<void> {
-  await storage.write((transaction) => {
-    const { name, format, indexes, ack, isSync } = definition;
-    transaction.createSpace(name, { format, ack, isSync, ifNotExists: true });
-    for (const index of indexes) transaction.createIndex(name, { ...index, ifNotExists: true });
-  });
+  const { name, format, indexes, ack, isSync } = definition;
+  const release = await storage.makeIndexes(name, indexes);
+  try {
+    await storage.write((transaction) => {
+      transaction.createSpace(name, { format, ack, isSync, ifNotExists: true });
+      for (const index of indexes) transaction.createIndex(name, { ...index, ifNotExists: true });
+    });
+  } finally {
+    release();
+  }
 }
 
 function requireSpace(reader: Reader, name: string): StoredSpace {

@@ -1,8 +1,9 @@
 /** Sizes and times of the storage of an instance. */
 import { defaultProgressLimits, type ProgressLimits } from '../core/replication/leader-progress.ts';
+import { defaultIndexBuildLimits, type IndexBuildLimits } from './index-builds.ts';
 import { defaultSnapshotLimits, type SnapshotLimits } from './replica-snapshots.ts';
 
-export interface StorageLimits extends ProgressLimits, SnapshotLimits {
+export interface StorageLimits extends ProgressLimits, SnapshotLimits, IndexBuildLimits {
   readonly segmentBytes: number;
   readonly recentBytes: number;
   /** Payload of one answer to a pull, and of a piece of a snapshot. */
@@ -17,6 +18,7 @@ export interface StorageLimits extends ProgressLimits, SnapshotLimits {
 export const defaultStorageLimits: StorageLimits = {
   ...defaultProgressLimits,
   ...defaultSnapshotLimits,
+  ...defaultIndexBuildLimits,
   segmentBytes: 16 * 1024 * 1024,
   recentBytes: 16 * 1024 * 1024,
   pullBytes: 1024 * 1024,

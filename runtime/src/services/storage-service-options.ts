@@ -1,4 +1,7 @@
+import type { Position } from '../contract/instance-status.ts';
+import type { Seat } from '../contract/provider-records.ts';
 import type { RequiredSeats } from '../core/replication/leader-progress.ts';
+import type { PromiseAnswer } from '../core/replication/messages.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
@@ -49,4 +52,11 @@ export interface ReadOptions extends CallOptions {
    * `local`: what is here now. Left out: `acknowledged` on a leader, `local` elsewhere.
    */
   readonly consistency?: 'acknowledged' | 'local';
+}
+
+export interface StorageReport extends PromiseAnswer {
+  readonly acknowledged: Position;
+  readonly inSync: { readonly term: number; readonly seats: readonly Seat[] };
+  readonly isWritable: boolean;
+  readonly seenTerm: number;
 }

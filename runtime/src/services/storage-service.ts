@@ -19,11 +19,13 @@ import {
   promiseRequestSchema,
   pullRequestSchema,
 } from '../core/replication/messages.ts';
+import type { IndexOptions } from '../core/schema/space-definition.ts';
 import type { OpenTransaction, Reader, Transaction } from '../core/storage/engine.ts';
 import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { afterTick } from '../foundation/after-tick.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
 import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
+import { makeIndexes } from './index-builds.ts';
 import { LeaderTerm } from './leader-term.ts';
 import { areLocal, refuseSynchronous, SynchronousSpaces } from './local-spaces.ts';
 import { refuseThenable } from './refuse-thenable.ts';
@@ -35,16 +37,10 @@ import { type StorageFigures, storageFigures } from './storage-figures.ts';
 import { defaultStorageLimits, type StorageLimits } from './storage-limits.ts';
 import type {
   ReadOptions,
+  StorageReport,
   StorageServiceOptions,
   WriteOptions,
 } from './storage-service-options.ts';
-
-export interface StorageReport extends PromiseAnswer {
-  readonly acknowledged: Position;
-  readonly inSync: { readonly term: number; readonly seats: readonly Seat[] };
-  readonly isWritable: boolean;
-  readonly seenTerm: number;
-}
 
 export class StorageService {
   readonly copies: StorageCopies;
@@ -109,6 +105,7 @@ export class StorageService {
         this.#tick();
       }
     });
+    this.#tasks.run('memory of dropped spaces', (signal) => this.#store.freeMemory(signal));
     this.#tasks.run('snapshots', (signal) => this.copies.run(signal));
     this.#onLeadership();
   }
@@ -225,6 +222,12 @@ export class StorageService {
     if (written === undefined) await leader.wait(read, 'NO_LEADER', timeoutMs);
     else await leader.wait(awaited(written, isLocal && !isSchema), 'OUTCOME_UNKNOWN', timeoutMs);
     return result;
+  }
+
+  /** Makes indexes that a transaction is about to create, while everything goes on; gives how to release them. */
+  makeIndexes(space: string, indexes: readonly IndexOptions[]): Promise<() => void> {
+    const engine = (): MemoryEngine => this.#rows.writable();
+    return makeIndexes(space, indexes, { ...this.#options, limits: this.#limits, engine });
   }
 
   /** Runs `work` on what is here now; it must not wait for anything and must not write. */
@@ -356,7 +359,6 @@ export class StorageService {
   }
 
   #tick(): void {
-    this.#store.engine.collectGarbage();
     const leader = this.#leader;
     if (leader !== undefined && !leader.ended) {
       this.#tasks.run('in-sync members', () => leader.tick());
@@ -387,10 +389,7 @@ export class StorageService {
     return this.promise(request.term);
   }
 
-  async #onPull(
-    body: unknown,
-    onPull: ((request: PullRequest) => void) | undefined,
-  ): Promise<PullAnswer> {
+  async #onPull(body: unknown, onPull?: (request: PullRequest) => void): Promise<PullAnswer> {
     const request = pullRequestSchema.parse(body);
     requireReplicaSet(this.replicaSetUuid, request);
     onPull?.(request);

@@ -28,6 +28,10 @@ export class EngineStorage implements SpaceStorage {
     }
   }
 
+  async makeIndexes(): Promise<() => void> {
+    return () => undefined;
+  }
+
   async read<T>(work: (reader: Reader) => T): Promise<T> {
     const transaction = this.#engine.begin();
     try {

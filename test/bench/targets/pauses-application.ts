@@ -8,10 +8,12 @@ import { runCluster } from '@tonearm/runtime';
 import { defineRole, type SpaceDefinition } from '@tonearm/runtime/role';
 import { z } from 'zod';
 import { MemoryEngine } from '../../../runtime/src/core/storage/memory/memory-engine.ts';
+import { systemClock } from '../../../runtime/src/foundation/clock.ts';
+import { inSlices } from '../../../runtime/src/services/slices.ts';
 
 const RESOLUTION_MS = 1;
-/** As often as an instance frees what was dropped. */
-const TICK_MS = 50;
+/** As an instance frees what was dropped. */
+const SLICE_MS = 2;
 const ROWS_PER_STEP = 1000;
 const SELECTED = 100_000;
 
@@ -77,8 +79,8 @@ const pauses = defineRole({
         else transaction.truncate('employee');
         transaction.commit();
         beside.rows.take();
-        do await delay(TICK_MS);
-        while (beside.collectGarbage());
+        const slices = { clock: systemClock, sliceMs: SLICE_MS, pauseRatio: 1 };
+        await inSlices(() => beside.collectGarbage(), slices);
         return { tupleBytes: beside.memory.arena.tupleBytes };
       });
     });

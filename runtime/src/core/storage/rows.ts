@@ -27,13 +27,13 @@ export type Row =
   | { readonly kind: 'truncate'; readonly space: number };
 
 /** Those that are written without going through objects. */
-export const rowKinds = { replace: 1, delete: 2 } as const;
+export const rowKinds = { replace: 1, delete: 2, createIndex: 5 } as const;
 
 const REPLACE = rowKinds.replace;
 const DELETE = rowKinds.delete;
 const CREATE_SPACE = 3;
 const DROP_SPACE = 4;
-const CREATE_INDEX = 5;
+const CREATE_INDEX = rowKinds.createIndex;
 const DROP_INDEX = 6;
 const BEGIN_TERM = 7;
 const CREATE_SEQUENCE = 8;

@@ -5,16 +5,37 @@ const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 const PASSES = 6;
 
-export function sortedEntries(
+/** Entries that are handled in one step, where each is looked up in memory. */
+export const STEP_ENTRIES = 4096;
+
+export interface SortedEntries {
+  readonly prefixes: Float64Array;
+  readonly sorted: Uint32Array;
+}
+
+export function* sortedEntries(
   handles: Uint32Array,
   order: KeyOrder,
-): { readonly prefixes: Float64Array; readonly sorted: Uint32Array } {
+): Generator<void, SortedEntries> {
   const prefixes = new Float64Array(handles.length);
-  for (let i = 0; i < handles.length; i++) prefixes[i] = order.prefixOf(handles[i] as number);
-  const sorted = Uint32Array.from(handles);
-  if (!isAscending(prefixes)) sortByPrefix(prefixes, sorted);
-  sortTies(prefixes, sorted, order);
+  for (let from = 0; from < handles.length; from += STEP_ENTRIES) {
+    fillPrefixes(prefixes, handles, from, order);
+    yield;
+  }
+  const sorted = handles.slice();
+  if (!isAscending(prefixes)) yield* sortByPrefix(prefixes, sorted);
+  yield* sortTies(prefixes, sorted, order);
   return { prefixes, sorted };
+}
+
+function fillPrefixes(
+  prefixes: Float64Array,
+  handles: Uint32Array,
+  from: number,
+  order: KeyOrder,
+): void {
+  const end = Math.min(handles.length, from + STEP_ENTRIES);
+  for (let i = from; i < end; i++) prefixes[i] = order.prefixOf(handles[i] as number);
 }
 
 function isAscending(prefixes: Float64Array): boolean {
@@ -25,7 +46,7 @@ function isAscending(prefixes: Float64Array): boolean {
 }
 
 /** The bits of a double, turned so that their order as an unsigned integer is that of the numbers. */
-function sortByPrefix(prefixes: Float64Array, handles: Uint32Array): void {
+function* sortByPrefix(prefixes: Float64Array, handles: Uint32Array): Generator<void, void> {
   const count = prefixes.length;
   const words = new Uint32Array(prefixes.buffer, prefixes.byteOffset, 2 * count);
   let lows = new Uint32Array(count);
@@ -47,6 +68,7 @@ function sortByPrefix(prefixes: Float64Array, handles: Uint32Array): void {
   ];
   const starts = new Uint32Array(DIGITS);
   for (let pass = 0; pass < PASSES; pass++) {
+    yield;
     if (!countDigits(lows, highs, pass, starts)) continue;
     for (let i = 0; i < count; i++) {
       const digit = digitOf(lows[i] as number, highs[i] as number, pass);
@@ -99,9 +121,14 @@ function digitOf(low: number, high: number, pass: number): number {
   return (fromLow | fromHigh) & (DIGITS - 1);
 }
 
-function sortTies(prefixes: Float64Array, handles: Uint32Array, order: KeyOrder): void {
+function* sortTies(
+  prefixes: Float64Array,
+  handles: Uint32Array,
+  order: KeyOrder,
+): Generator<void, void> {
   let start = 0;
   for (let i = 1; i <= prefixes.length; i++) {
+    if (i % STEP_ENTRIES === 0) yield;
     if (i < prefixes.length && prefixes[i] === prefixes[start]) continue;
     if (i - start > 1) {
       handles.subarray(start, i).sort((a, b) => {

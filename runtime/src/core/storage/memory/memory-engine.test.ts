@@ -8,6 +8,7 @@ import type { IndexDefinition, IndexOptions } from '../../schema/space-definitio
 import type { Engine, IteratorType, Transaction, UpdateOperation } from '../engine.ts';
 import { ReferenceEngine } from '../reference-engine.ts';
 import { RowCodec } from '../rows.ts';
+import type { IndexBuild } from './index-build.ts';
 import { MemoryEngine } from './memory-engine.ts';
 
 /** What a step gives, or the code of its refusal. */
@@ -284,10 +285,47 @@ const first = fc.record({
   primary: fc.constantFrom(...primaries),
   secondary: fc.subarray([...indexes]),
 });
+/** Between two transactions an index is begun or goes on; `takes`: the next one creates all that were begun. */
+const building = fc.record({
+  index: fc.constantFrom(...indexes),
+  rows: fc.integer({ min: 0, max: 3 }),
+});
 const history = fc.array(
-  fc.record({ steps: fc.array(step, { minLength: 1, maxLength: 8 }), isKept: fc.boolean() }),
+  fc.record({
+    steps: fc.array(step, { minLength: 1, maxLength: 8 }),
+    isKept: fc.boolean(),
+    building: fc.array(building, { maxLength: 2 }),
+    takes: fc.boolean(),
+  }),
   { maxLength: 25 },
 );
+
+/** Indexes that are made while rows come and go. */
+class Builds {
+  readonly #engine: MemoryEngine;
+  readonly #begun = new Map<IndexOptions, IndexBuild>();
+
+  constructor(engine: MemoryEngine) {
+    this.#engine = engine;
+  }
+
+  goOn({ index, rows }: { readonly index: IndexOptions; readonly rows: number }): void {
+    const build = this.#begun.get(index) ?? this.#engine.beginIndex('space', index, 0);
+    if (build === undefined) return;
+    this.#begun.set(index, build);
+    build.step(rows);
+  }
+
+  /** Creates all of them: most are filled, some are not. */
+  take(): readonly Step[] {
+    const steps = [...this.#begun].map(([index, build], n): Step => {
+      if (n % 4 !== 3) while (build.step(5));
+      return (tx) => tx.createIndex('space', index);
+    });
+    this.#begun.clear();
+    return steps;
+  }
+}
 
 describe('the memory engine', () => {
   it('does what the reference engine does, in every history', () => {
@@ -298,25 +336,32 @@ describe('the memory engine', () => {
         const follower = new MemoryEngine();
         create(engine, primary, secondary);
         create(oracle, primary, secondary);
+        const stepwise = new MemoryEngine();
         const replayed = new MemoryEngine();
         replayed.beginLoad();
         const apply = ({ payload }: { readonly payload: Uint8Array }): void => {
           follower.apply(payload);
           replayed.apply(payload);
+          for (const build of stepwise.beginIndexes(payload, 0)) while (build.step(3));
+          stepwise.apply(payload);
         };
         apply(engine.rows.take());
-        for (const { steps, isKept } of transactions) {
+        const builds = new Builds(engine);
+        for (const { steps, isKept, building, takes } of transactions) {
+          for (const each of building) builds.goOn(each);
+          const all = takes ? [...builds.take(), ...steps] : steps;
           const outcomes = (target: Engine): unknown =>
-            run(target, (tx) => steps.map((each) => attempt(() => each(tx))), isKept);
+            run(target, (tx) => all.map((each) => attempt(() => each(tx))), isKept);
           assert.deepEqual(outcomes(engine), outcomes(oracle));
           apply(engine.rows.take());
         }
         assert.deepEqual(content(engine), content(oracle));
         assert.deepEqual(content(follower), content(oracle));
+        assert.deepEqual(content(stepwise), content(oracle));
         assert.deepEqual(content(reloaded(engine)), content(oracle));
         replayed.endLoad();
         assert.deepEqual(content(replayed), content(oracle));
-        for (const each of [engine, follower, replayed]) while (each.collectGarbage());
+        for (const each of [engine, follower, stepwise, replayed]) while (each.collectGarbage());
         const { tupleBytes } = engine.memory.arena;
         assert.equal(follower.memory.arena.tupleBytes, tupleBytes);
         assert.equal(replayed.memory.arena.tupleBytes, tupleBytes);

@@ -3,6 +3,7 @@
  */
 import { assert } from '../../../foundation/assert.ts';
 import { skip } from '../../msgpack/skip.ts';
+import { type IndexOptions, indexDefinition } from '../../schema/space-definition.ts';
 import type { Engine, OpenTransaction, ScanCursor, ScannedRows } from '../engine.ts';
 import { type Row, RowCodec, rowKinds } from '../rows.ts';
 import {
@@ -11,6 +12,7 @@ import {
   keyOfPresentFormat,
   ofPresentFormat,
 } from './earlier-format.ts';
+import type { IndexBuild } from './index-build.ts';
 import { MemoryRows } from './memory-rows.ts';
 import { MemorySpace } from './memory-space.ts';
 import { MemoryTransaction } from './memory-transaction.ts';
@@ -43,6 +45,38 @@ export class MemoryEngine extends MemoryRows implements Engine {
     }
   }
 
+  /** Begins to make the indexes that a batch's rows create, of spaces with more than `rows` rows. */
+  beginIndexes(payload: Uint8Array, rows: number): readonly IndexBuild[] {
+    const builds: IndexBuild[] = [];
+    if (this.#isLoading) return builds;
+    let at = firstField(payload, 0);
+    for (let left = fieldCount(payload, 0); left > 0; left--) {
+      const isIndex = payload[firstField(payload, at)] === rowKinds.createIndex;
+      const build = isIndex ? this.#beginIndexOfRow(payload, at, rows) : undefined;
+      if (build !== undefined) builds.push(build);
+      at = skip(payload, at);
+    }
+    return builds;
+  }
+
+  /**
+   * Begins to make an index, so that a transaction that creates it finds it made; undefined when there is nothing to
+   * make: no such space, no more than `rows` rows in it, or an index of that name.
+   */
+  beginIndex(name: string, options: IndexOptions, rows: number): IndexBuild | undefined {
+    assert(!this.isOpen, 'an index is begun between transactions');
+    const space = this.catalog.find(name);
+    if (space === undefined || space.size <= rows) return undefined;
+    const { plannedDefinition } = space;
+    if (plannedDefinition.indexes.some((index) => index.name === options.name)) return undefined;
+    return space.beginIndex(indexDefinition(plannedDefinition, options));
+  }
+
+  /** Gives up what no transaction has taken. */
+  endIndex(name: string, build: IndexBuild): void {
+    this.catalog.find(name)?.giveUpBuild(build);
+  }
+
   scan(from: ScanCursor | undefined, maxBytes: number): ScannedRows {
     return scanSpaces(this, from, maxBytes);
   }
@@ -52,8 +86,23 @@ export class MemoryEngine extends MemoryRows implements Engine {
   }
 
   endLoad(): void {
+    const steps = this.endLoadInSteps();
+    while (steps.next().done !== true);
+  }
+
+  /** The same, of which each step takes about a millisecond. Nobody may use the engine in between. */
+  *endLoadInSteps(): Generator<void, void> {
     this.#isLoading = false;
-    for (const space of this.catalog.inOrder()) space.endLoad();
+    for (const space of this.catalog.inOrder()) yield* space.endLoadInSteps();
+  }
+
+  #beginIndexOfRow(payload: Uint8Array, at: number, rows: number): IndexBuild | undefined {
+    const row = this.#codec.decodeRow(payload, at);
+    assert(row.kind === 'create-index', 'a row is what its kind says');
+    const space = this.catalog.findId(row.space);
+    if (space === undefined || space.size <= rows) return undefined;
+    const isThere = space.definition.indexes.some(({ id }) => id === row.index.id);
+    return isThere ? undefined : space.beginIndex(row.index);
   }
 
   #apply(payload: Uint8Array, at: number, end: number): void {

@@ -1,7 +1,7 @@
 /** One index of a space: a tree of all its tuples, and a hash beside it where full keys can be found by one. */
 import type { IndexDefinition, SpaceDefinition } from '../../schema/space-definition.ts';
 import type { Arena } from './arena.ts';
-import { sortedEntries } from './bulk-sort.ts';
+import { STEP_ENTRIES, sortedEntries } from './bulk-sort.ts';
 import { KeyHash } from './key-hash.ts';
 import { KeyOrder } from './key-order.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -41,16 +41,23 @@ export class MemoryIndex {
     this.#hash = isWanted && isHashable(definition) ? new KeyHash(budget) : undefined;
   }
 
-  /** Until `endLoad` tuples are only found by their full key, and in no order. */
+  /** Until the end of loading tuples are only found by their full key, and in no order. */
   beginLoad(): void {
     this.#isTreeDue = this.#hash !== undefined;
   }
 
-  endLoad(): void {
+  *endLoadInSteps(): Generator<void, void> {
     if (!this.#isTreeDue || this.#hash === undefined) return;
     this.#isTreeDue = false;
-    const { prefixes, sorted } = sortedEntries(this.#hash.handles().sort(), this.order);
+    const handles = this.#hash.handles().sort();
+    const { prefixes, sorted } = yield* sortedEntries(handles, this.order);
+    yield;
     this.tree.load(prefixes, sorted);
+  }
+
+  /** False while it is loaded, and its tree is not made yet. */
+  get isInOrder(): boolean {
+    return !this.#isTreeDue;
   }
 
   get size(): number {
@@ -136,16 +143,28 @@ export class MemoryIndex {
 
   /** Fills the index, which is empty; gives a tuple whose key an earlier one has, if there is one. */
   load(handles: Uint32Array): number {
+    const steps = this.loadInSteps(handles);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  *loadInSteps(handles: Uint32Array): Generator<void, number> {
     const { order } = this;
     const included = this.#mayExclude
       ? handles.filter((handle) => this.#includes(handle))
       : handles;
-    const { prefixes, sorted } = sortedEntries(included, order);
-    const duplicate = this.definition.unique ? this.#duplicate(sorted) : 0;
+    const { prefixes, sorted } = yield* sortedEntries(included, order);
+    const duplicate = this.definition.unique ? yield* this.#duplicate(sorted) : 0;
     if (duplicate !== 0) return duplicate;
+    yield;
     this.tree.load(prefixes, sorted);
-    if (this.#hash !== undefined) {
-      for (const handle of sorted) this.#hash.add(order.hashOf(handle), handle);
+    if (this.#hash === undefined) return 0;
+    for (let i = 0; i < sorted.length; i++) {
+      if (i % STEP_ENTRIES === 0) yield;
+      const handle = sorted[i] as number;
+      this.#hash.add(order.hashOf(handle), handle);
     }
     return 0;
   }
@@ -155,8 +174,9 @@ export class MemoryIndex {
     return !this.order.isExcluded();
   }
 
-  #duplicate(sorted: Uint32Array): number {
+  *#duplicate(sorted: Uint32Array): Generator<void, number> {
     for (let i = 1; i < sorted.length; i++) {
+      if (i % STEP_ENTRIES === 0) yield;
       this.order.probeHandle(sorted[i - 1] as number);
       if (this.#mayHaveNil && this.order.hasNil()) continue;
       this.order.narrowToOwnParts();

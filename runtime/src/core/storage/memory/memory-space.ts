@@ -7,8 +7,13 @@
 import { assert } from '../../../foundation/assert.ts';
 import { ClusterError } from '../../errors.ts';
 import { errorNumber } from '../../iproto/error-numbers.ts';
-import type { IndexDefinition, SpaceDefinition } from '../../schema/space-definition.ts';
+import {
+  type IndexDefinition,
+  type SpaceDefinition,
+  sameIndex,
+} from '../../schema/space-definition.ts';
 import type { NamedFields } from '../tuple-update.ts';
+import { IndexBuild } from './index-build.ts';
 import { type IndexMemory, MemoryIndex } from './memory-index.ts';
 import { TupleCheck } from './tuple-check.ts';
 
@@ -26,6 +31,8 @@ export class MemorySpace {
   readonly #memory: IndexMemory;
   #definition: SpaceDefinition;
   #indexes: readonly MemoryIndex[] = [];
+  /** Indexes to be: nearly always none. */
+  #builds: readonly IndexBuild[] = [];
   #check: TupleCheck;
   #sequenceField = -1;
   /** While it is loaded only the primary index is filled. */
@@ -85,10 +92,38 @@ export class MemorySpace {
     return index ?? this.#refuseIndex(`has no index "${name}"`, name);
   }
 
+  /** What `createIndex` would be given after all builds that are under way. */
+  get plannedDefinition(): SpaceDefinition {
+    const planned = this.#builds.map(({ index }) => index.definition);
+    return { ...this.#definition, indexes: [...this.#definition.indexes, ...planned] };
+  }
+
+  /** Begins to make an index, which `createIndex` takes when it has all rows. */
+  beginIndex(definition: IndexDefinition): IndexBuild {
+    const next = withIndex(this.#definition, definition);
+    const space = { definition: next, primary: this.primary() };
+    const build = new IndexBuild(this.#memory, space, definition);
+    this.#builds = [...this.#builds, build];
+    return build;
+  }
+
+  giveUpBuild(build: IndexBuild): void {
+    this.#builds = this.#builds.filter((other) => other !== build);
+    build.giveUp();
+  }
+
+  giveUpBuilds(): void {
+    for (const build of this.#builds) this.giveUpBuild(build);
+  }
+
   /** Refuses duplicates among the tuples that are there; nothing has happened then. */
   createIndex(definition: IndexDefinition): void {
-    const indexes = [...this.#definition.indexes, definition].toSorted((a, b) => a.id - b.id);
-    const next = { ...this.#definition, indexes };
+    const built = this.#takeBuilt(definition);
+    if (built !== undefined) {
+      this.restoreIndex(built);
+      return;
+    }
+    const next = withIndex(this.#definition, definition);
     const index = new MemoryIndex(this.#memory, next, definition);
     if (this.size > 0 && !this.#isLoading) {
       const check = new TupleCheck(next);
@@ -115,19 +150,23 @@ export class MemorySpace {
     return dropped;
   }
 
-  /** An index that was dropped in the same transaction comes back. */
+  /** An index that has all tuples, as one that was dropped in the same transaction and comes back. */
   restoreIndex(index: MemoryIndex): void {
-    const indexes = [...this.#definition.indexes, index.definition].toSorted((a, b) => a.id - b.id);
-    this.#setIndexes({ ...this.#definition, indexes }, [...this.#indexes, index]);
+    this.#setIndexes(withIndex(this.#definition, index.definition), [...this.#indexes, index]);
   }
 
-  endLoad(): void {
+  *endLoadInSteps(): Generator<void, void> {
     this.#isLoading = false;
-    this.#indexes[0]?.endLoad();
+    const [primary, ...others] = this.#indexes;
+    if (primary === undefined) return;
+    yield* primary.endLoadInSteps();
+    if (others.length === 0) return;
     // In the order of memory, which is faster to go through.
     const handles = this.size > 0 ? this.handles().sort() : new Uint32Array();
-    for (const index of this.#indexes.slice(1)) {
-      assert(index.load(handles) === 0, 'the rows of a log have no duplicates');
+    for (const index of others) {
+      yield;
+      const duplicate = yield* index.loadInSteps(handles);
+      assert(duplicate === 0, 'the rows of a log have no duplicates');
     }
   }
 
@@ -162,6 +201,7 @@ export class MemorySpace {
         index.addProbed(handle);
       } else index.exchange(bytes, positions, previous, handle);
     }
+    if (this.#builds.length > 0) this.#tellBuilds(previous, handle);
     return handle;
   }
 
@@ -186,11 +226,33 @@ export class MemorySpace {
   remove(handle: number): void {
     const count = this.#isLoading ? 1 : this.#indexes.length;
     for (let i = 0; i < count; i++) (this.#indexes[i] as MemoryIndex).remove(handle);
+    if (this.#builds.length > 0) for (const build of this.#builds) build.removed(handle);
   }
 
   /** Puts a tuple that was taken out back. */
   restore(handle: number): void {
     for (const index of this.#indexes) index.add(handle);
+    if (this.#builds.length > 0) this.#tellBuilds(0, handle);
+  }
+
+  #tellBuilds(previous: number, handle: number): void {
+    for (const build of this.#builds) build.stored(previous, handle);
+  }
+
+  /** Undefined when it has to be made at once. */
+  #takeBuilt(definition: IndexDefinition): MemoryIndex | undefined {
+    const build = this.#builds.find(({ index }) => index.definition.name === definition.name);
+    if (build === undefined) return undefined;
+    try {
+      const planned = build.index.definition;
+      const isSame = planned.id === definition.id && sameIndex(planned, definition);
+      if (!isSame || !build.isFilled) return undefined;
+      const built = build.take();
+      if (built === 'duplicate') this.#refuseDuplicate(build.index);
+      return built;
+    } finally {
+      this.giveUpBuild(build);
+    }
   }
 
   #refuseBefore(bytes: Uint8Array, size: number, previous: number): void {
@@ -238,6 +300,10 @@ export class MemorySpace {
       protocolNumber: errorNumber.NO_SUCH_INDEX_ID,
     });
   }
+}
+
+function withIndex(space: SpaceDefinition, index: IndexDefinition): SpaceDefinition {
+  return { ...space, indexes: [...space.indexes, index].toSorted((a, b) => a.id - b.id) };
 }
 
 function namedFields({ format }: SpaceDefinition): NamedFields {
