@@ -10,7 +10,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { withHugePages } from './huge-pages.ts';
+import { heapArguments, withHugePages } from './process-memory.ts';
 import type * as Releaser from './releaser.ts';
 
 export interface LaunchOptions {
@@ -25,12 +25,14 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** Resolves to the exit code that this process should have. */
 export async function launch(options: LaunchOptions): Promise<number> {
-  const child = spawn(process.execPath, [...process.execArgv, ...options.command], {
+  const { execArgv, execPath, env } = process;
+  const nodeArguments = [...execArgv, ...heapArguments(execArgv, env['NODE_OPTIONS'])];
+  const child = spawn(execPath, [...nodeArguments, ...options.command], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: {
-      ...process.env,
+      ...env,
       TONEARM_LAUNCHER: '1',
-      GLIBC_TUNABLES: withHugePages(process.env['GLIBC_TUNABLES']),
+      GLIBC_TUNABLES: withHugePages(env['GLIBC_TUNABLES']),
     },
   });
   const reports = new Reports(options);

@@ -4,6 +4,9 @@
  * A handle counts units of 16 bytes through chunks of 16 MiB; 0 is none. Blocks of one size class share pages of
  * 256 KiB, which go back when their last block is freed, so that sizes may change over the life of a space. A block
  * is a length of 4 bytes and the tuple. Chunks are never given back: pages are.
+ *
+ * Chunks, like the nodes of trees, are buffers that could be shared: V8 does not count those when it decides whether
+ * to look for garbage, of which there is none in them.
  */
 import { assert } from '../../../foundation/assert.ts';
 import { ClusterError } from '../../errors.ts';
@@ -219,7 +222,9 @@ export class Arena {
   /** An instance with little data takes little: only the first chunk grows, by being copied. */
   #growFirstChunk(): number {
     const before = this.chunks[0] as Uint8Array;
-    const larger = new Uint8Array(Math.min(CHUNK_BYTES, GROWTH * before.length));
+    const larger = new Uint8Array(
+      new SharedArrayBuffer(Math.min(CHUNK_BYTES, GROWTH * before.length)),
+    );
     larger.set(before);
     this.chunks[0] = larger;
     return this.#offerPages(before.length / PAGE_BYTES, larger.length / PAGE_BYTES);
@@ -233,7 +238,7 @@ export class Arena {
         protocolNumber: errorNumber.MEMORY_ISSUE,
       });
     }
-    const chunk = new Uint8Array(index === 0 ? PAGE_BYTES : CHUNK_BYTES);
+    const chunk = new Uint8Array(new SharedArrayBuffer(index === 0 ? PAGE_BYTES : CHUNK_BYTES));
     this.chunks.push(chunk);
     const first = index * PAGES_PER_CHUNK;
     return this.#offerPages(first, first + chunk.length / PAGE_BYTES);
