@@ -145,10 +145,14 @@ export class LeaderTerm {
     return lease === undefined ? [] : this.#progress.followers(lease.inSync, this.#now());
   }
 
+  /** Rows wait because a majority must have them, and too few instances keep up. */
+  get lacksMajority(): boolean {
+    return this.#missing().length > 0;
+  }
+
   issues(): readonly Issue[] {
-    const lease = this.#lease();
-    const missing = lease && this.#progress.missing(lease.inSync, this.#now());
-    if (missing === undefined || missing.length === 0) return [];
+    const missing = this.#missing();
+    if (missing.length === 0) return [];
     const message = `Writes wait: ${this.#lacking(missing)}. Start them, or look why they do not keep up.`;
     return [{ level: 'critical', topic: 'synchronous-spaces', message }];
   }
@@ -183,7 +187,7 @@ export class LeaderTerm {
   /** Ends waits that took too long; sends a change of the in-sync members if one is due. */
   async tick(): Promise<void> {
     const now = this.#now();
-    this.#fail((waiter) => waiter.untilMs <= now, this.#whyLate(now));
+    this.#fail((waiter) => waiter.untilMs <= now, this.#whyLate());
     this.#failLate(now);
     this.settle();
     const lease = this.#lease();
@@ -208,9 +212,13 @@ export class LeaderTerm {
     this.#options.onProgress();
   }
 
-  #whyLate(now: number): string {
+  #missing(): readonly string[] {
     const lease = this.#lease();
-    const missing = lease === undefined ? [] : this.#progress.missing(lease.inSync, now);
+    return lease === undefined ? [] : this.#progress.missing(lease.inSync, this.#now());
+  }
+
+  #whyLate(): string {
+    const missing = this.#missing();
     return missing.length === 0 ? TOO_LATE : `${TOO_LATE}: ${this.#lacking(missing)}`;
   }
 
@@ -241,7 +249,7 @@ export class LeaderTerm {
     const late = this.#marks.findLast(({ atMs }) => atMs + writeTimeoutMs <= now);
     this.#marks = this.#marks.filter(({ sequence }) => sequence > (late?.sequence ?? 0));
     if (late !== undefined && late.sequence > this.#acknowledged)
-      held.fail(late.sequence, this.#whyLate(now));
+      held.fail(late.sequence, this.#whyLate());
     if (
       (this.#marks.at(-1)?.sequence ?? 0) < this.#sequence &&
       this.#sequence > this.#acknowledged

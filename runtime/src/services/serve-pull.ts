@@ -40,10 +40,20 @@ export async function answerPull(request: PullRequest, sources: PullSources): Pr
   };
   if (match.kind === 'conflict') return { kind: 'conflict', ...common, hint: match.hint };
   const { sequence } = request.position;
-  if (sequence === 0 && store.log.bytes > limits.joinLogBytes) return { kind: 'join', ...common };
+  if (sequence === 0 && isBetterJoined(leader, store, limits)) return { kind: 'join', ...common };
   const batches = await store.behind(sequence, limits.pullBytes);
   if (batches === undefined) return { kind: 'join', ...common };
   return { kind: 'rows', ...common, batches: [...batches] };
+}
+
+/** The first snapshot may have to wait for the very majority that a follower without rows would make. */
+function isBetterJoined(
+  leader: LeaderTerm,
+  store: ReplicaStore,
+  { joinLogBytes }: PullSources['limits'],
+): boolean {
+  if (store.log.bytes <= joinLogBytes) return false;
+  return store.snapshots.newest !== undefined || !leader.lacksMajority;
 }
 
 /** The leader of this term, and of no other. */
