@@ -73,7 +73,6 @@ class ReplicationRun {
   readonly #told: Record<string, number> = {};
   readonly #local = new LocalRows((text) => this.#violations.push(text));
   readonly #acks: Acknowledgements | undefined;
-  readonly #bug: ReplicationBug | undefined;
   #unknown = 0;
   #lost = 0;
   #nextId = 1;
@@ -83,7 +82,6 @@ class ReplicationRun {
     const clock = this.#clock;
     const random = new SeededRandom(seed);
     this.#random = random;
-    this.#bug = bug;
     this.#stream = new StreamWatch({
       seed,
       violate: (text) => this.#violations.push(text),
@@ -210,16 +208,12 @@ class ReplicationRun {
       ['fill the disk of', (instance) => this.#fill(instance)],
       ['fail the syncs of', (instance) => this.#failSyncs(instance)],
     ];
-    // What is to be found then happens only while an old leader knows of no other.
-    const focus = faults.filter(([name]) => name === 'leave in the dark' || name === 'kill');
-    const chosen =
-      this.#bug === 'lower-term-rows' ? focus : faults.filter(() => random.chance(0.6));
+    const chosen = faults.filter(() => random.chance(0.6));
     while (this.#clock.monotonicMs() < FAULTS_MS) {
       await this.#clock.sleep(random.fraction() * 2 * everyMs);
       if (chosen.length === 0) continue;
       const [name, act] = random.pick(chosen);
-      const instance =
-        this.#bug === 'lower-term-rows' ? this.#oftenLeader() : random.pick(this.#instances);
+      const instance = random.pick(this.#instances);
       this.#note(`${name} ${instance.uuid}`);
       act(instance);
     }
