@@ -68,7 +68,6 @@ export class LeaderTerm {
   /** How far the log was at some moments: who waits for a row of then waits at least since then. */
   #marks: { readonly sequence: number; readonly atMs: number }[] = [];
   #sequence: number;
-  #inSyncEnd = 0;
   #acknowledged = 0;
   #ended = false;
 
@@ -94,7 +93,7 @@ export class LeaderTerm {
 
   /** The last row that no later leader will cut; where a majority must have rows, it may not be acknowledged yet. */
   get inSyncEnd(): number {
-    return this.#inSyncEnd;
+    return this.#progress.lastInSyncEnd;
   }
 
   /** The last row that is in the own log, as durable as its mode makes it. */
@@ -174,7 +173,6 @@ export class LeaderTerm {
     } else {
       const { synchronous, applied } = this.#options;
       this.#progress.setSynchronous(synchronous().length > 0, applied);
-      this.#inSyncEnd = this.#progress.inSyncEnd(lease.inSync);
       const acknowledged = this.#progress.acknowledged(lease.inSync);
       this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
       const done = this.#take(({ row }) => !isAwaited(row, this.#acknowledged, this.#sequence));

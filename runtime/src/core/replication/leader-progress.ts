@@ -154,20 +154,14 @@ export class LeaderProgress {
     return heard.length === 0 ? undefined : Math.min(...heard.map(({ sequence }) => sequence));
   }
 
-  /**
-   * The last row that every required seat has: as only they can lead, it will not be cut. What was so once stays so.
-   */
-  inSyncEnd(inSync: readonly Seat[]): number {
-    const seats = this.#required(inSync);
-    if (seats.length === 0) return this.#inSyncEnd;
-    const everywhere = Math.min(...seats.map((seat) => this.sequenceOf(seat)));
-    this.#inSyncEnd = Math.max(this.#inSyncEnd, everywhere);
+  /** The last row that every required seat was found to have: as only they can lead, it will not be cut. */
+  get lastInSyncEnd(): number {
     return this.#inSyncEnd;
   }
 
-  /** The same, but only where they are as many as must have it. */
+  /** The last row that every required seat has, as long as they are as many as must have it. It stays so. */
   acknowledged(inSync: readonly Seat[]): number {
-    const end = this.inSyncEnd(inSync);
+    const end = this.#findInSyncEnd(inSync);
     if (!this.#lacksMajority(inSync)) this.#acknowledged = end;
     return this.#acknowledged;
   }
@@ -177,7 +171,7 @@ export class LeaderProgress {
     if (this.#waiting) return undefined;
     this.#chooseJoining(inSync, nowMs);
     const base = distinct([...inSync, ...(this.#proposed ?? [])]);
-    const needed = Math.max(this.#options.sequence, this.inSyncEnd(inSync));
+    const needed = Math.max(this.#options.sequence, this.#findInSyncEnd(inSync));
     const added = this.#joining.filter((seat) => this.sequenceOf(seat) >= needed);
     const removed = this.#removed(base, added, nowMs);
     const left = removed.filter((seat) => !this.#isMember(seat));
@@ -226,6 +220,15 @@ export class LeaderProgress {
         idleMs: nowMs - Math.max(beganMs, latest?.heardMs ?? beganMs),
       };
     });
+  }
+
+  /** What was so once stays so. */
+  #findInSyncEnd(inSync: readonly Seat[]): number {
+    const seats = this.#required(inSync);
+    if (seats.length === 0) return this.#inSyncEnd;
+    const everywhere = Math.min(...seats.map((seat) => this.sequenceOf(seat)));
+    this.#inSyncEnd = Math.max(this.#inSyncEnd, everywhere);
+    return this.#inSyncEnd;
   }
 
   get #needsMajority(): boolean {
