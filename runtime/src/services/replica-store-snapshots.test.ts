@@ -313,6 +313,55 @@ describe('a store that joins', () => {
     assert.deepEqual((await new Fixture(restarted.disk).open()).ids(), upTo(next - 1));
   });
 
+  it('begins a download anew that was broken off, by the leader or by the end of its process', async () => {
+    const leader = await withTwoSnapshots();
+    const follower = await new Fixture().open();
+    await follower.store.promiseTerm(TERM);
+    const disk = follower.disk.mount();
+    const { newest } = leader.store.snapshots;
+    const bytes = leader.disk.peek(newest!.path)!;
+    const piece = (offset: number) => ({
+      kind: 'part' as const,
+      name: newest!.name,
+      total: bytes.length,
+      bytes: bytes.slice(offset, offset + 50),
+    });
+    const gone = await downloadSnapshot(disk, async (_name, offset) =>
+      offset < 100 ? piece(offset) : { kind: 'later' },
+    );
+    assert.deepEqual([gone, follower.disk.names('join')], [undefined, []]);
+
+    const broken = downloadSnapshot(disk, async (_name, offset) => {
+      if (offset < 100) return piece(offset);
+      throw new Error('the process ends');
+    });
+    await assert.rejects(broken, /the process ends/);
+    assert.deepEqual(follower.disk.names('join'), ['part']);
+    const again = await new Fixture(follower.disk).open();
+    assert.deepEqual(again.disk.names('join'), []);
+    const joined = (await leader.download(again.disk.mount()))!;
+    assert.equal(await again.store.join(nothing, TERM, joined), true);
+    assert.deepEqual(again.store.end, newest!.start);
+  });
+
+  it('keeps what was laid aside last, and no more', async () => {
+    const disk = newDisk();
+    const kept: (readonly string[])[] = [];
+    for (let time = 1; time <= 3; time++) {
+      const fixture = await new Fixture(disk).open();
+      fixture.term = time;
+      await fixture.store.beginTerm(time, 'a', () => true);
+      await fixture.store.drained();
+      await fixture.store.reseed('a test');
+      const before = disk.peek(`log/${disk.names('log').at(-1)}`);
+      await (await new Fixture(disk).open()).store.close();
+      kept.push(disk.names('aside'), disk.names('aside/log'));
+      assert.deepEqual(disk.peek(`aside/log/${disk.names('aside/log').at(-1)}`), before);
+    }
+    const one = [['log'], ['0000000000000001.xlog']];
+    assert.deepEqual(kept, [...one, ...one, ...one]);
+  });
+
   it('lays its rows aside when it was told to, at its next start', async () => {
     const fixture = await withTwoSnapshots();
     await fixture.store.reseed('a test');
