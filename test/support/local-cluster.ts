@@ -11,7 +11,7 @@ import type { InstanceStatus, StateProviderConfig } from '@tonearm/runtime/contr
 import { shareCompileCache } from '../../cli/src/compile-cache.ts';
 import { bucketIdStrCrc32 } from '../../runtime/src/core/sharding/bucket-id.ts';
 import { freePorts } from './ports.ts';
-import { isAlive } from './processes.ts';
+import { endWithTheTest, isAlive } from './processes.ts';
 import { waitUntil } from './wait-until.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -106,6 +106,7 @@ export class LocalInstance {
     });
     child.stdout.pipe(log);
     child.stderr.pipe(log);
+    endWithTheTest(child);
     this.#child = child;
   }
 
@@ -121,6 +122,7 @@ export class LocalInstance {
   async ended(): Promise<void> {
     const child = this.#child;
     if (child === undefined || !this.isRunning) return;
+    child.ref();
     await new Promise((resolve) => child.once('exit', resolve));
   }
 

@@ -1,4 +1,6 @@
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 
 /** Is there such a process, and has it not ended? One that waits for its parent to look has ended. */
 export function isAlive(pid: number): boolean {
@@ -21,4 +23,16 @@ export function processesIn(folder: string): readonly number[] {
       return false;
     }
   });
+}
+
+/**
+ * A test that fails before it can end what it has started neither waits for it for ever nor leaves it behind. Whoever
+ * waits for the end of the process says so with `ref`.
+ */
+export function endWithTheTest(child: ChildProcess): void {
+  child.unref();
+  for (const stream of [child.stdout, child.stderr]) (stream as Socket | null)?.unref();
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
 }

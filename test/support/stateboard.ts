@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { StateProviderConfig } from '@tonearm/runtime/contract';
 import { freePorts } from './ports.ts';
+import { endWithTheTest } from './processes.ts';
 import { waitUntil } from './wait-until.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -23,6 +24,7 @@ export async function startStateboard(): Promise<Stateboard> {
     ['--conditions=source', main, '--listen', `127.0.0.1:${port}`, '--workdir', folder],
     { stdio: 'ignore' },
   );
+  endWithTheTest(child);
   await waitUntil('the stateboard answers', async () => {
     await fetch(`http://127.0.0.1:${port}/`);
     return true;
@@ -31,6 +33,7 @@ export async function startStateboard(): Promise<Stateboard> {
     provider: (prefix) => ({ kind: 'stateboard', uri: `127.0.0.1:${port}`, prefix, password: '' }),
     stop: async (signal = 'SIGTERM') => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.ref();
       child.kill(signal);
       await ended;
       rmSync(folder, { recursive: true, force: true });
