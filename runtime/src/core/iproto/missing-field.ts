@@ -1,6 +1,6 @@
 /** What a request must have, as Tarantool demands it. */
 import { requestType } from './protocol.ts';
-import type { IprotoRequest } from './request.ts';
+import type { RequestFields } from './request-fields.ts';
 
 type Part = 'space id' | 'limit' | 'key' | 'tuple' | 'operations' | Rare;
 type Rare = 'function name' | 'user name' | 'event key';
@@ -21,7 +21,7 @@ const required: readonly (readonly Part[] | undefined)[] = byType([
 ]);
 
 /** The first part that is missing, as error messages name it. */
-export function missingField(request: IprotoRequest): string | undefined {
+export function missingField(request: RequestFields): string | undefined {
   // Whole selects, inserts and replaces are most of what comes.
   const { type, spaceAt } = request;
   if (type === requestType.SELECT && spaceAt >= 0 && request.limitAt >= 0 && request.keyAt >= 0) {
@@ -33,7 +33,7 @@ export function missingField(request: IprotoRequest): string | undefined {
   return undefined;
 }
 
-function hasPart(request: IprotoRequest, part: Part): boolean {
+function hasPart(request: RequestFields, part: Part): boolean {
   switch (part) {
     case 'space id':
       return request.spaceAt >= 0 || request.spaceNameAt >= 0;
@@ -50,7 +50,7 @@ function hasPart(request: IprotoRequest, part: Part): boolean {
   }
 }
 
-function hasRare(request: IprotoRequest, part: Rare): boolean {
+function hasRare(request: RequestFields, part: Rare): boolean {
   switch (part) {
     case 'function name':
       return request.functionAt >= 0;

@@ -2,7 +2,7 @@
  * What the requests of one client have in common: they differ in little more than their number and their last value,
  * a key or a tuple. Whoever has read one knows the rest of the next one that has the same bytes elsewhere.
  */
-import type { IprotoRequest } from './request.ts';
+import type { RequestFields } from './request-fields.ts';
 
 /** Longer beginnings are not worth comparing. */
 const LONGEST = 64;
@@ -28,7 +28,7 @@ export class RequestShape {
   readonly #syncEnd: number;
   readonly #beginning: Uint8Array;
 
-  private constructor(request: IprotoRequest, at: number, isWhole: boolean) {
+  private constructor(request: RequestFields, at: number, isWhole: boolean) {
     this.type = request.type;
     this.schemaVersion = request.schemaVersion;
     this.streamId = request.streamId;
@@ -50,7 +50,7 @@ export class RequestShape {
   }
 
   /** Of a request that was read up to `end`; undefined when others would not be like it. */
-  static of(request: IprotoRequest, end: number, isWhole: boolean): RequestShape | undefined {
+  static of(request: RequestFields, end: number, isWhole: boolean): RequestShape | undefined {
     const { frameAt, syncAt, keyAt, tupleAt } = request;
     if (request.hasRare || request.operationsAt >= 0 || request.afterAt >= 0) return undefined;
     const lastAt = Math.max(keyAt, tupleAt);
@@ -73,7 +73,7 @@ export class RequestShape {
 }
 
 /** Is its number written with a width of its own, which the first byte tells? */
-function isWide({ bytes, syncAt }: IprotoRequest): boolean {
+function isWide({ bytes, syncAt }: RequestFields): boolean {
   const first = syncAt < 0 ? 0 : (bytes[syncAt] as number);
   return first >= 0xcc && first <= 0xcf;
 }

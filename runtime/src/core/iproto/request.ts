@@ -8,6 +8,7 @@
 import { checkedEnd } from '../msgpack/skip.ts';
 import { missingField } from './missing-field.ts';
 import { key, requestType } from './protocol.ts';
+import { RequestFields } from './request-fields.ts';
 import { RequestShape } from './request-shape.ts';
 
 const ARRAY_OF_ONE = 0x91;
@@ -19,45 +20,7 @@ const TYPE_AT = 2;
 export type FrameFault = 'packet header' | 'packet body';
 
 /** Also what `ports/iproto-storage.ts` calls a `DataRequest`. */
-export class IprotoRequest {
-  bytes: Uint8Array = new Uint8Array(0);
-  type = 0;
-  /** The 64 bits of the client's number of the request are only ever given back. */
-  syncHigh = 0;
-  syncLow = 0;
-  schemaVersion = 0;
-  streamId = 0;
-  space = 0;
-  index = 0;
-  iterator = 0;
-  limit = 0;
-  offset = 0;
-  indexBase = 0;
-  keyAt = -1;
-  tupleAt = -1;
-  tupleEnd = -1;
-  operationsAt = -1;
-  afterAt = -1;
-  fetchesPosition = false;
-  /** Where values of other keys are; -1 where they are absent. */
-  spaceAt = -1;
-  spaceNameAt = -1;
-  indexNameAt = -1;
-  functionAt = -1;
-  userAt = -1;
-  eventKeyAt = -1;
-  afterPositionAt = -1;
-  versionAt = -1;
-  featuresAt = -1;
-  timeoutAt = -1;
-  limitAt = -1;
-  frameAt = 0;
-  syncAt = -1;
-  keyEnd = -1;
-  /** Is anything set that most requests do not have? */
-  hasRare = false;
-  /** Rows of one space are asked for outside of streams, for any schema, and nothing is missing. */
-  isWhole = false;
+export class IprotoRequest extends RequestFields {
   #misses = 0;
   readonly #shapes = new Array<RequestShape | undefined>(SHAPES).fill(undefined);
 
