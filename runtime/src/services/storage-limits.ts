@@ -13,6 +13,10 @@ export interface StorageLimits extends ProgressLimits, SnapshotLimits, IndexBuil
   readonly writeTimeoutMs: number;
   /** How often laggards, timeouts and a lapsed lease are looked for. */
   readonly tickMs: number;
+  /** How often acknowledged rows of disk spaces are moved to the disk … */
+  readonly moveRowsMs: number;
+  /** … and for how long at a time. */
+  readonly moveRowsSliceMs: number;
 }
 
 export const defaultStorageLimits: StorageLimits = {
@@ -25,4 +29,6 @@ export const defaultStorageLimits: StorageLimits = {
   joinLogBytes: 64 * 1024 * 1024,
   writeTimeoutMs: 10_000,
   tickMs: 50,
+  moveRowsMs: 20,
+  moveRowsSliceMs: 4,
 };
