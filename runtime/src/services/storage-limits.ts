@@ -1,9 +1,14 @@
 /** Sizes and times of the storage of an instance. */
 import { defaultProgressLimits, type ProgressLimits } from '../core/replication/leader-progress.ts';
 import { defaultIndexBuildLimits, type IndexBuildLimits } from './index-builds.ts';
+import type { MoveRowsLimits } from './move-disk-rows.ts';
 import { defaultSnapshotLimits, type SnapshotLimits } from './replica-snapshots.ts';
 
-export interface StorageLimits extends ProgressLimits, SnapshotLimits, IndexBuildLimits {
+export interface StorageLimits
+  extends ProgressLimits,
+    SnapshotLimits,
+    IndexBuildLimits,
+    MoveRowsLimits {
   readonly segmentBytes: number;
   readonly recentBytes: number;
   /** Payload of one answer to a pull, and of a piece of a snapshot. */
@@ -13,10 +18,6 @@ export interface StorageLimits extends ProgressLimits, SnapshotLimits, IndexBuil
   readonly writeTimeoutMs: number;
   /** How often laggards, timeouts and a lapsed lease are looked for. */
   readonly tickMs: number;
-  /** How often acknowledged rows of disk spaces are moved to the disk … */
-  readonly moveRowsMs: number;
-  /** … and for how long at a time. */
-  readonly moveRowsSliceMs: number;
 }
 
 export const defaultStorageLimits: StorageLimits = {

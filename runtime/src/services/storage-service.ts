@@ -72,7 +72,7 @@ export class StorageService {
     };
     this.#store = new ReplicaStore({
       ...options,
-      createEngine: () => this.#createEngine(),
+      createEngine: () => new MemoryEngine({ ...options, store: options.rowDatabase }),
       defer: options.defer ?? afterTick,
       limits: this.#limits,
       onAppended: (end) => this.#leader?.appended(end.sequence),
@@ -107,7 +107,7 @@ export class StorageService {
     });
     this.#tasks.run('memory of dropped spaces', (signal) => this.#store.freeMemory(signal));
     this.#tasks.run('snapshots', (signal) => this.copies.run(signal));
-    this.#tasks.run('rows to the disk', (signal) => this.#moveRows(signal));
+    this.#tasks.run('rows to the disk', (signal) => this.copies.moveRows(signal));
     this.#onLeadership();
   }
 
@@ -307,24 +307,6 @@ export class StorageService {
     return isReceived;
   }
 
-  #createEngine(): MemoryEngine {
-    const { memoryBytes, rowDatabase: store } = this.#options;
-    return new MemoryEngine({ memoryBytes, store });
-  }
-
-  /** Only acknowledged rows go there: they are never taken back. */
-  async #moveRows(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const { moveRowsMs, moveRowsSliceMs } = this.#limits;
-    for (let hasMore = false; ; ) {
-      await clock.sleep(hasMore ? moveRowsSliceMs : moveRowsMs, signal);
-      if (this.#store.hasFailed) return;
-      const untilMs = clock.monotonicMs() + moveRowsSliceMs;
-      const isEnough = (): boolean => clock.monotonicMs() >= untilMs;
-      hasMore = this.#store.engine.disk?.flush(this.acknowledged.sequence, isEnough) ?? false;
-    }
-  }
-
   #onLeadership(): void {
     const current = this.#options.leadership.current();
     if (current.kind !== 'none') this.#seeTerm(current.term);
@@ -378,7 +360,6 @@ export class StorageService {
   }
 
   #tick(): void {
-    this.#store.engine.disk?.collectGarbage();
     const leader = this.#leader;
     if (leader !== undefined && !leader.ended) {
       this.#tasks.run('in-sync members', () => leader.tick());

@@ -141,9 +141,10 @@ export function spaceEngine(
   space: string,
   engine: SpaceEngine | undefined,
 ): { readonly engine?: 'disk' } {
-  if (engine === undefined || engine === 'memory') return {};
-  if (engine === 'disk') return { engine };
-  throw invalid(`${space}.engine`, `Engines are memory and disk, not "${String(engine)}".`);
+  const given: string = engine ?? 'memory';
+  if (given === 'memory') return {};
+  if (given === 'disk') return { engine: given };
+  throw invalid(`${space}.engine`, `Engines are memory and disk, not "${given}".`);
 }
 
 /** Texts are ordered by their bytes where nothing is said: that is not stored. */

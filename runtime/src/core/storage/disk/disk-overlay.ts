@@ -12,7 +12,7 @@ import type { IndexDefinition, SpaceDefinition } from '../../schema/space-defini
 import type { MemoryIndex } from '../memory/memory-index.ts';
 import type { MemorySpace } from '../memory/memory-space.ts';
 import { TupleCheck } from '../memory/tuple-check.ts';
-import { behindAll, compareKeys, IndexKeys, joinKeys, textOf } from './index-keys.ts';
+import { behindAll, bytesOf, compareKeys, IndexKeys, joinKeys, textOf } from './index-keys.ts';
 import type { OrderedRange } from './ordered-store.ts';
 import type { DiskContext, SpaceOverlay } from './space-overlay.ts';
 import type { SettledRow } from './stored-spaces.ts';
@@ -70,6 +70,21 @@ export class DiskOverlay implements SpaceOverlay {
     assert(handle !== 0, 'a row stays in memory until the store has it');
     space.remove(handle);
     return handle;
+  }
+
+  count(): number {
+    const { stored, space } = this;
+    // What stays in memory are rows whose keys are changed.
+    this.cool();
+    const { size } = space.primary();
+    if (stored === undefined) return size;
+    const { store } = this.context.stored;
+    const primary = this.#indexOf(stored, space.primary().definition);
+    let known = 0;
+    for (const key of this.#changed.keys()) {
+      if (store.get(joinKeys(primary.prefix, bytesOf(key))) !== undefined) known += 1;
+    }
+    return size + stored.rows - known;
   }
 
   cool(): void {

@@ -187,6 +187,10 @@ export function joinKeys(...keys: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+export function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
 /** A key for a map of JavaScript. */
 export function textOf(key: Uint8Array): string {
   return String.fromCharCode(...key);

@@ -33,6 +33,8 @@ export interface SpaceOverlay {
   unchange(handle: number): void;
   /** The store has a change: with the last one of a row it goes from memory. Gives the handle to be freed, or 0. */
   settle(row: SettledRow): number;
+  /** Of all rows. */
+  count(): number;
   /** Lets warm rows go. Whoever holds a handle of one must not use it any more. */
   cool(): void;
   /** Before a row is looked for by a full key. */

@@ -74,7 +74,8 @@ export class MemoryTransaction implements OpenTransaction {
   count(space: string, key: readonly unknown[] = [], options: SelectOptions = {}): number {
     // Nobody should wait for a walk through all rows whose number is known.
     if (key.length === 0 && Object.keys(options).length === 0) {
-      return this.#space(space).primary().size;
+      const counted = this.#space(space);
+      return counted.overlay?.count() ?? counted.primary().size;
     }
     let count = 0;
     this.#walk(space, key, options, () => {
