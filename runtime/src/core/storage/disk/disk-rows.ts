@@ -30,7 +30,7 @@ const defaultLimits: DiskRowsLimits = {
   changeBytes: 16 * 1024,
   waitingBytes: 16 * 1024 * 1024,
   pageBytes: 1024 * 1024,
-  builtRows: 200_000,
+  builtRows: 50_000,
 };
 
 export interface EngineOfDiskRows {
