@@ -15,6 +15,7 @@ import {
   HttpPeers,
   INTERNAL_CONTENT_TYPE,
 } from './adapters/http-peers.ts';
+import { LmdbRowDatabase } from './adapters/lmdb-row-database.ts';
 import { readBootId } from './adapters/machine.ts';
 import { NodeDisk } from './adapters/node-disk.ts';
 import { binaryPort } from './binary-port.ts';
@@ -270,16 +271,15 @@ export class Instance {
   #join(replicaSetUuid: string): ReplicaSetServices {
     this.#replicaSet = new ReplicaSetServices({
       replicaSetUuid,
+      ...{ clock: systemClock, random: systemRandom, logger: this.#logger },
       identity: this.#identity,
-      clock: systemClock,
-      random: systemRandom,
-      logger: this.#logger,
       disk: this.#disk,
       peers: this.#peers,
       tasks: this.#tasks,
       roles: () => this.#roles,
       logMode: this.#settings.logMode,
       memoryBytes: this.#settings.memoryBytes,
+      rowDatabase: new LmdbRowDatabase({ workdir: this.#settings.workdir, bootId: readBootId() }),
       snapshots: this.#settings.snapshots,
       config: () => this.#config.active,
       openProvider: createStateProvider,

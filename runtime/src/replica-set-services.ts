@@ -13,6 +13,7 @@ import type { Random } from './foundation/random.ts';
 import type { TaskRegistry } from './foundation/task-registry.ts';
 import type { Disk } from './ports/disk.ts';
 import type { InternalHandlers, Peers } from './ports/peers.ts';
+import type { RowDatabase } from './ports/row-database.ts';
 import type { StateProvider } from './ports/state-provider.ts';
 import { BucketService } from './services/bucket-service.ts';
 import { CoordinatorService } from './services/coordinator-service.ts';
@@ -35,6 +36,7 @@ export interface ReplicaSetServicesOptions {
   readonly roles: () => RoleHost;
   readonly logMode: 'write' | 'fsync';
   readonly memoryBytes: number;
+  readonly rowDatabase: RowDatabase;
   readonly snapshots: InstanceOptions['snapshots'];
   readonly config: () => ClusterConfig | undefined;
   readonly openProvider: (config: StateProviderConfig) => StateProvider;
@@ -110,6 +112,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       leadership: this.failover,
       logMode: options.logMode,
       memoryBytes: options.memoryBytes,
+      rowDatabase: options.rowDatabase,
       limits: {
         snapshotIntervalMs: options.snapshots.intervalMs,
         snapshotCount: options.snapshots.count,

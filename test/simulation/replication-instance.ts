@@ -12,6 +12,7 @@ import { StorageService } from '../../runtime/src/services/storage-service.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
 import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import { SimulatedRowDatabase } from '../../runtime/src/testing/simulated-row-database.ts';
 import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
 import {
   cutRowsNotKept,
@@ -49,6 +50,7 @@ export interface InstanceWorld {
 export class SimulatedInstance {
   readonly uuid: string;
   readonly disk: SimulatedDisk;
+  readonly rowDatabase = new SimulatedRowDatabase();
   logIncarnation = 1;
   /** Lost for good, with its disk. */
   isDestroyed = false;
@@ -95,6 +97,7 @@ export class SimulatedInstance {
       replicaSetUuid: this.#world.replicaSetUuid,
       leadership,
       logMode: this.#world.logMode,
+      rowDatabase: this.rowDatabase,
       defer: (flush) => void clock.sleep(0).then(flush),
       limits: this.#world.limits,
       instances: () => this.#instances(),
@@ -147,6 +150,7 @@ export class SimulatedInstance {
   /** The machine reboots: what was not synced may be gone, and with it the seat. */
   reboot(): void {
     this.disk.crash();
+    this.rowDatabase.crash();
     this.#end();
     const { logMode, bug } = this.#world;
     if (logMode === 'write' && bug !== 'term-continued') this.logIncarnation++;

@@ -29,6 +29,15 @@ describe('a replica set under faults', () => {
     }
   });
 
+  it('loses no acknowledged row of a disk space either', async () => {
+    const scenario = replicationScenario({ engine: 'disk' });
+    const run = await runSeeds(scenario, 1, 8);
+    assert.equal(run.failed.length, 0, explainFailures(scenario, run));
+    for (const [name, count] of Object.entries({ cuts: 1, joins: 3, ended: 5 })) {
+      assert.ok((run.counts[name] ?? 0) >= count, `${name}: ${JSON.stringify(run.counts)}`);
+    }
+  });
+
   // The first seeds are near those that find it, so that this takes no longer than it must.
   const findings: Readonly<Record<ReplicationBug, readonly [number, RegExp]>> = {
     'acknowledged-before-the-log': [1, /misses acknowledged rows/],

@@ -10,6 +10,7 @@ import {
   type RequiredSeats,
   sameSeat,
 } from '../../runtime/src/core/replication/leader-progress.ts';
+import type { SpaceEngine } from '../../runtime/src/core/schema/space-definition.ts';
 import { validBatches } from '../../runtime/src/core/storage/log-format.ts';
 import { type Row, RowCodec } from '../../runtime/src/core/storage/rows.ts';
 import type { StorageLimits } from '../../runtime/src/services/storage-limits.ts';
@@ -35,6 +36,8 @@ export interface RunOptions {
   readonly bug?: ReplicationBug;
   /** With local rows, and in most runs synchronous ones and an instance that is lost for good. */
   readonly acks?: boolean;
+  /** Of the spaces that are written to. Default memory. */
+  readonly engine?: SpaceEngine;
 }
 
 type StoredLog = readonly { term: number; firstSequence: number; payload: Uint8Array }[];
@@ -53,7 +56,8 @@ const TOLD: Readonly<Record<string, string>> = {
 };
 
 export function replicationScenario(options: RunOptions = {}): Scenario {
-  const name = options.acks === true ? 'replication-acks' : 'replication';
+  const ofDisk = options.engine === 'disk' ? 'replication-disk' : 'replication';
+  const name = options.acks === true ? 'replication-acks' : ofDisk;
   return { name, run: (seed) => new ReplicationRun(seed, options).run() };
 }
 
@@ -65,6 +69,7 @@ class ReplicationRun {
   readonly #store: LeadershipStore;
   readonly #instances: readonly SimulatedInstance[];
   readonly #replicaSetUuid: string;
+  readonly #engine: SpaceEngine;
   readonly #acknowledged = new Set<number>();
   /** Writes that were certainly not done, by what the client was told. */
   readonly #refused = new Set<number>();
@@ -78,9 +83,10 @@ class ReplicationRun {
   #nextId = 1;
   #isCalm = false;
 
-  constructor(seed: number, { required, bug, acks }: RunOptions) {
+  constructor(seed: number, { required, bug, acks, engine = 'memory' }: RunOptions) {
     const clock = this.#clock;
     const random = new SeededRandom(seed);
+    this.#engine = engine;
     this.#random = random;
     this.#stream = new StreamWatch({
       seed,
@@ -107,8 +113,7 @@ class ReplicationRun {
           ? ('write' as const)
           : ('fsync' as const),
       limits: limitsFrom(random),
-      required,
-      bug,
+      ...{ required, bug },
       instances: [1, 2, 3].map(uuidOf),
       onEnd: (instance: SimulatedInstance, error: unknown) => this.#onEnd(instance, error),
       onLog: (message: string) => {
@@ -381,7 +386,7 @@ class ReplicationRun {
       }
       const isRefused = this.#random.chance(0.05);
       const isSync = this.#acks?.isSync ?? false;
-      const row = { id, isSync, isRefused };
+      const row = { id, isSync, isRefused, engine: this.#engine };
       const write = gate.pass().then(() => storage.write((tx) => addRow(tx, row)));
       await this.#await(id, write);
     }

@@ -10,6 +10,7 @@ export const scenarios: readonly Scenario[] = [
   leadershipScenario(),
   replicationScenario(),
   replicationScenario({ acks: true }),
+  replicationScenario({ engine: 'disk' }),
   clusterScenario(),
   ...clusterFocuses.map((focus) => clusterScenario({ focus })),
 ];

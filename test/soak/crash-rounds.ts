@@ -2,7 +2,7 @@
  * Rounds of kill -9 of the process that holds the data of a replica set of one, under load over the binary port:
  * while it writes, while it takes a snapshot, and while it recovers from the kill before.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
@@ -21,6 +21,8 @@ export interface CrashOptions {
   readonly running: AsyncDisposableStack;
   /** Another one has a bug that the rounds are to find. */
   readonly application?: string;
+  /** Of the space that is written to; default memory. */
+  readonly engine?: 'memory' | 'disk';
 }
 
 type Moment = 'writing' | 'snapshot' | 'recovery';
@@ -29,6 +31,7 @@ const MOMENTS: readonly Moment[] = ['writing', 'writing', 'snapshot', 'recovery'
 const WRITE_MS_MAX = 400;
 const SNAPSHOT_MS_MAX = 60;
 const RECOVERIES_MAX = 2;
+const FORGOTTEN_BOOTS = 0.3;
 const SNAPSHOT_PATIENCE_MS = 4000;
 
 /** As many snapshots as the options allow. */
@@ -40,15 +43,15 @@ export const OFTEN = {
 export const ROWS = path.join(import.meta.dirname, 'fixtures/rows-application.ts');
 
 export async function runCrashRounds(
-  { mode, running, application = ROWS }: CrashOptions,
+  { mode, running, application = ROWS, engine = 'memory' }: CrashOptions,
   rounds: RealRounds,
 ): Promise<RealReport> {
   const starting = ReplicaSet.start({
     ...{ instances: 1, application, role: 'soak.rows' },
-    environment: { ...OFTEN, TONEARM_WAL_MODE: mode },
+    environment: { ...OFTEN, TONEARM_WAL_MODE: mode, SOAK_ENGINE: engine },
   });
   const set = running.adopt(await starting, (started) => started.stop());
-  const crash = new CrashRounds(set, rounds.random);
+  const crash = new CrashRounds(set, rounds.random, engine);
   for (let round = 0; rounds.goesOn(round); round++) {
     const told = await crash.round(round);
     rounds.tell(`round ${round}: ${told}`);
@@ -61,14 +64,16 @@ class CrashRounds {
   readonly violations: string[] = [];
   readonly counts: Record<string, number> = {};
   readonly #set: ReplicaSet;
+  readonly #engine: 'memory' | 'disk';
   readonly #instance: LocalInstance;
   readonly #random: SeededRandom;
   readonly #writers: RowWriters;
   /** From a start to a writable leader. */
   #startMs = 1500;
 
-  constructor(set: ReplicaSet, random: SeededRandom) {
+  constructor(set: ReplicaSet, random: SeededRandom, engine: 'memory' | 'disk') {
     this.#set = set;
+    this.#engine = engine;
     this.#random = random;
     this.#writers = new RowWriters(set, random);
     this.#instance = set.instances[0]!;
@@ -128,10 +133,18 @@ class CrashRounds {
   }
 
   async #start(): Promise<void> {
+    this.#mayForgetBoot();
     const startedMs = performance.now();
     this.#instance.start();
     await this.#set.leader();
     this.#startMs = performance.now() - startedMs;
+  }
+
+  /** As after a crash of the machine: rows on the disk are made anew, from a snapshot and the log. */
+  #mayForgetBoot(): void {
+    if (this.#engine !== 'disk' || !this.#random.chance(FORGOTTEN_BOOTS)) return;
+    rmSync(path.join(this.#instance.workdir, 'data', 'disk-rows', 'opened.txt'));
+    count(this.counts, 'disk rows made anew');
   }
 
   async #snapshotBegins(): Promise<void> {

@@ -50,6 +50,13 @@ export const realSuites: readonly RealSuite[] = [
     rounds: { sample: 5, full: 110 },
     run: ({ running }: Place, rounds: RealRounds) => runCrashRounds({ mode, running }, rounds),
   })),
+  {
+    name: 'crash-disk',
+    needsEtcd: false,
+    rounds: { sample: 5, full: 60 },
+    run: ({ running }, rounds) =>
+      runCrashRounds({ mode: 'write', running, engine: 'disk' }, rounds),
+  },
   ...crashBugs.map(([name, application, finding]) => ({
     ...{ name: `crash-planted-${name}`, finding },
     needsEtcd: false,

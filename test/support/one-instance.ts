@@ -19,23 +19,31 @@ interface Answer {
   readonly body: unknown;
 }
 
+type Options = Readonly<Record<string, string | number>>;
+
 export class OneInstance implements AsyncDisposable {
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'tonearm-one-'));
   readonly #roles: readonly AnyRole[];
+  readonly #options: Options;
   readonly #port: number;
   readonly #httpPort: number;
   #instance: Instance | undefined;
   /** Codes with which it has ended by itself. */
   readonly ended: number[] = [];
 
-  private constructor(roles: readonly AnyRole[], ports: readonly number[]) {
+  private constructor(roles: readonly AnyRole[], ports: readonly number[], options: Options) {
     this.#roles = roles;
+    this.#options = options;
     [this.#port = 0, this.#httpPort = 0] = ports;
   }
 
   /** Running, with those roles enabled. */
-  static async start(roles: readonly AnyRole[], enabled: readonly string[]): Promise<OneInstance> {
-    const one = new OneInstance(roles, await freePorts(2));
+  static async start(
+    roles: readonly AnyRole[],
+    enabled: readonly string[],
+    options: Options = {},
+  ): Promise<OneInstance> {
+    const one = new OneInstance(roles, await freePorts(2), options);
     try {
       await one.run();
       const answer = await one.enable(enabled);
@@ -63,6 +71,7 @@ export class OneInstance implements AsyncDisposable {
         http_host: '127.0.0.1',
         http_port: this.#httpPort,
         cluster_cookie: COOKIE,
+        ...this.#options,
       },
     });
     this.#instance = await Instance.start({

@@ -1,7 +1,7 @@
 /** What a role may use. Every role of an instance has a context of its own; its logger and signal end with the role. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Json } from '../contract/json.ts';
-import type { FieldOptions, IndexOptions } from '../core/schema/space-definition.ts';
+import type { FieldOptions, IndexOptions, SpaceEngine } from '../core/schema/space-definition.ts';
 import type { IteratorType, UpdateOperation } from '../core/storage/engine.ts';
 import type { Logger } from '../foundation/logger.ts';
 
@@ -11,6 +11,8 @@ export interface SpaceDefinition {
   readonly format: readonly FieldOptions[];
   /** The first is the primary index and must be unique. */
   readonly indexes: readonly IndexOptions[];
+  /** Default memory. `disk`: for more rows than memory holds. */
+  readonly engine?: SpaceEngine;
   /**
    * `local`: writes are acknowledged as soon as the leader's own log has them. The last ones before the leader is lost
    * may be lost with it. Left out: as soon as every in-sync member has them.

@@ -3,6 +3,7 @@ import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
+import type { RowDatabase } from '../ports/row-database.ts';
 import type { IndexBuildLimits } from './index-builds.ts';
 import type { LogMode } from './replica-log.ts';
 
@@ -18,6 +19,8 @@ export interface ReplicaStoreOptions {
     readonly recentBytes: number;
   };
   readonly createEngine: () => MemoryEngine;
+  /** What the engines that are made keep rows of disk spaces in. */
+  readonly rowDatabase?: RowDatabase | undefined;
   /** Calls it once what is under way in this tick has ended. */
   readonly defer: (flush: () => void) => void;
   /** Called after own rows have been appended. */

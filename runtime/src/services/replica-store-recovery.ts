@@ -7,10 +7,11 @@
  *   instance's: then the rows between have still to come.
  */
 import type { Position } from '../contract/instance-status.ts';
-import { TermHistory } from '../core/replication/term-history.ts';
+import { BEFORE_ALL, TermHistory } from '../core/replication/term-history.ts';
 import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
+import type { RowDatabase } from '../ports/row-database.ts';
 import { type EngineSliceOptions, endLoad } from './engine-slices.ts';
 import type { ReplicaLog } from './replica-log.ts';
 import { damaged, firstOf, LOG_FOLDER, segmentNames } from './replica-log-recovery.ts';
@@ -23,6 +24,7 @@ export interface RecoverStoreOptions extends EngineSliceOptions {
   readonly logger: Logger;
   readonly snapshots: SnapshotFiles;
   readonly createEngine: () => MemoryEngine;
+  readonly rowDatabase?: RowDatabase | undefined;
   readonly createLog: (base: TermHistory) => ReplicaLog;
   /** Since the log was written only the process has ended. */
   readonly sameBoot: boolean;
@@ -37,11 +39,14 @@ export interface RecoveredStore {
 
 export async function recoverStore(options: RecoverStoreOptions): Promise<RecoveredStore> {
   const { disk, logger, snapshots, createLog, sameBoot } = options;
+  await options.rowDatabase?.open();
   const join = await finishSwitch(disk);
   for (const name of await snapshots.load()) logDamaged(logger, name, 'its ends are not right');
-  const { engine, snapshot } = await loadNewest(options);
+  const loaded = await loadNewest(options);
+  const { snapshot } = loaded;
   const log = createLog(new TermHistory(snapshot?.runs));
-  const cutBytes = await log.open(sameBoot, (batch) => engine.apply(batch.payload));
+  const cutBytes = await log.open(sameBoot, (batch) => loaded.engine.applyBatch(batch));
+  const engine = fits(loaded.engine, log) ? loaded.engine : await load(options, log, snapshot);
   const completeAt = await checkEnd(disk, { snapshot, log, join });
   // Before that the rows are those of several moments: what is unique may be there twice.
   if (completeAt === undefined) await endLoad(engine, options);
@@ -52,34 +57,63 @@ export async function recoverStore(options: RecoverStoreOptions): Promise<Recove
   return { engine, log, completeAt };
 }
 
+type LoadOptions = Pick<RecoverStoreOptions, 'disk' | 'createEngine' | 'rowDatabase'>;
+
 /** An engine with the rows of a log and of the snapshot before it; all of its log is in order already. */
 export async function reloadEngine(
-  options: EngineSliceOptions & Pick<RecoverStoreOptions, 'disk' | 'createEngine'>,
+  options: EngineSliceOptions & LoadOptions,
   log: ReplicaLog,
   snapshot: SnapshotInfo | undefined,
 ): Promise<MemoryEngine> {
-  const { disk, createEngine } = options;
-  const engine = createEngine();
-  engine.beginLoad();
+  const engine = await load(options, log, snapshot);
+  await endLoad(engine, options);
+  return engine;
+}
+
+/** Rows on the disk that are not of this log are made anew. */
+async function load(
+  options: LoadOptions,
+  log: ReplicaLog,
+  snapshot: SnapshotInfo | undefined,
+): Promise<MemoryEngine> {
+  const { disk, rowDatabase } = options;
+  if (!fits(options.createEngine(), log)) await rowDatabase?.wipe();
+  const engine = await beginLoad(options, snapshot);
   if (snapshot !== undefined) {
     const onBlock = (payload: Uint8Array): void => engine.apply(payload);
     const reading = await readSnapshot(disk, snapshot.path, { onBlock });
     if (reading.kind === 'faulty') throw refusal(snapshot.path, reading.fault.reason, 1);
   }
-  await log.replay(snapshot?.start.sequence ?? 0, (batch) => engine.apply(batch.payload));
-  await endLoad(engine, options);
+  await log.replay(snapshot?.start.sequence ?? 0, (batch) => engine.applyBatch(batch));
   return engine;
 }
 
-async function loadNewest({
-  disk,
-  logger,
-  snapshots,
-  createEngine,
-}: RecoverStoreOptions): Promise<{ engine: MemoryEngine; snapshot: SnapshotInfo | undefined }> {
+/** Are the rows on the disk those of a row of this log, and of all before it? */
+function fits({ disk }: MemoryEngine, log: ReplicaLog): boolean {
+  return disk === undefined || log.history.has(disk.stored.position);
+}
+
+/** An engine for the rows of a snapshot. What is on the disk serves if it is not older, and is whole. */
+async function beginLoad(
+  { createEngine, rowDatabase }: LoadOptions,
+  snapshot: SnapshotInfo | undefined,
+): Promise<MemoryEngine> {
+  const start = snapshot?.start ?? BEFORE_ALL;
+  let engine = createEngine();
+  if (engine.disk?.hasAllBefore(start) === false) {
+    await rowDatabase?.wipe();
+    engine = createEngine();
+  }
+  engine.beginLoad(start);
+  return engine;
+}
+
+async function loadNewest(
+  options: RecoverStoreOptions,
+): Promise<{ engine: MemoryEngine; snapshot: SnapshotInfo | undefined }> {
+  const { disk, logger, snapshots } = options;
   for (const snapshot of snapshots.all.toReversed()) {
-    const engine = createEngine();
-    engine.beginLoad();
+    const engine = await beginLoad(options, snapshot);
     const onBlock = (payload: Uint8Array): void => engine.apply(payload);
     const reading = await readSnapshot(disk, snapshot.path, { onBlock });
     if (reading.kind === 'whole') return { engine, snapshot };
@@ -87,9 +121,7 @@ async function loadNewest({
     await snapshots.setAside(snapshot);
   }
   await requireFirstRow(disk);
-  const engine = createEngine();
-  engine.beginLoad();
-  return { engine, snapshot: undefined };
+  return { engine: await beginLoad(options, undefined), snapshot: undefined };
 }
 
 /** Without a snapshot the log has to be there from its first row on, or not at all. */

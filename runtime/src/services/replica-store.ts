@@ -112,16 +112,17 @@ export class ReplicaStore {
   }
 
   async open(): Promise<void> {
-    const { identity } = this.#options;
+    const { logIncarnation } = this.#options.identity;
     await this.#promise.load();
     await this.lost.load();
-    await this.#recover(this.#promise.record.logIncarnation === identity.logIncarnation);
-    await this.#promise.save({ logIncarnation: identity.logIncarnation });
+    await this.#recover(this.#promise.record.logIncarnation === logIncarnation);
+    await this.#promise.save({ logIncarnation });
   }
 
   async close(): Promise<void> {
     if (!this.hasFailed) await this.drained();
     await this.#log.close();
+    await this.#options.rowDatabase?.close();
   }
 
   usableEngine(): MemoryEngine {
@@ -207,7 +208,7 @@ export class ReplicaStore {
       this.#probe = undefined;
       await prepareIndexes(this.#engine, answer.batches, this.#options);
       if (answer.batches.length > 0) await this.#log.append(answer.batches);
-      for (const batch of answer.batches) this.#engine.apply(batch.payload);
+      for (const batch of answer.batches) this.#engine.applyBatch(batch);
       this.#applied = this.end.sequence;
       await this.#checkComplete();
       this.#knownAcknowledged = this.history.lastNotAbove(answer.acknowledged);
@@ -223,8 +224,7 @@ export class ReplicaStore {
   async join(position: Position, term: number, joined: JoinedSnapshot): Promise<boolean> {
     return this.exclusively(async () => {
       const { name, start, end, runs } = joined;
-      const isBehind = start.sequence > position.sequence;
-      if (!this.#isAsked(position, term) || !isBehind) return false;
+      if (!this.#isAsked(position, term) || start.sequence <= position.sequence) return false;
       if (!new TermHistory(runs).has(position)) return false;
       const { disk, logger } = this.#options;
       await this.lost.keep(await this.#log.allBehind(position.sequence));
@@ -347,7 +347,7 @@ export class ReplicaStore {
   }
 
   #nextBatch(term: number): Batch {
-    return { term, firstSequence: this.end.sequence + 1, ...this.#engine.rows.take() };
+    return this.#engine.takeBatch(term, this.end.sequence + 1);
   }
 
   /** A snapshot whose end was cut off holds rows that are not in the log: it goes first. */

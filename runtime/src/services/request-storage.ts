@@ -14,6 +14,7 @@ import type { Integer } from '../core/schema/sequences.ts';
 import type { SpaceDefinition } from '../core/schema/space-definition.ts';
 import { encodeTuple } from '../core/schema/tuple-bytes.ts';
 import type { Tuple } from '../core/schema/values.ts';
+import { walkDisk } from '../core/storage/disk/disk-walk.ts';
 import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import type { MemoryIndex } from '../core/storage/memory/memory-index.ts';
 import { MemorySchema } from '../core/storage/memory/memory-schema.ts';
@@ -95,6 +96,7 @@ export class RequestStorage implements IprotoStorage {
     if (!isOne || request.afterAt >= 0)
       this.#walk(engine, request, sink, { space, index, keyParts });
     else if (request.limit > 0 && request.offset === 0) {
+      space.overlay?.warmKey(index, request.bytes, request.keyAt);
       const handle = index.findKey(request.bytes, request.keyAt);
       if (handle !== 0) give(engine, handle, sink);
     }
@@ -225,6 +227,12 @@ export class RequestStorage implements IprotoStorage {
     range.afterAt = request.afterAt;
     if (request.afterAt >= 0) space.check.check(request.bytes, request.afterAt, request.afterAt);
     const selection = this.#selection;
+    if (space.overlay !== undefined) {
+      const { offset, limit } = request;
+      const visit = (handle: number): void => give(engine, handle, sink);
+      walkDisk(selection, { space, index, range, offset, limit }, visit);
+      return;
+    }
     selection.start(space, index, range);
     for (let left = request.offset; left > 0; left--) if (selection.next() === 0) return;
     for (let left = request.limit; left > 0; left--) {
@@ -263,6 +271,7 @@ export class RequestStorage implements IprotoStorage {
         protocolNumber: errorNumber.KEY_PART_TYPE,
       });
     }
+    space.overlay?.warmKey(index, bytes, keyAt);
     return index.findKey(request.bytes, request.keyAt);
   }
 

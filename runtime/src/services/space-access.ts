@@ -67,11 +67,11 @@ export async function createSpace(
   storage: SpaceStorage,
   definition: SpaceDefinition,
 ): Promise<void> {
-  const { name, format, indexes, ack, isSync } = definition;
+  const { name, format, indexes, engine = 'memory', ack, isSync } = definition;
   const release = await storage.makeIndexes(name, indexes);
   try {
     await storage.write((transaction) => {
-      transaction.createSpace(name, { format, ack, isSync, ifNotExists: true });
+      transaction.createSpace(name, { format, engine, ack, isSync, ifNotExists: true });
       for (const index of indexes) transaction.createIndex(name, { ...index, ifNotExists: true });
     });
   } finally {

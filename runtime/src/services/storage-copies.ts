@@ -18,6 +18,7 @@ import type { Disk } from '../ports/disk.ts';
 import type { LeadershipPort } from '../ports/leadership.ts';
 import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
 import type { LeaderTerm } from './leader-term.ts';
+import { moveDiskRows } from './move-disk-rows.ts';
 import { ReplicaSnapshots } from './replica-snapshots.ts';
 import type { ReplicaStore } from './replica-store.ts';
 import { answerSnapshot } from './serve-join.ts';
@@ -54,6 +55,11 @@ export class StorageCopies {
   /** Takes snapshots when they are due, until the signal aborts. */
   run(signal: AbortSignal): Promise<void> {
     return this.#snapshots.run(signal);
+  }
+
+  /** Moves acknowledged rows of disk spaces there, until the signal aborts. */
+  moveRows(signal: AbortSignal): Promise<void> {
+    return moveDiskRows(this.#options, signal);
   }
 
   issues(): readonly Issue[] {

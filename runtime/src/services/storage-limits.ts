@@ -1,9 +1,14 @@
 /** Sizes and times of the storage of an instance. */
 import { defaultProgressLimits, type ProgressLimits } from '../core/replication/leader-progress.ts';
 import { defaultIndexBuildLimits, type IndexBuildLimits } from './index-builds.ts';
+import type { MoveRowsLimits } from './move-disk-rows.ts';
 import { defaultSnapshotLimits, type SnapshotLimits } from './replica-snapshots.ts';
 
-export interface StorageLimits extends ProgressLimits, SnapshotLimits, IndexBuildLimits {
+export interface StorageLimits
+  extends ProgressLimits,
+    SnapshotLimits,
+    IndexBuildLimits,
+    MoveRowsLimits {
   readonly segmentBytes: number;
   readonly recentBytes: number;
   /** Payload of one answer to a pull, and of a piece of a snapshot. */
@@ -25,4 +30,6 @@ export const defaultStorageLimits: StorageLimits = {
   joinLogBytes: 64 * 1024 * 1024,
   writeTimeoutMs: 10_000,
   tickMs: 50,
+  moveRowsMs: 20,
+  moveRowsSliceMs: 4,
 };

@@ -6,6 +6,7 @@ import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { LeadershipPort } from '../ports/leadership.ts';
+import type { RowDatabase } from '../ports/row-database.ts';
 import type { LogMode } from './replica-log.ts';
 import type { StorageLimits } from './storage-limits.ts';
 
@@ -27,6 +28,8 @@ export interface StorageServiceOptions {
   readonly fatal: (error: unknown) => void;
   /** How much rows and indexes may take. Left out: no limit. */
   readonly memoryBytes?: number | undefined;
+  /** For spaces of engine `disk`. Left out: there are none. */
+  readonly rowDatabase?: RowDatabase | undefined;
   /** Calls it once what is under way in this tick has ended. Left out: as soon as that is so. */
   readonly defer?: (flush: () => void) => void;
   /** Which seats must have a row before it is acknowledged; only tests give another rule. */

@@ -72,7 +72,7 @@ export class StorageService {
     };
     this.#store = new ReplicaStore({
       ...options,
-      createEngine: () => new MemoryEngine({ memoryBytes: options.memoryBytes }),
+      createEngine: () => new MemoryEngine({ ...options, store: options.rowDatabase }),
       defer: options.defer ?? afterTick,
       limits: this.#limits,
       onAppended: (end) => this.#leader?.appended(end.sequence),
@@ -107,6 +107,7 @@ export class StorageService {
     });
     this.#tasks.run('memory of dropped spaces', (signal) => this.#store.freeMemory(signal));
     this.#tasks.run('snapshots', (signal) => this.copies.run(signal));
+    this.#tasks.run('rows to the disk', (signal) => this.copies.moveRows(signal));
     this.#onLeadership();
   }
 

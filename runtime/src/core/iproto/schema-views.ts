@@ -264,9 +264,11 @@ function viewIndexRows(): readonly Tuple[] {
   );
 }
 
-function spaceRow({ id, name, format, isSync }: SpaceDefinition): Tuple {
+/** By the names that connectors know: what is not in memory is `vinyl` to them. */
+function spaceRow({ id, name, format, isSync, engine }: SpaceDefinition): Tuple {
   const flags = isSync === true ? { is_sync: true } : {};
-  return [id, ADMIN, name, 'memtx', 0, flags, format.map(formatField)];
+  const engineName = engine === 'disk' ? 'vinyl' : 'memtx';
+  return [id, ADMIN, name, engineName, 0, flags, format.map(formatField)];
 }
 
 function formatField({ name, type, isNullable }: FieldFormat): Value {

@@ -53,12 +53,16 @@ export interface SpaceDefinition extends SpaceAcknowledgement {
   readonly name: string;
   readonly format: readonly FieldFormat[];
   readonly indexes: readonly IndexDefinition[];
+  /** Absent: its rows are in memory. */
+  readonly engine?: 'disk';
 }
 
 export interface AcknowledgementOptions {
   readonly ack?: 'local' | undefined;
   readonly isSync?: boolean | undefined;
 }
+
+export type SpaceEngine = 'memory' | 'disk';
 
 export interface FieldOptions {
   readonly name: string;
@@ -130,6 +134,17 @@ export function spaceAcknowledgement(
 
 export function sameAcknowledgement(a: SpaceAcknowledgement, b: SpaceAcknowledgement): boolean {
   return a.ack === b.ack && a.isSync === b.isSync;
+}
+
+/** Where the rows of a space are; nothing is stored for memory. */
+export function spaceEngine(
+  space: string,
+  engine: SpaceEngine | undefined,
+): { readonly engine?: 'disk' } {
+  const given: string = engine ?? 'memory';
+  if (given === 'memory') return {};
+  if (given === 'disk') return { engine: given };
+  throw invalid(`${space}.engine`, `Engines are memory and disk, not "${given}".`);
 }
 
 /** Texts are ordered by their bytes where nothing is said: that is not stored. */

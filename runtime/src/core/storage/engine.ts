@@ -11,6 +11,7 @@ import type {
   IndexDefinition,
   IndexOptions,
   SpaceDefinition,
+  SpaceEngine,
 } from '../schema/space-definition.ts';
 import type { Tuple } from '../schema/values.ts';
 import type { RowWriter } from './row-writer.ts';
@@ -66,6 +67,8 @@ export interface CreateOptions {
 
 export interface SpaceOptions extends CreateOptions, AcknowledgementOptions {
   readonly format: readonly FieldOptions[];
+  /** Default memory; `disk` for what is larger. */
+  readonly engine?: SpaceEngine;
 }
 
 export interface Transaction extends Reader {

@@ -13,6 +13,7 @@ import {
   sameFormat,
   sameIndex,
   spaceAcknowledgement,
+  spaceEngine,
   spaceFormat,
   storedTuple,
 } from '../schema/space-definition.ts';
@@ -169,16 +170,19 @@ export class ReferenceTransaction implements OpenTransaction {
   createSpace(name: string, options: SpaceOptions): SpaceDefinition {
     const format = spaceFormat(name, options.format);
     const acknowledgement = spaceAcknowledgement(name, options);
+    const engine = spaceEngine(name, options.engine);
     const existing = this.space(name);
     if (existing !== undefined) {
       const same =
         options.ifNotExists === true &&
         sameFormat(existing.format, format) &&
+        existing.engine === engine.engine &&
         sameAcknowledgement(existing, acknowledgement);
       return same ? existing : refuseExisting(`Space "${name}"`);
     }
     const id = Math.max(FIRST_SPACE_ID - 1, ...this.#catalog.byId.keys()) + 1;
-    const space = new ReferenceSpace({ id, name, format, indexes: [], ...acknowledgement });
+    const basics = { id, name, format, indexes: [] };
+    const space = new ReferenceSpace({ ...basics, ...acknowledgement, ...engine });
     this.#catalog.add(space);
     this.touched.add(id);
     this.#did({ kind: 'create-space', definition: space.definition }, () =>

@@ -1,10 +1,13 @@
 /**
  * The engine that holds rows as MessagePack outside of the JavaScript heap: transactions, the log's rows, and loading.
  */
+
+import type { Position } from '../../../contract/instance-status.ts';
 import { assert } from '../../../foundation/assert.ts';
 import { skip } from '../../msgpack/skip.ts';
 import { type IndexOptions, indexDefinition } from '../../schema/space-definition.ts';
 import type { Engine, OpenTransaction, ScanCursor, ScannedRows } from '../engine.ts';
+import type { Batch } from '../log-format.ts';
 import { type Row, RowCodec, rowKinds } from '../rows.ts';
 import {
   isEarlierKey,
@@ -14,7 +17,7 @@ import {
 } from './earlier-format.ts';
 import type { IndexBuild } from './index-build.ts';
 import { MemoryRows } from './memory-rows.ts';
-import { MemorySpace } from './memory-space.ts';
+import type { MemorySpace } from './memory-space.ts';
 import { MemoryTransaction } from './memory-transaction.ts';
 import { fieldCount, firstField, integerAt } from './raw-values.ts';
 import { scanSpaces } from './scan.ts';
@@ -24,11 +27,14 @@ type SchemaRow = Extract<
   { readonly kind: 'create-space' | 'drop-space' | 'truncate' | 'create-index' | 'drop-index' }
 >;
 
+const BEFORE_ALL: Position = { term: 0, sequence: 0 };
 const applied = { isInsert: false, isNew: false } as const;
 
 export class MemoryEngine extends MemoryRows implements Engine {
   readonly #codec = new RowCodec();
   #isLoading = false;
+  /** Rows come from a snapshot. */
+  #isFilling = false;
 
   begin(): OpenTransaction {
     this.beginChanges();
@@ -43,6 +49,22 @@ export class MemoryEngine extends MemoryRows implements Engine {
       this.#apply(payload, at, end);
       at = end;
     }
+    if (this.#isFilling) this.disk?.fill(payload);
+  }
+
+  /** The same for a batch whose place in the log counts: rows on the disk may have it already. */
+  applyBatch(batch: Batch): void {
+    this.#isFilling = false;
+    this.disk?.beginBatch(batch);
+    this.apply(batch.payload);
+    this.disk?.note(batch);
+  }
+
+  /** What transactions did and the log has not taken yet, as its next batch. */
+  takeBatch(term: number, firstSequence: number): Batch {
+    const batch = { term, firstSequence, ...this.rows.take() };
+    this.disk?.note(batch);
+    return batch;
   }
 
   /** Begins to make the indexes that a batch's rows create, of spaces with more than `rows` rows. */
@@ -66,7 +88,7 @@ export class MemoryEngine extends MemoryRows implements Engine {
   beginIndex(name: string, options: IndexOptions, rows: number): IndexBuild | undefined {
     assert(!this.isOpen, 'an index is begun between transactions');
     const space = this.catalog.find(name);
-    if (space === undefined || space.size <= rows) return undefined;
+    if (space === undefined || space.overlay !== undefined || space.size <= rows) return undefined;
     const { plannedDefinition } = space;
     if (plannedDefinition.indexes.some((index) => index.name === options.name)) return undefined;
     return space.beginIndex(indexDefinition(plannedDefinition, options));
@@ -81,8 +103,11 @@ export class MemoryEngine extends MemoryRows implements Engine {
     return scanSpaces(this, from, maxBytes);
   }
 
-  beginLoad(): void {
+  /** `start`: of the snapshot whose rows come first. */
+  beginLoad(start: Position = BEFORE_ALL): void {
     this.#isLoading = true;
+    this.#isFilling = true;
+    this.disk?.beginLoad(start);
   }
 
   endLoad(): void {
@@ -93,6 +118,8 @@ export class MemoryEngine extends MemoryRows implements Engine {
   /** The same, of which each step takes about a millisecond. Nobody may use the engine in between. */
   *endLoadInSteps(): Generator<void, void> {
     this.#isLoading = false;
+    this.#isFilling = false;
+    this.disk?.endLoad();
     for (const space of this.catalog.inOrder()) yield* space.endLoadInSteps();
   }
 
@@ -100,7 +127,7 @@ export class MemoryEngine extends MemoryRows implements Engine {
     const row = this.#codec.decodeRow(payload, at);
     assert(row.kind === 'create-index', 'a row is what its kind says');
     const space = this.catalog.findId(row.space);
-    if (space === undefined || space.size <= rows) return undefined;
+    if (space === undefined || space.overlay !== undefined || space.size <= rows) return undefined;
     const isThere = space.definition.indexes.some(({ id }) => id === row.index.id);
     return isThere ? undefined : space.beginIndex(row.index);
   }
@@ -117,7 +144,7 @@ export class MemoryEngine extends MemoryRows implements Engine {
 
   #applyReplace(payload: Uint8Array, spaceAt: number, end: number): void {
     const space = this.#spaceOfRow(integerAt(payload, spaceAt));
-    if (space === undefined) return;
+    if (space === undefined || this.#isStored(space)) return;
     const at = skip(payload, spaceAt);
     const { arena } = this.memory;
     let handle: number;
@@ -128,19 +155,26 @@ export class MemoryEngine extends MemoryRows implements Engine {
       handle = space.put(tuple, 0, tuple.length, applied);
     } else handle = space.put(payload, at, end, applied);
     assert(handle !== 0, 'a row was stored');
+    space.overlay?.change(handle);
     if (space.previous !== 0) arena.free(space.previous);
   }
 
   #applyDelete(payload: Uint8Array, spaceAt: number): void {
     const space = this.#spaceOfRow(integerAt(payload, spaceAt));
-    if (space === undefined) return;
+    if (space === undefined || this.#isStored(space)) return;
     const keyAt = skip(payload, spaceAt);
+    space.overlay?.changeKey(payload, keyAt, fieldCount(payload, keyAt));
     const handle = isEarlierKey(space, payload, keyAt)
       ? space.primary().findKey(keyOfPresentFormat(space, payload, keyAt), 0)
       : space.primary().findKey(payload, keyAt);
     if (handle === 0) return;
     space.remove(handle);
     this.memory.arena.free(handle);
+  }
+
+  /** Has the disk a row of this space that is applied now, so that memory needs it not? */
+  #isStored(space: MemorySpace): boolean {
+    return space.overlay !== undefined && this.disk?.isCatchingUp === true;
   }
 
   /** While loading, rows of a space that is not there any more come before the row that drops it or makes another. */
@@ -180,7 +214,7 @@ export class MemoryEngine extends MemoryRows implements Engine {
     if (row.kind === 'create-space') {
       const old = this.catalog.findId(row.definition.id);
       if (old !== undefined) this.#drop(old);
-      this.catalog.add(new MemorySpace(this.memory, row.definition, this.#isLoading));
+      this.catalog.add(this.newSpace(row.definition, { isLoading: this.#isLoading }));
       return;
     }
     const space = this.#spaceOfRow(row.space);
@@ -191,7 +225,7 @@ export class MemoryEngine extends MemoryRows implements Engine {
         return;
       case 'truncate':
         this.#drop(space);
-        this.catalog.add(new MemorySpace(this.memory, space.definition, this.#isLoading));
+        this.catalog.add(this.#emptied(space));
         return;
       case 'create-index':
         if (!space.definition.indexes.some(({ id }) => id === row.index.id)) {
@@ -203,6 +237,12 @@ export class MemoryEngine extends MemoryRows implements Engine {
           space.dropIndex(row.index).dispose();
         }
     }
+  }
+
+  #emptied(space: MemorySpace): MemorySpace {
+    const isLoading = this.#isLoading;
+    const isStored = this.disk?.isCatchingUp === true;
+    return this.newSpace(space.definition, isStored ? { isLoading } : { isLoading, before: space });
   }
 
   #drop(space: MemorySpace): void {

@@ -6,8 +6,13 @@
  * freed at once: nobody holds a handle beyond the call that gave it.
  */
 import { assert } from '../../../foundation/assert.ts';
+import { ClusterError } from '../../errors.ts';
 import { MsgpackWriter } from '../../msgpack/encode.ts';
 import { skip } from '../../msgpack/skip.ts';
+import type { SpaceDefinition } from '../../schema/space-definition.ts';
+import { DiskRows, type DiskRowsLimits } from '../disk/disk-rows.ts';
+import type { OrderedStore } from '../disk/ordered-store.ts';
+import type { SpaceOverlay } from '../disk/space-overlay.ts';
 import { type RowMark, RowWriter } from '../row-writer.ts';
 import type { Row } from '../rows.ts';
 import { checkOperations, type EncodedTuple, updateTuple, upsertTuple } from '../tuple-update.ts';
@@ -17,7 +22,7 @@ import { Catalog } from './catalog.ts';
 import { DiscardedTuples } from './discarded-tuples.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { IndexMemory } from './memory-index.ts';
-import type { MemorySpace } from './memory-space.ts';
+import { MemorySpace } from './memory-space.ts';
 import { locateField } from './raw-values.ts';
 
 interface DataChange {
@@ -41,13 +46,25 @@ interface OpenChanges {
 const insertNew = { isInsert: true, isNew: true } as const;
 const replaceNew = { isInsert: false, isNew: true } as const;
 
+const WAITING_MOST = 16 * 1024 * 1024;
+const WAITING_SHARE = 8;
+
 /** Tuples of dropped spaces that are freed at a time, which takes less than a millisecond. */
 const GARBAGE_STEP = 1000;
+
+export interface MemoryRowsOptions {
+  readonly memoryBytes?: number | undefined;
+  /** For spaces of engine `disk`. */
+  readonly store?: OrderedStore | undefined;
+  readonly diskLimits?: Partial<DiskRowsLimits> | undefined;
+}
 
 export class MemoryRows {
   readonly rows = new RowWriter();
   readonly catalog = new Catalog();
   readonly memory: IndexMemory;
+  /** Rows of spaces of engine `disk`; undefined where there can be none. */
+  readonly disk: DiskRows | undefined;
   /** Grows with every change of a space or an index. */
   schemaVersion = 1;
   readonly #keys = new MsgpackWriter();
@@ -55,10 +72,17 @@ export class MemoryRows {
   #open: OpenChanges | undefined;
   readonly #discarded: DiscardedTuples;
 
-  constructor(options: { readonly memoryBytes?: number | undefined } = {}) {
+  constructor(options: MemoryRowsOptions = {}) {
     const budget = new MemoryBudget(options.memoryBytes);
-    this.memory = { arena: new Arena(budget), budget };
-    this.#discarded = new DiscardedTuples(this.memory.arena);
+    const arena = new Arena(budget);
+    this.memory = { arena, budget };
+    this.#discarded = new DiscardedTuples(arena);
+    const { catalog } = this;
+    const { store } = options;
+    const space = (id: number): MemorySpace | undefined => catalog.findId(id);
+    const spaces = (): readonly MemorySpace[] => catalog.inOrder();
+    const diskLimits = { ...waitingLimit(options.memoryBytes), ...options.diskLimits };
+    this.disk = store && new DiskRows(store, { arena, space, spaces }, diskLimits);
   }
 
   get isOpen(): boolean {
@@ -67,6 +91,7 @@ export class MemoryRows {
 
   beginChanges(): void {
     assert(this.#open === undefined, 'one transaction at a time');
+    this.disk?.relieve();
     this.#open = { mark: this.rows.mark(), done: [] };
   }
 
@@ -88,6 +113,7 @@ export class MemoryRows {
 
   /** A tuple that was checked by the space: its handle. */
   insert(space: MemorySpace, bytes: Uint8Array, at: number, end: number): number {
+    if (space.overlay !== undefined) this.#warm(space.overlay, bytes, at);
     const handle = space.put(bytes, at, end, insertNew);
     this.rows.replace(space.id, bytes, at, end);
     this.#changed(space, 0, handle);
@@ -96,6 +122,7 @@ export class MemoryRows {
 
   /** The same, in the place of the one with its primary key. */
   replace(space: MemorySpace, bytes: Uint8Array, at: number, end: number): number {
+    if (space.overlay !== undefined) this.#warm(space.overlay, bytes, at);
     const handle = space.put(bytes, at, end, replaceNew);
     this.rows.replace(space.id, bytes, at, end);
     this.#changed(space, space.previous, handle);
@@ -123,6 +150,7 @@ export class MemoryRows {
     fields = space.fields,
   ): void {
     const { bytes, start, end } = tuple;
+    if (space.overlay !== undefined) this.#warm(space.overlay, bytes, start);
     const handle = space.primary().findSame(bytes, space.check.positions);
     if (handle === 0) {
       checkOperations(operations, fields);
@@ -181,6 +209,24 @@ export class MemoryRows {
     return writer;
   }
 
+  /** A space that is new here; `before` is the one that a truncation empties. */
+  newSpace(
+    definition: SpaceDefinition,
+    { isLoading = false, before }: { isLoading?: boolean; before?: MemorySpace } = {},
+  ): MemorySpace {
+    const { disk } = this;
+    if (definition.engine === 'disk' && disk === undefined) refuseDisk(definition.name);
+    const space = new MemorySpace(this.memory, definition, isLoading);
+    if (definition.engine === 'disk') disk?.attach(space, before?.overlay);
+    return space;
+  }
+
+  /** Before a tuple is put: what the disk has under its keys. */
+  #warm(overlay: SpaceOverlay, bytes: Uint8Array, at: number): void {
+    if (this.#open === undefined) this.disk?.relieve();
+    overlay.warmTuple(bytes, at);
+  }
+
   #encoded(handle: number): EncodedTuple {
     const { arena } = this.memory;
     const start = arena.startOf(handle);
@@ -195,6 +241,7 @@ export class MemoryRows {
   }
 
   #changed(space: MemorySpace, from: number, to: number): void {
+    space.overlay?.change(to === 0 ? from : to);
     if (this.#open !== undefined) this.#open.done.push({ space, from, to });
     else if (from !== 0) this.memory.arena.free(from);
   }
@@ -207,10 +254,24 @@ export class MemoryRows {
       return;
     }
     const { space, from, to } = change;
+    space.overlay?.unchange(to === 0 ? from : to);
     if (to !== 0) {
       space.remove(to);
       this.memory.arena.free(to);
     }
     if (from !== 0) space.restore(from);
   }
+}
+
+/** Rows that wait for the disk, and their indexes, must not take all of a small memory. */
+function waitingLimit(memoryBytes: number | undefined): Partial<DiskRowsLimits> {
+  if (memoryBytes === undefined) return {};
+  return { waitingBytes: Math.min(WAITING_MOST, memoryBytes / WAITING_SHARE) };
+}
+
+function refuseDisk(space: string): never {
+  throw new ClusterError('REQUEST_INVALID', {
+    field: `${space}.engine`,
+    message: `Space "${space}" is of engine "disk", which this instance has no database for.`,
+  });
 }

@@ -19,12 +19,14 @@ import {
   sameFormat,
   sameIndex,
   spaceAcknowledgement,
+  spaceEngine,
   spaceFormat,
 } from '../../schema/space-definition.ts';
+import { requireKeptOrder } from '../disk/index-keys.ts';
 import type { CreateOptions, SpaceOptions } from '../engine.ts';
 import type { Sequence } from './catalog.ts';
 import type { MemoryRows } from './memory-rows.ts';
-import { MemorySpace } from './memory-space.ts';
+import type { MemorySpace } from './memory-space.ts';
 
 export class MemorySchema {
   readonly #engine: MemoryRows;
@@ -34,19 +36,21 @@ export class MemorySchema {
   }
 
   createSpace(name: string, options: SpaceOptions): SpaceDefinition {
-    const { catalog, memory } = this.#engine;
+    const { catalog } = this.#engine;
     const format = spaceFormat(name, options.format);
     const acknowledgement = spaceAcknowledgement(name, options);
+    const engine = spaceEngine(name, options.engine);
     const existing = catalog.find(name)?.definition;
     if (existing !== undefined) {
       const same =
         options.ifNotExists === true &&
         sameFormat(existing.format, format) &&
+        existing.engine === engine.engine &&
         sameAcknowledgement(existing, acknowledgement);
       return same ? existing : refuseExisting(`Space "${name}"`);
     }
-    const definition = { id: catalog.nextId, name, format, indexes: [], ...acknowledgement };
-    const space = new MemorySpace(memory, definition);
+    const basics = { id: catalog.nextId, name, format, indexes: [] };
+    const space = this.#engine.newSpace({ ...basics, ...acknowledgement, ...engine });
     catalog.add(space);
     this.#engine.changedSchema(
       { kind: 'create-space', definition: space.definition },
@@ -66,8 +70,8 @@ export class MemorySchema {
 
   /** An empty space of the same definition takes its place. */
   truncate(space: MemorySpace): void {
-    const { catalog, memory } = this.#engine;
-    const empty = new MemorySpace(memory, space.definition);
+    const { catalog } = this.#engine;
+    const empty = this.#engine.newSpace(space.definition, { before: space });
     catalog.add(empty);
     const undo = (): void => {
       catalog.add(space);
@@ -90,10 +94,16 @@ export class MemorySchema {
       return same ? existing : refuseExisting(`Index "${space.name}.${options.name}"`);
     }
     if (index.sequence !== undefined) this.#engine.catalog.sequence(index.sequence);
+    if (space.overlay !== undefined) requireKeptOrder(space.definition, index);
     space.createIndex(index);
     this.#engine.changedSchema(
       { kind: 'create-index', space: space.id, index },
-      { undo: () => space.dropIndex(index.id).dispose() },
+      {
+        undo: () => {
+          space.dropIndex(index.id).dispose();
+          space.overlay?.removeIndex(index);
+        },
+      },
     );
     return index;
   }
@@ -105,10 +115,16 @@ export class MemorySchema {
         message: `"${space.name}.${name}" is the primary index: drop the space instead.`,
       });
     }
+    // Rows that come from the disk and go meanwhile are none of a transaction's changes.
+    space.overlay?.cool();
     const index = space.dropIndex(definition.id);
+    const undo = (): void => {
+      space.overlay?.cool();
+      space.restoreIndex(index);
+    };
     this.#engine.changedSchema(
       { kind: 'drop-index', space: space.id, index: definition.id },
-      { undo: () => space.restoreIndex(index), settle: () => index.dispose() },
+      { undo, settle: () => index.dispose() },
     );
   }
 

@@ -12,6 +12,7 @@ import {
   type SpaceDefinition,
   sameIndex,
 } from '../../schema/space-definition.ts';
+import type { SpaceOverlay } from '../disk/space-overlay.ts';
 import type { NamedFields } from '../tuple-update.ts';
 import { IndexBuild } from './index-build.ts';
 import { type IndexMemory, MemoryIndex } from './memory-index.ts';
@@ -28,6 +29,8 @@ export class MemorySpace {
   readonly isLocal: boolean;
   /** The tuple that the last `put` took the place of; 0 when there was none. */
   previous = 0;
+  /** Of a space of engine `disk`: then only some of its rows are here. */
+  overlay: SpaceOverlay | undefined;
   readonly #memory: IndexMemory;
   #definition: SpaceDefinition;
   #indexes: readonly MemoryIndex[] = [];
@@ -134,6 +137,10 @@ export class MemorySpace {
         index.dispose();
         this.#refuseDuplicate(index);
       }
+    }
+    if (this.overlay?.addIndex(next, index) === true) {
+      index.dispose();
+      this.#refuseDuplicate(index);
     }
     if (this.#isLoading && definition.id === 0) index.beginLoad();
     this.#setIndexes(next, [...this.#indexes, index]);

@@ -13,6 +13,7 @@ import {
 } from '../../schema/space-definition.ts';
 import { encodeKey, encodeTuple } from '../../schema/tuple-bytes.ts';
 import type { Tuple } from '../../schema/values.ts';
+import { walkDisk } from '../disk/disk-walk.ts';
 import type {
   CreateOptions,
   IteratorType,
@@ -73,7 +74,8 @@ export class MemoryTransaction implements OpenTransaction {
   count(space: string, key: readonly unknown[] = [], options: SelectOptions = {}): number {
     // Nobody should wait for a walk through all rows whose number is known.
     if (key.length === 0 && Object.keys(options).length === 0) {
-      return this.#space(space).primary().size;
+      const counted = this.#space(space);
+      return counted.overlay?.count() ?? counted.primary().size;
     }
     let count = 0;
     this.#walk(space, key, options, () => {
@@ -245,6 +247,7 @@ export class MemoryTransaction implements OpenTransaction {
     const writer = this.#writer;
     writer.length = 0;
     encodeKey(definition, stored, writer);
+    space.overlay?.warmKey(index, writer.bytes, 0);
     return index.findKey(writer.bytes, 0);
   }
 
@@ -265,13 +268,18 @@ export class MemoryTransaction implements OpenTransaction {
       encodeTuple(space.definition, storedTuple(space.definition, after), writer);
     }
     const selection = new Selection();
-    selection.start(space, index, {
+    const range = {
       bytes: writer.bytes,
       iterator: numberOf(iterator),
       keyAt: 0,
       keyParts: stored.length,
       afterAt,
-    });
+    };
+    if (space.overlay !== undefined) {
+      walkDisk(selection, { space, index, range, offset, limit }, visit);
+      return;
+    }
+    selection.start(space, index, range);
     for (let skipped = 0; skipped < offset; skipped++) if (selection.next() === 0) return;
     for (let given = 0; given < limit; given++) {
       const handle = selection.next();

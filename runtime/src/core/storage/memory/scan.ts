@@ -1,4 +1,6 @@
 /** Gives everything of an engine as rows, a part at a time. */
+
+import { scanDisk } from '../disk/disk-scan.ts';
 import type { ScanCursor, ScannedRows } from '../engine.ts';
 import { RowWriter } from '../row-writer.ts';
 import type { MemoryRows } from './memory-rows.ts';
@@ -10,42 +12,41 @@ export function scanSpaces(
   maxBytes: number,
 ): ScannedRows {
   const rows = new RowWriter();
-  const spaces = engine.catalog.inOrder();
-  if (from === undefined) {
-    for (const { definition, last } of engine.catalog.sequences.values()) {
-      rows.row({ kind: 'create-sequence', definition });
-      if (last !== undefined) {
-        rows.row({ kind: 'set-sequence', name: definition.name, value: last });
-      }
-    }
-    for (const { definition } of spaces) rows.row({ kind: 'create-space', definition });
-  }
-  for (const space of spaces) {
+  if (from === undefined) scanDefinitions(engine, rows);
+  for (const space of engine.catalog.inOrder()) {
     if (space.id < (from?.space ?? 0) || space.indexes.length === 0) continue;
-    const last = scanSpace(engine, space, { from, rows, maxBytes });
-    if (last !== 0) {
-      const after = engine.primaryKeyOf(space, last).take();
-      return { ...rows.take(), next: { space: space.id, after } };
-    }
+    const part = { after: from?.space === space.id ? from.after : undefined, rows, maxBytes };
+    const after =
+      space.overlay === undefined
+        ? scanSpace(engine, space, part)
+        : scanDisk(space, space.overlay, part);
+    if (after !== undefined) return { ...rows.take(), next: { space: space.id, after } };
   }
   return { ...rows.take(), next: undefined };
 }
 
-/** The last tuple that was given when the part is full; 0 when the space is through. */
+function scanDefinitions({ catalog }: MemoryRows, rows: RowWriter): void {
+  for (const { definition, last } of catalog.sequences.values()) {
+    rows.row({ kind: 'create-sequence', definition });
+    if (last !== undefined) rows.row({ kind: 'set-sequence', name: definition.name, value: last });
+  }
+  for (const { definition } of catalog.inOrder()) rows.row({ kind: 'create-space', definition });
+}
+
+/** The key of the last tuple that was given when the part is full; undefined when the space is through. */
 function scanSpace(
   engine: MemoryRows,
   space: MemorySpace,
   part: {
-    readonly from: ScanCursor | undefined;
+    readonly after: Uint8Array | undefined;
     readonly rows: RowWriter;
     readonly maxBytes: number;
   },
-): number {
-  const { from, rows, maxBytes } = part;
+): Uint8Array | undefined {
+  const { after, rows, maxBytes } = part;
   const { arena } = engine.memory;
   const { tree, order } = space.primary();
   const place = { leaf: 0, slot: 0 };
-  const after = from?.space === space.id ? from.after : undefined;
   if (after === undefined) tree.toStart(place);
   else {
     order.probeKey(after, 0, order.ownParts);
@@ -54,8 +55,8 @@ function scanSpace(
   for (let handle = tree.handleAt(place); handle !== 0; handle = tree.handleAt(place)) {
     const start = arena.startOf(handle);
     rows.replace(space.id, arena.chunkOf(handle), start, start + arena.sizeOf(handle));
-    if (rows.byteLength >= maxBytes) return handle;
+    if (rows.byteLength >= maxBytes) return engine.primaryKeyOf(space, handle).take();
     tree.forward(place);
   }
-  return 0;
+  return undefined;
 }

@@ -1,0 +1,137 @@
+/**
+ * Rows of disk spaces in LMDB, in a folder of the working directory.
+ *
+ * Nothing is synced while it runs: a process that is killed leaves it whole, because its pages are the kernel's. A
+ * machine that crashes may leave anything. So the folder says in which boot of the machine it was opened, or that it
+ * was closed and synced; a database about which neither is true is thrown away unread.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type * as lmdb from 'lmdb';
+import type { OrderedRange } from '../core/storage/disk/ordered-store.ts';
+import { assert } from '../foundation/assert.ts';
+import type { RowDatabase } from '../ports/row-database.ts';
+
+type Database = lmdb.RootDatabase<Uint8Array, Uint8Array>;
+
+const FOLDER = 'disk-rows';
+const DATA = 'data.mdb';
+const OPENED = 'opened.txt';
+const CLOSED = 'closed';
+
+export interface LmdbRowDatabaseOptions {
+  readonly workdir: string;
+  /** Of the machine's kernel; empty when unknown. */
+  readonly bootId: string;
+}
+
+export class LmdbRowDatabase implements RowDatabase {
+  /** With pages of 4 KiB. */
+  readonly keyBytesMax = 1978;
+  readonly #folder: string;
+  readonly #bootId: string;
+  #database: Database | undefined;
+  #isOpen = false;
+  #hasData = false;
+
+  constructor({ workdir, bootId }: LmdbRowDatabaseOptions) {
+    this.#folder = path.join(workdir, FOLDER);
+    this.#bootId = bootId;
+  }
+
+  async open(): Promise<void> {
+    if (this.#isOpen) return;
+    const opened = await readFile(this.#path(OPENED), 'utf8').catch(() => '');
+    const isWhole = opened === CLOSED || (opened !== '' && opened === this.#bootId);
+    if (!isWhole) await rm(this.#folder, { recursive: true, force: true });
+    await mkdir(this.#folder, { recursive: true });
+    await this.#mark(this.#bootId);
+    this.#hasData = existsSync(this.#path(DATA));
+    this.#isOpen = true;
+  }
+
+  async wipe(): Promise<void> {
+    await this.#database?.close();
+    this.#database = undefined;
+    this.#hasData = false;
+    for (const file of [DATA, 'lock.mdb']) await rm(this.#path(file), { force: true });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#database?.close();
+    this.#database = undefined;
+    if (existsSync(this.#path(DATA))) await syncFile(this.#path(DATA));
+    await this.#mark(CLOSED);
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#hasData ? this.#opened().getBinary(key) : undefined;
+  }
+
+  walk(
+    { from, to, isDownward = false }: OrderedRange,
+    visit: (key: Uint8Array, value: Uint8Array) => boolean,
+  ): void {
+    if (!this.#hasData) return;
+    // Downward a range of LMDB ends with its end, and begins with its start: that one is not of ours.
+    const range = isDownward
+      ? { start: to, end: from, reverse: true, exclusiveStart: true, inclusiveEnd: true }
+      : { start: from, end: to };
+    for (const { key, value } of this.#opened().getRange(range)) {
+      if (!visit(key, value)) return;
+    }
+  }
+
+  change(work: () => void): void {
+    this.#opened().transactionSync(work);
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.#opened().putSync(key, value);
+  }
+
+  remove(key: Uint8Array): void {
+    this.#opened().removeSync(key);
+  }
+
+  /** The library is loaded by the first space that needs it. */
+  #opened(): Database {
+    if (this.#database !== undefined) return this.#database;
+    assert(this.#isOpen, 'a database that was closed is not used');
+    const library = createRequire(import.meta.url)('lmdb') as typeof lmdb;
+    this.#database = library.open<Uint8Array, Uint8Array>({
+      path: this.#folder,
+      noSubdir: false,
+      noSync: true,
+      cache: false,
+      keyEncoding: 'binary',
+      encoding: 'binary',
+    });
+    this.#hasData = true;
+    return this.#database;
+  }
+
+  /** Durable before the database is touched. */
+  async #mark(content: string): Promise<void> {
+    await writeFile(this.#path(OPENED), content);
+    await syncFile(this.#path(OPENED));
+    await syncFile(this.#folder);
+  }
+
+  #path(file: string): string {
+    return path.join(this.#folder, file);
+  }
+}
+
+async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
