@@ -24,6 +24,7 @@ import { MemoryBudget } from './memory-budget.ts';
 import type { IndexMemory } from './memory-index.ts';
 import { MemorySpace } from './memory-space.ts';
 import { locateField } from './raw-values.ts';
+import { type PrepareMemory, SpareBuffers } from './spare-buffers.ts';
 
 interface DataChange {
   readonly space: MemorySpace;
@@ -54,6 +55,7 @@ const GARBAGE_STEP = 1000;
 
 export interface MemoryRowsOptions {
   readonly memoryBytes?: number | undefined;
+  readonly prepareMemory?: PrepareMemory | undefined;
   /** For spaces of engine `disk`. */
   readonly store?: OrderedStore | undefined;
   readonly diskLimits?: Partial<DiskRowsLimits> | undefined;
@@ -73,7 +75,8 @@ export class MemoryRows {
   readonly #discarded: DiscardedTuples;
 
   constructor(options: MemoryRowsOptions = {}) {
-    const budget = new MemoryBudget(options.memoryBytes);
+    const buffers = new SpareBuffers(options.prepareMemory);
+    const budget = new MemoryBudget(options.memoryBytes, buffers);
     const arena = new Arena(budget);
     this.memory = { arena, budget };
     this.#discarded = new DiscardedTuples(arena);
