@@ -7,6 +7,8 @@ const PASSES = 6;
 
 /** Entries that are handled in one step, where each is looked up in memory. */
 export const STEP_ENTRIES = 4096;
+/** The same where they are only moved. */
+const STEP_MOVES = 65_536;
 
 export interface SortedEntries {
   readonly prefixes: Float64Array;
@@ -26,6 +28,42 @@ export function* sortedEntries(
   if (!isAscending(prefixes)) yield* sortByPrefix(prefixes, sorted);
   yield* sortTies(prefixes, sorted, order);
   return { prefixes, sorted };
+}
+
+/** The same handles in the order of memory, which is faster to go through; those that are given do not stay as they are. */
+export function* inOrderOfMemory(handles: Uint32Array): Generator<void, Uint32Array> {
+  let own: Uint32Array = handles;
+  let next: Uint32Array = new Uint32Array(handles.length);
+  const starts = new Uint32Array(DIGITS);
+  for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
+    yield;
+    starts.fill(0);
+    for (const handle of own) {
+      const digit = (handle >>> shift) & (DIGITS - 1);
+      starts[digit] = (starts[digit] as number) + 1;
+    }
+    sumUp(starts);
+    for (let i = 0; i < own.length; i++) {
+      if (i % STEP_MOVES === 0) yield;
+      const handle = own[i] as number;
+      const digit = (handle >>> shift) & (DIGITS - 1);
+      const to = starts[digit] as number;
+      starts[digit] = to + 1;
+      next[to] = handle;
+    }
+    [own, next] = [next, own];
+  }
+  return own;
+}
+
+/** From how often each digit is there to where it begins. */
+function sumUp(counts: Uint32Array): void {
+  let sum = 0;
+  for (let digit = 0; digit < counts.length; digit++) {
+    const count = counts[digit] as number;
+    counts[digit] = sum;
+    sum += count;
+  }
 }
 
 function fillPrefixes(
@@ -51,15 +89,7 @@ function* sortByPrefix(prefixes: Float64Array, handles: Uint32Array): Generator<
   const words = new Uint32Array(prefixes.buffer, prefixes.byteOffset, 2 * count);
   let lows = new Uint32Array(count);
   let highs = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    // Minus zero and zero are equal.
-    const isZero = prefixes[i] === 0;
-    const low = isZero ? 0 : (words[2 * i] as number);
-    const high = isZero ? 0 : (words[2 * i + 1] as number);
-    const isNegative = high >>> 31 === 1;
-    lows[i] = isNegative ? ~low : low;
-    highs[i] = isNegative ? ~high : high | 0x8000_0000;
-  }
+  toOrderedWords(words, lows, highs);
   let own = handles.slice();
   let [nextLows, nextHighs, nextOwn] = [
     new Uint32Array(count),
@@ -71,6 +101,7 @@ function* sortByPrefix(prefixes: Float64Array, handles: Uint32Array): Generator<
     yield;
     if (!countDigits(lows, highs, pass, starts)) continue;
     for (let i = 0; i < count; i++) {
+      if (i % STEP_MOVES === 0) yield;
       const digit = digitOf(lows[i] as number, highs[i] as number, pass);
       const to = starts[digit] as number;
       starts[digit] = to + 1;
@@ -83,7 +114,23 @@ function* sortByPrefix(prefixes: Float64Array, handles: Uint32Array): Generator<
     [own, nextOwn] = [nextOwn, own];
   }
   handles.set(own);
-  for (let i = 0; i < count; i++) {
+  backToDoubles(words, lows, highs);
+}
+
+function toOrderedWords(words: Uint32Array, lows: Uint32Array, highs: Uint32Array): void {
+  for (let i = 0; i < lows.length; i++) {
+    // Minus zero and zero are equal.
+    const isZero = words[2 * i] === 0 && ((words[2 * i + 1] as number) & 0x7fff_ffff) === 0;
+    const low = isZero ? 0 : (words[2 * i] as number);
+    const high = isZero ? 0 : (words[2 * i + 1] as number);
+    const isNegative = high >>> 31 === 1;
+    lows[i] = isNegative ? ~low : low;
+    highs[i] = isNegative ? ~high : high | 0x8000_0000;
+  }
+}
+
+function backToDoubles(words: Uint32Array, lows: Uint32Array, highs: Uint32Array): void {
+  for (let i = 0; i < lows.length; i++) {
     const isNegative = (highs[i] as number) >>> 31 === 0;
     words[2 * i] = isNegative ? ~(lows[i] as number) : (lows[i] as number);
     words[2 * i + 1] = isNegative ? ~(highs[i] as number) : (highs[i] as number) & 0x7fff_ffff;

@@ -1,7 +1,7 @@
 /** One index of a space: a tree of all its tuples, and a hash beside it where full keys can be found by one. */
 import type { IndexDefinition, SpaceDefinition } from '../../schema/space-definition.ts';
 import type { Arena } from './arena.ts';
-import { STEP_ENTRIES, sortedEntries } from './bulk-sort.ts';
+import { inOrderOfMemory, STEP_ENTRIES, sortedEntries } from './bulk-sort.ts';
 import { KeyHash } from './key-hash.ts';
 import { KeyOrder } from './key-order.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -49,7 +49,7 @@ export class MemoryIndex {
   *endLoadInSteps(): Generator<void, void> {
     if (!this.#isTreeDue || this.#hash === undefined) return;
     this.#isTreeDue = false;
-    const handles = this.#hash.handles().sort();
+    const handles = yield* inOrderOfMemory(this.#hash.handles());
     const { prefixes, sorted } = yield* sortedEntries(handles, this.order);
     yield;
     this.tree.load(prefixes, sorted);

@@ -14,6 +14,7 @@ import {
 } from '../../schema/space-definition.ts';
 import type { SpaceOverlay } from '../disk/space-overlay.ts';
 import type { NamedFields } from '../tuple-update.ts';
+import { inOrderOfMemory } from './bulk-sort.ts';
 import { IndexBuild } from './index-build.ts';
 import { type IndexMemory, MemoryIndex } from './memory-index.ts';
 import { TupleCheck } from './tuple-check.ts';
@@ -168,8 +169,7 @@ export class MemorySpace {
     if (primary === undefined) return;
     yield* primary.endLoadInSteps();
     if (others.length === 0) return;
-    // In the order of memory, which is faster to go through.
-    const handles = this.size > 0 ? this.handles().sort() : new Uint32Array();
+    const handles = yield* inOrderOfMemory(this.size > 0 ? this.handles() : new Uint32Array());
     for (const index of others) {
       yield;
       const duplicate = yield* index.loadInSteps(handles);
