@@ -10,7 +10,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { heapArguments, withHugePages } from './process-memory.ts';
+import { heapArguments } from './heap-arguments.ts';
 import type * as Releaser from './releaser.ts';
 
 export interface LaunchOptions {
@@ -29,11 +29,7 @@ export async function launch(options: LaunchOptions): Promise<number> {
   const nodeArguments = [...execArgv, ...heapArguments(execArgv, env['NODE_OPTIONS'])];
   const child = spawn(execPath, [...nodeArguments, ...options.command], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: {
-      ...env,
-      TONEARM_LAUNCHER: '1',
-      GLIBC_TUNABLES: withHugePages(env['GLIBC_TUNABLES']),
-    },
+    env: { ...env, TONEARM_LAUNCHER: '1' },
   });
   const reports = new Reports(options);
   child.on('message', (message) => reports.add(message));
