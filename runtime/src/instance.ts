@@ -18,7 +18,6 @@ import {
 import { LmdbRowDatabase } from './adapters/lmdb-row-database.ts';
 import { readBootId } from './adapters/machine.ts';
 import { NodeDisk } from './adapters/node-disk.ts';
-import { createPrepareMemory } from './adapters/prepare-memory.ts';
 import { binaryPort } from './binary-port.ts';
 import type { ClusterConfig } from './contract/cluster-config.ts';
 import type { InstanceIdentity } from './contract/identity.ts';
@@ -280,7 +279,6 @@ export class Instance {
       roles: () => this.#roles,
       logMode: this.#settings.logMode,
       memoryBytes: this.#settings.memoryBytes,
-      prepareMemory: createPrepareMemory(),
       rowDatabase: new LmdbRowDatabase({ workdir: this.#settings.workdir, bootId: readBootId() }),
       snapshots: this.#settings.snapshots,
       config: () => this.#config.active,

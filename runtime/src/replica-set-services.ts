@@ -7,7 +7,6 @@ import { topologyOf } from './core/config/read-sections.ts';
 import { ClusterError } from './core/errors.ts';
 import { addressOf, leaderOrder } from './core/failover/leader-order.ts';
 import type { InstanceOptions } from './core/options/instance-options.ts';
-import type { PrepareMemory } from './core/storage/memory/spare-buffers.ts';
 import type { Clock } from './foundation/clock.ts';
 import type { Logger } from './foundation/logger.ts';
 import type { Random } from './foundation/random.ts';
@@ -37,7 +36,6 @@ export interface ReplicaSetServicesOptions {
   readonly roles: () => RoleHost;
   readonly logMode: 'write' | 'fsync';
   readonly memoryBytes: number;
-  readonly prepareMemory: PrepareMemory | undefined;
   readonly rowDatabase: RowDatabase;
   readonly snapshots: InstanceOptions['snapshots'];
   readonly config: () => ClusterConfig | undefined;
@@ -114,7 +112,6 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       leadership: this.failover,
       logMode: options.logMode,
       memoryBytes: options.memoryBytes,
-      prepareMemory: options.prepareMemory,
       rowDatabase: options.rowDatabase,
       limits: {
         snapshotIntervalMs: options.snapshots.intervalMs,

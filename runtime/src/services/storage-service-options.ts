@@ -2,7 +2,6 @@ import type { Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import type { RequiredSeats } from '../core/replication/leader-progress.ts';
 import type { PromiseAnswer } from '../core/replication/messages.ts';
-import type { PrepareMemory } from '../core/storage/memory/spare-buffers.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
@@ -29,8 +28,6 @@ export interface StorageServiceOptions {
   readonly fatal: (error: unknown) => void;
   /** How much rows and indexes may take. Left out: no limit. */
   readonly memoryBytes?: number | undefined;
-  /** Touches memory before it is needed. Left out: whoever needs it touches it. */
-  readonly prepareMemory?: PrepareMemory | undefined;
   /** For spaces of engine `disk`. Left out: there are none. */
   readonly rowDatabase?: RowDatabase | undefined;
   /** Calls it once what is under way in this tick has ended. Left out: as soon as that is so. */

@@ -29,8 +29,6 @@ export const BLOCK_HEADER = 4;
 const LARGEST_CLASS_UNITS = 4096;
 export const TUPLE_BYTES_MAX = CHUNK_BYTES - BLOCK_HEADER;
 
-/** A huge page of the processor: pages are touched, and offered, in batches of one. */
-const BATCH_PAGES = 8;
 const FREE_PAGE = 0xff;
 const LARGE_PAGE = 0xfe;
 const NONE = -1;
@@ -55,10 +53,6 @@ export class Arena {
   #pageFresh = new Int32Array(0);
   #pageNext = new Int32Array(0);
   #pagePrevious = new Int32Array(0);
-  /** Pages from here to there, of the last chunk, were never offered. */
-  #fresh = 0;
-  #freshEnd = 0;
-  #isPreparing = false;
   #tupleBytes = 0;
   #usedPages = 0;
 
@@ -179,7 +173,6 @@ export class Arena {
 
   #takePage(sizeClass: number): number {
     const page = this.#freePages.pop() ?? this.#addPages();
-    if (this.#freePages.length < BATCH_PAGES) this.#prepareBatch();
     this.#pageClass[page] = sizeClass;
     this.#pageFree[page] = NONE;
     this.#pageUsed[page] = 0;
@@ -221,28 +214,23 @@ export class Arena {
 
   /** Gives one new free page; the others that came with it wait in the list. */
   #addPages(): number {
-    const first = this.chunks[0];
-    if (first === undefined) return this.#addFirstChunk();
-    if (first.length < CHUNK_BYTES) return this.#growFirstChunk(first);
-    if (this.#fresh === this.#freshEnd) this.#addChunk();
-    return this.#offerBatch();
-  }
-
-  #addFirstChunk(): number {
-    this.chunks.push(new Uint8Array(new SharedArrayBuffer(PAGE_BYTES)));
-    return this.#offerPages(0, 1);
+    const last = this.chunks.length - 1;
+    const isGrowing = last === 0 && (this.chunks[0] as Uint8Array).length < CHUNK_BYTES;
+    return isGrowing ? this.#growFirstChunk() : this.#addChunk();
   }
 
   /** An instance with little data takes little: only the first chunk grows, by being copied. */
-  #growFirstChunk(before: Uint8Array): number {
-    const byteLength = Math.min(CHUNK_BYTES, GROWTH * before.length);
-    const larger = new Uint8Array(new SharedArrayBuffer(byteLength));
+  #growFirstChunk(): number {
+    const before = this.chunks[0] as Uint8Array;
+    const larger = new Uint8Array(
+      new SharedArrayBuffer(Math.min(CHUNK_BYTES, GROWTH * before.length)),
+    );
     larger.set(before);
     this.chunks[0] = larger;
-    return this.#offerPages(before.length / PAGE_BYTES, byteLength / PAGE_BYTES);
+    return this.#offerPages(before.length / PAGE_BYTES, larger.length / PAGE_BYTES);
   }
 
-  #addChunk(): void {
+  #addChunk(): number {
     const index = this.chunks.length;
     if (index >= CHUNKS_MAX) {
       throw new ClusterError('MEMORY_FULL', {
@@ -250,37 +238,10 @@ export class Arena {
         protocolNumber: errorNumber.MEMORY_ISSUE,
       });
     }
-    this.chunks.push(new Uint8Array(new SharedArrayBuffer(CHUNK_BYTES)));
-    this.#fresh = index * PAGES_PER_CHUNK;
-    this.#freshEnd = this.#fresh + PAGES_PER_CHUNK;
-  }
-
-  /** As they are: whoever needs them now touches them. */
-  #offerBatch(): number {
-    const first = this.#fresh;
-    this.#fresh += BATCH_PAGES;
-    return this.#offerPages(first, this.#fresh);
-  }
-
-  /** The next batch is touched by others, and offered when that is done. */
-  #prepareBatch(): void {
-    const { prepare } = this.#budget.buffers;
-    const { length } = this.chunks;
-    if (prepare === undefined || this.#isPreparing || length < 2) return;
-    if (this.#fresh === this.#freshEnd) {
-      if (length === CHUNKS_MAX) return;
-      this.#addChunk();
-    }
-    const first = this.#fresh;
-    this.#fresh += BATCH_PAGES;
-    this.#isPreparing = true;
-    const chunk = this.chunks[Math.floor(first / PAGES_PER_CHUNK)] as Uint8Array;
-    const from = (first % PAGES_PER_CHUNK) * PAGE_BYTES;
-    this.#growPages(first + BATCH_PAGES);
-    prepare(chunk.subarray(from, from + BATCH_PAGES * PAGE_BYTES), () => {
-      this.#isPreparing = false;
-      this.#freePages.push(this.#offerPages(first, first + BATCH_PAGES));
-    });
+    const chunk = new Uint8Array(new SharedArrayBuffer(index === 0 ? PAGE_BYTES : CHUNK_BYTES));
+    this.chunks.push(chunk);
+    const first = index * PAGES_PER_CHUNK;
+    return this.#offerPages(first, first + chunk.length / PAGE_BYTES);
   }
 
   #offerPages(first: number, end: number): number {

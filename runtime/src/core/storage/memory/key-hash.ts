@@ -164,10 +164,7 @@ export class KeyHash {
       const segments = isFirst
         ? Math.min(SLAB_SEGMENTS, 2 ** Math.ceil(Math.log2(needed)))
         : SLAB_SEGMENTS;
-      const byteLength = 4 * segments * SEGMENT_WORDS;
-      const words = new Uint32Array(
-        isFirst ? new SharedArrayBuffer(byteLength) : this.#budget.buffers.take(byteLength),
-      );
+      const words = new Uint32Array(new SharedArrayBuffer(4 * segments * SEGMENT_WORDS));
       if (before !== undefined) words.set(before);
       this.#slabs[slab] = words;
       const added = words.byteLength - (before?.byteLength ?? 0);

@@ -6,21 +6,17 @@
  */
 import { ClusterError } from '../../errors.ts';
 import { errorNumber } from '../../iproto/error-numbers.ts';
-import { SpareBuffers } from './spare-buffers.ts';
 
 /** One part of this many of the limit is kept for what does not ask. */
 const RESERVE_PART = 32;
 
 export class MemoryBudget {
   readonly limitBytes: number;
-  /** Where what is counted here comes from. */
-  readonly buffers: SpareBuffers;
   readonly #openBytes: number;
   #usedBytes = 0;
 
-  constructor(limitBytes = Number.POSITIVE_INFINITY, buffers = new SpareBuffers()) {
+  constructor(limitBytes = Number.POSITIVE_INFINITY) {
     this.limitBytes = limitBytes;
-    this.buffers = buffers;
     this.#openBytes = limitBytes - limitBytes / RESERVE_PART;
   }
 

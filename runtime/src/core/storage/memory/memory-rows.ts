@@ -24,7 +24,6 @@ import { MemoryBudget } from './memory-budget.ts';
 import type { IndexMemory } from './memory-index.ts';
 import { MemorySpace } from './memory-space.ts';
 import { locateField } from './raw-values.ts';
-import { type PrepareMemory, SpareBuffers } from './spare-buffers.ts';
 
 interface DataChange {
   readonly space: MemorySpace;
@@ -55,7 +54,6 @@ const GARBAGE_STEP = 1000;
 
 export interface MemoryRowsOptions {
   readonly memoryBytes?: number | undefined;
-  readonly prepareMemory?: PrepareMemory | undefined;
   /** For spaces of engine `disk`. */
   readonly store?: OrderedStore | undefined;
   readonly diskLimits?: Partial<DiskRowsLimits> | undefined;
@@ -75,8 +73,7 @@ export class MemoryRows {
   readonly #discarded: DiscardedTuples;
 
   constructor(options: MemoryRowsOptions = {}) {
-    const buffers = new SpareBuffers(options.prepareMemory);
-    const budget = new MemoryBudget(options.memoryBytes, buffers);
+    const budget = new MemoryBudget(options.memoryBytes);
     const arena = new Arena(budget);
     this.memory = { arena, budget };
     this.#discarded = new DiscardedTuples(arena);

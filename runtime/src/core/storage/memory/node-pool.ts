@@ -74,12 +74,19 @@ export class NodePool {
       segment > 0 ? SEGMENT_NODES : Math.min(SEGMENT_NODES, Math.max(FIRST_NODES, 4 * node));
     const before = this.prefixes[segment]?.length ?? 0;
     const entries = nodes << NODE_BITS;
-    const room = (bytes: number): SharedArrayBuffer =>
-      segment > 0 ? this.#budget.buffers.take(bytes) : new SharedArrayBuffer(bytes);
-    this.prefixes[segment] = enlarged(this.prefixes[segment], new Float64Array(room(8 * entries)));
-    this.handles[segment] = enlarged(this.handles[segment], new Uint32Array(room(4 * entries)));
+    this.prefixes[segment] = enlarged(
+      this.prefixes[segment],
+      new Float64Array(new SharedArrayBuffer(8 * entries)),
+    );
+    this.handles[segment] = enlarged(
+      this.handles[segment],
+      new Uint32Array(new SharedArrayBuffer(4 * entries)),
+    );
     if (this.#hasChildren) {
-      this.children[segment] = enlarged(this.children[segment], new Int32Array(room(4 * entries)));
+      this.children[segment] = enlarged(
+        this.children[segment],
+        new Int32Array(new SharedArrayBuffer(4 * entries)),
+      );
     }
     const added = (entries - before) * (this.#hasChildren ? 16 : 12);
     this.#bytes += added;
