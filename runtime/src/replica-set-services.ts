@@ -158,7 +158,6 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   async open(): Promise<void> {
     await this.failover.open();
     await this.storage.open();
-    await this.buckets.count();
     const config = this.#options.config();
     if (config !== undefined) await this.configure(config);
     await this.#options.onOpen();

@@ -28,6 +28,7 @@ export class OneInstance implements AsyncDisposable {
   readonly #port: number;
   readonly #httpPort: number;
   #instance: Instance | undefined;
+  #stopping: Promise<void> | undefined;
   /** Codes with which it has ended by itself. */
   readonly ended: number[] = [];
 
@@ -85,7 +86,8 @@ export class OneInstance implements AsyncDisposable {
   async stop(): Promise<void> {
     const instance = this.#instance;
     this.#instance = undefined;
-    await instance?.stop();
+    if (instance !== undefined) this.#stopping = instance.stop();
+    await this.#stopping;
   }
 
   /** Those roles beside the one that keeps buckets. */

@@ -5,8 +5,16 @@
  * machine that crashes may leave anything. So the folder says in which boot of the machine it was opened, or that it
  * was closed and synced; a database about which neither is true is thrown away unread.
  */
-import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as lmdb from 'lmdb';
@@ -43,11 +51,9 @@ export class LmdbRowDatabase implements RowDatabase {
 
   async open(): Promise<void> {
     if (this.#isOpen) return;
-    const opened = await readFile(this.#path(OPENED), 'utf8').catch(() => '');
+    const opened = existsSync(this.#path(OPENED)) ? readFileSync(this.#path(OPENED), 'utf8') : '';
     const isWhole = opened === CLOSED || (opened !== '' && opened === this.#bootId);
     if (!isWhole) await rm(this.#folder, { recursive: true, force: true });
-    await mkdir(this.#folder, { recursive: true });
-    await this.#mark(this.#bootId);
     this.#hasData = existsSync(this.#path(DATA));
     this.#isOpen = true;
   }
@@ -64,8 +70,9 @@ export class LmdbRowDatabase implements RowDatabase {
     this.#isOpen = false;
     await this.#database?.close();
     this.#database = undefined;
-    if (existsSync(this.#path(DATA))) await syncFile(this.#path(DATA));
-    await this.#mark(CLOSED);
+    if (!existsSync(this.#path(DATA))) return;
+    syncFile(this.#path(DATA));
+    this.#mark(CLOSED);
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -102,6 +109,8 @@ export class LmdbRowDatabase implements RowDatabase {
   #opened(): Database {
     if (this.#database !== undefined) return this.#database;
     assert(this.#isOpen, 'a database that was closed is not used');
+    mkdirSync(this.#folder, { recursive: true });
+    this.#mark(this.#bootId);
     const library = createRequire(import.meta.url)('lmdb') as typeof lmdb;
     this.#database = library.open<Uint8Array, Uint8Array>({
       path: this.#folder,
@@ -116,10 +125,10 @@ export class LmdbRowDatabase implements RowDatabase {
   }
 
   /** Durable before the database is touched. */
-  async #mark(content: string): Promise<void> {
-    await writeFile(this.#path(OPENED), content);
-    await syncFile(this.#path(OPENED));
-    await syncFile(this.#folder);
+  #mark(content: string): void {
+    writeFileSync(this.#path(OPENED), content);
+    syncFile(this.#path(OPENED));
+    syncFile(this.#folder);
   }
 
   #path(file: string): string {
@@ -127,11 +136,11 @@ export class LmdbRowDatabase implements RowDatabase {
   }
 }
 
-async function syncFile(file: string): Promise<void> {
-  const handle = await open(file, 'r');
+function syncFile(file: string): void {
+  const descriptor = openSync(file, 'r');
   try {
-    await handle.sync();
+    fsyncSync(descriptor);
   } finally {
-    await handle.close();
+    closeSync(descriptor);
   }
 }

@@ -79,12 +79,16 @@ export class BucketService {
     }
   }
 
-  /** How many buckets are here, as far as this instance knows now. */
+  /** How many buckets are here, as far as this instance knows now: none while it gets a copy of the data. */
   async count(): Promise<number> {
-    return this.#options.storage.read(
+    const counted = this.#options.storage.read(
       (reader) => (reader.space(BUCKET_SPACE) === undefined ? 0 : reader.count(BUCKET_SPACE)),
       { consistency: 'local' },
     );
+    return counted.catch((error: unknown) => {
+      if (error instanceof ClusterError && error.code === 'NOT_READY') return 0;
+      throw error;
+    });
   }
 
   /** All that are missing from `first` to `last`, or none: what an earlier attempt has made stays as it is. */

@@ -39,6 +39,17 @@ export async function endLoad(
   await inSlices(step, { clock, sliceMs, pauseRatio: SHORT_PAUSE_RATIO });
 }
 
+/** A follower asks for more rows only when those of disk spaces do not fill its memory. */
+export async function moveExcess(
+  { disk }: MemoryEngine,
+  acknowledged: number,
+  { clock, limits }: EngineSliceOptions,
+): Promise<void> {
+  if (disk === undefined) return;
+  const step = (): boolean => disk.moveExcess(acknowledged);
+  await inSlices(step, { clock, sliceMs: limits.indexSliceMs, pauseRatio: SHORT_PAUSE_RATIO });
+}
+
 /** Frees what was dropped, until the signal aborts. */
 export async function freeMemory(
   engine: () => MemoryEngine,

@@ -25,6 +25,9 @@ export async function moveDiskRows(
   for (let hasMore = false; ; ) {
     await clock.sleep(hasMore ? moveRowsSliceMs : moveRowsMs, signal);
     if (store.hasFailed) return;
+    // Rows that are being loaded must not move: their indexes are made of what is in memory.
+    hasMore = false;
+    if (!store.isComplete) continue;
     const untilMs = clock.monotonicMs() + moveRowsSliceMs;
     const isEnough = (): boolean => clock.monotonicMs() >= untilMs;
     hasMore = store.engine.disk?.flush(acknowledged(), isEnough) ?? false;

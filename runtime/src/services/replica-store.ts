@@ -15,7 +15,7 @@ import type { OpenTransaction } from '../core/storage/engine.ts';
 import type { Batch } from '../core/storage/log-format.ts';
 import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { RowCodec } from '../core/storage/rows.ts';
-import { endLoad, freeMemory, prepareIndexes } from './engine-slices.ts';
+import { endLoad, freeMemory, moveExcess, prepareIndexes } from './engine-slices.ts';
 import { Exclusive } from './exclusive.ts';
 import { LostRows } from './lost-rows.ts';
 import { NewestRows } from './newest-rows.ts';
@@ -127,7 +127,7 @@ export class ReplicaStore {
 
   usableEngine(): MemoryEngine {
     if (this.hasFailed) throw new ClusterError('STORAGE_FAILED');
-    if (this.isComplete) return this.#engine;
+    if (this.isComplete && this.#engine.disk?.isStale !== true) return this.#engine;
     throw new ClusterError('NOT_READY', {
       message: 'This instance gets a copy of the data from its leader. Ask another one.',
     });
@@ -213,6 +213,7 @@ export class ReplicaStore {
       await this.#checkComplete();
       this.#knownAcknowledged = this.history.lastNotAbove(answer.acknowledged);
       if (answer.inSync.length > 0) await this.#promise.saveInSync(answer.term, answer.inSync);
+      await moveExcess(this.#engine, this.#knownAcknowledged.sequence, this.#options);
       return true;
     });
   }
@@ -291,6 +292,7 @@ export class ReplicaStore {
 
   async #recover(sameBoot: boolean): Promise<void> {
     const createLog = (base: TermHistory): ReplicaLog => this.#createLog(base);
+    this.#engine.disk?.retire();
     const { snapshots } = this;
     const recovered = await recoverStore({ ...this.#options, snapshots, createLog, sameBoot });
     this.#exchangeEngine(recovered.engine);
@@ -360,9 +362,10 @@ export class ReplicaStore {
     if (usable === undefined && this.#log.first > 1) {
       await this.#reseed('rows were cut that all of its snapshots hold');
     }
-    for (const snapshot of this.snapshots.all.toReversed()) {
-      if (snapshot.end.sequence > sequence) await this.snapshots.remove(snapshot);
-    }
+    this.#engine.disk?.retire();
+    const removed = this.snapshots.all.filter(({ end }) => end.sequence > sequence);
+    for (const snapshot of removed.toReversed()) await this.snapshots.remove(snapshot);
+    if (removed.length > 0) await this.#options.rowDatabase?.wipe();
     await this.#log.truncate(sequence);
     this.#options.logger.warn({ rowsFrom: sequence + 1 }, 'rows of a deposed leader were cut');
     this.#exchangeEngine(await reloadEngine(this.#options, this.#log, usable));

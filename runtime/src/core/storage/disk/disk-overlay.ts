@@ -150,14 +150,26 @@ export class DiskOverlay implements SpaceOverlay {
     return this.#keysOf(this.space.primary()).ofTuple(tuple, at);
   }
 
+  requireBuildable(definition: IndexDefinition): void {
+    const rows = this.count();
+    if (rows > this.context.builtRows) this.#refuseBuild(definition, rows);
+    const keys = new IndexKeys(definition);
+    const { arena, keyBytesMax } = this.context;
+    for (const handle of this.space.primary().handles()) {
+      const bytes = arena.chunkOf(handle);
+      const at = arena.startOf(handle);
+      if (keys.excludes(bytes, at)) continue;
+      const own = keys.ofTuple(bytes, at).length;
+      const length = PREFIX + own + this.primaryKeyAt(handle).length;
+      if (length > keyBytesMax) this.#refuseLength(definition, length);
+    }
+  }
+
   addIndex(next: SpaceDefinition, index: MemoryIndex): boolean {
     const { stored } = this;
     const { definition } = index;
     if (this.context.isCatchingUp) return false;
-    if (stored === undefined || this.context.stored.index(stored, definition) !== undefined) {
-      return false;
-    }
-    if (stored.rows > this.context.builtRows) this.#refuseBuild(definition, stored.rows);
+    if (stored === undefined) return false;
     const check = new TupleCheck(next);
     try {
       const built = this.context.stored.build(stored, definition, (key, tuple) => {
@@ -320,7 +332,7 @@ export class DiskOverlay implements SpaceOverlay {
     throw new ClusterError('REQUEST_INVALID', {
       field: `${this.space.name}.${name}`,
       message:
-        `"${this.space.name}" has ${rows} rows on the disk; an index is created over at most ` +
+        `"${this.space.name}" has ${rows} rows; an index of a disk space is created over at most ` +
         `${this.context.builtRows} of them. Create a space with all its indexes and move the rows there.`,
     });
   }

@@ -54,6 +54,9 @@ export class DiskRows implements DiskContext {
   #isFilling = false;
   #loadingFrom: Position | undefined;
   #isCatchingUp = false;
+  #isRetired = false;
+  /** The store failed: nobody knows what it has, so nothing goes there any more. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(store: OrderedStore, engine: EngineOfDiskRows, limits: Partial<DiskRowsLimits> = {}) {
     this.stored = new StoredSpaces(store);
@@ -116,7 +119,7 @@ export class DiskRows implements DiskContext {
 
   /** A batch was applied to the engine: it waits for the store. */
   note(batch: WaitingBatch): void {
-    if (!this.#isUsed || this.#isStored(batch)) return;
+    if (!this.#isUsed || this.#isRetired || this.#isStored(batch)) return;
     this.#waiting.push(batch);
     this.#waitingBytes += batch.payload.length;
     if (this.#loadingFrom === undefined) return;
@@ -130,10 +133,22 @@ export class DiskRows implements DiskContext {
     this.#loadingFrom = undefined;
   }
 
+  /** Another engine takes the store over: this one must not touch it any more. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  /** Is what it says of the store out of date? */
+  get isStale(): boolean {
+    return this.#isRetired && this.#isUsed;
+  }
+
   /** Moves acknowledged rows to the store, until `isEnough`; true when some are left. */
   flush(acknowledged: number, isEnough: () => boolean = () => false): boolean {
     this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
-    if (!this.#isUsed) return false;
+    if (!this.#isUsed || this.#isRetired) return false;
     for (const space of this.#engine.spaces()) space.overlay?.cool();
     while (this.#moveSome(this.#acknowledged)) if (isEnough()) return true;
     return false;
@@ -141,7 +156,7 @@ export class DiskRows implements DiskContext {
 
   /** Removes some of what spaces and indexes that were dropped have left. */
   collectGarbage(): void {
-    this.stored.collectGarbage();
+    if (!this.#isRetired) this.stored.collectGarbage();
   }
 
   /** A writer is about to add to what waits: with too much of it, it has to wait for the store. */
@@ -149,11 +164,19 @@ export class DiskRows implements DiskContext {
     if (this.#waitingBytes > this.#limits.waitingBytes) this.#moveSome(this.#acknowledged);
   }
 
+  /** Moves a few acknowledged rows while too many wait; false when that is not so, or none may move. */
+  moveExcess(acknowledged: number): boolean {
+    this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
+    const { waitingBytes } = this.#limits;
+    return this.#waitingBytes > waitingBytes && this.#moveSome(this.#acknowledged);
+  }
+
   #isStored({ firstSequence }: Pick<Batch, 'firstSequence'>): boolean {
     return this.#isUsed && firstSequence <= this.stored.position.sequence;
   }
 
   #moveSome(upTo: number): boolean {
+    if (this.#failure !== undefined) throw this.#failure.error;
     let count = 0;
     let bytes = 0;
     for (const { firstSequence, rowCount, payload } of this.#waiting) {
@@ -163,13 +186,23 @@ export class DiskRows implements DiskContext {
     }
     const last = this.#waiting[count - 1];
     if (last === undefined) return false;
-    const moved = this.#waiting.splice(0, count);
-    this.#waitingBytes -= bytes;
     const { term, firstSequence, rowCount } = last;
     const position = { term, sequence: firstSequence + rowCount - 1 };
-    const payloads = moved.map(({ payload }) => payload);
-    this.#settle(this.stored.apply(payloads, position));
+    const payloads = this.#waiting.slice(0, count).map(({ payload }) => payload);
+    const settled = this.#applyToStore(payloads, position);
+    this.#waiting.splice(0, count);
+    this.#waitingBytes -= bytes;
+    this.#settle(settled);
     return true;
+  }
+
+  #applyToStore(payloads: readonly Uint8Array[], position: Position): readonly SettledRow[] {
+    try {
+      return this.stored.apply(payloads, position);
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
   }
 
   #settle(rows: readonly SettledRow[]): void {

@@ -162,8 +162,8 @@ describe('a space of engine disk', () => {
       code: 'REQUEST_INVALID',
       field: 'goods.both',
       message:
-        '"goods" has 1001 rows on the disk; an index is created over at most 1000 of them. Create ' +
-        'a space with all its indexes and move the rows there.',
+        '"goods" has 1001 rows; an index of a disk space is created over at most 1000 of them. ' +
+        'Create a space with all its indexes and move the rows there.',
     });
   });
 

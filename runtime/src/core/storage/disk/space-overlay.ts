@@ -51,6 +51,8 @@ export interface SpaceOverlay {
   isOfStore(key: Uint8Array): boolean;
   primaryKeyAt(handle: number): Uint8Array;
   primaryKeyOf(tuple: Uint8Array, at: number): Uint8Array;
+  /** Refuses a new index over too many rows, or with keys that are too long. Rows of the log are not asked. */
+  requireBuildable(definition: IndexDefinition): void;
   /** Builds a new index over the rows of the store; is any key of it there twice? Then it is taken back. */
   addIndex(next: SpaceDefinition, index: MemoryIndex): boolean;
   /** Takes back that an index was created. */

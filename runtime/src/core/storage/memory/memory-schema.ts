@@ -95,6 +95,7 @@ export class MemorySchema {
     }
     if (index.sequence !== undefined) this.#engine.catalog.sequence(index.sequence);
     if (space.overlay !== undefined) requireKeptOrder(space.definition, index);
+    if (index.id !== 0) space.overlay?.requireBuildable(index);
     space.createIndex(index);
     this.#engine.changedSchema(
       { kind: 'create-index', space: space.id, index },
