@@ -11,7 +11,8 @@ import type { InstanceStatus } from '@tonearm/runtime/contract';
 import { EmployeeWriter } from '../support/employee-writer.ts';
 import { findEtcd, type RealEtcd, startEtcd } from '../support/etcd.ts';
 import { LeaderWatch } from '../support/leader-watch.ts';
-import { LocalCluster, type LocalInstance } from '../support/local-cluster.ts';
+import { LocalCluster } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const binary = findEtcd();

@@ -6,7 +6,8 @@ import { describe, it } from 'node:test';
 import { GREETING_SIZE } from '../../runtime/src/core/iproto/greeting.ts';
 import { key, requestType } from '../../runtime/src/core/iproto/protocol.ts';
 import { readReplies, requestFrame } from '../../runtime/src/testing/iproto-frames.ts';
-import { LocalCluster, type LocalInstance, setUuid } from '../support/local-cluster.ts';
+import { LocalCluster, setUuid } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import { startStateboard } from '../support/stateboard.ts';
 import { waitUntil } from '../support/wait-until.ts';
 

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { ROWS } from '../soak/crash-rounds.ts';
 import { type Loads, type Rows, RowWriters } from '../soak/row-writers.ts';
-import type { LocalInstance } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import { ReplicaSet } from '../support/replica-set.ts';
 import { reasonAgainstMounting, SmallDisk } from '../support/small-disk.ts';
 import { waitUntil } from '../support/wait-until.ts';

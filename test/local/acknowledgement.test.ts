@@ -3,7 +3,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { key, requestType } from '../../runtime/src/core/iproto/protocol.ts';
 import type { IprotoClient, IprotoReply } from '../support/iproto-client.ts';
-import type { LocalInstance } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import { ReplicaSet } from '../support/replica-set.ts';
 import { waitUntil } from '../support/wait-until.ts';
 

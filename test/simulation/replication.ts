@@ -3,30 +3,20 @@
  *
  * First faults of all kinds while clients write, then calm, in which the three must become one again.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Seat } from '../../runtime/src/contract/provider-records.ts';
-import { ClusterError } from '../../runtime/src/core/errors.ts';
-import {
-  type RequiredSeats,
-  sameSeat,
-} from '../../runtime/src/core/replication/leader-progress.ts';
+import type { RequiredSeats } from '../../runtime/src/core/replication/leader-progress.ts';
 import type { SpaceEngine } from '../../runtime/src/core/schema/space-definition.ts';
-import { validBatches } from '../../runtime/src/core/storage/log-format.ts';
-import { type Row, RowCodec } from '../../runtime/src/core/storage/rows.ts';
 import type { StorageLimits } from '../../runtime/src/services/storage-limits.ts';
-import type { StorageService } from '../../runtime/src/services/storage-service.ts';
 import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
-import {
-  CALM_NETWORK,
-  type Exchange,
-  SimulatedNetwork,
-} from '../../runtime/src/testing/simulated-peers.ts';
-import { type Acknowledgements, LocalRows } from './replication-acks.ts';
+import { type Exchange, SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import type { Acknowledgements } from './replication-acks.ts';
 import type { ReplicationBug } from './replication-bugs.ts';
+import { ReplicationChecker } from './replication-checker.ts';
+import { ReplicationClients } from './replication-clients.ts';
+import { ReplicationFaults } from './replication-faults.ts';
 import { SimulatedInstance } from './replication-instance.ts';
 import { coordinate, LeadershipStore } from './replication-leadership.ts';
-import { addLocalRow, addRow, contentOf, LOCAL_ID, ROWS_ID } from './replication-rows.ts';
 import { StreamWatch } from './replication-stream.ts';
 import type { Scenario, ScenarioRun } from './scenario.ts';
 
@@ -40,10 +30,9 @@ export interface RunOptions {
   readonly engine?: SpaceEngine;
 }
 
-type StoredLog = readonly { term: number; firstSequence: number; payload: Uint8Array }[];
-
 const FAULTS_MS = 8_000;
 const CALM_MS = 6_000;
+const END_MS = FAULTS_MS + CALM_MS;
 const CLIENTS = 3;
 
 /** What happened, by what instances say of it. */
@@ -69,28 +58,22 @@ class ReplicationRun {
   readonly #store: LeadershipStore;
   readonly #instances: readonly SimulatedInstance[];
   readonly #replicaSetUuid: string;
-  readonly #engine: SpaceEngine;
-  readonly #acknowledged = new Set<number>();
-  /** Writes that were certainly not done, by what the client was told. */
-  readonly #refused = new Set<number>();
-  readonly #violations: string[] = [];
+  readonly #checker: ReplicationChecker;
+  readonly #faults: ReplicationFaults;
+  readonly #clients: ReplicationClients;
   readonly #trace: string[] = [];
   readonly #told: Record<string, number> = {};
-  readonly #local = new LocalRows((text) => this.#violations.push(text));
   readonly #acks: Acknowledgements | undefined;
-  #unknown = 0;
-  #lost = 0;
-  #nextId = 1;
-  #isCalm = false;
 
   constructor(seed: number, { required, bug, acks, engine = 'memory' }: RunOptions) {
     const clock = this.#clock;
     const random = new SeededRandom(seed);
-    this.#engine = engine;
     this.#random = random;
+    const violate = (text: string): void => void this.#checker.violations.push(text);
+    const instances = (): readonly SimulatedInstance[] => this.#instances;
     this.#stream = new StreamWatch({
       seed,
-      violate: (text) => this.#violations.push(text),
+      violate,
       diskOf: (uuid) => this.#instances.find((instance) => instance.uuid === uuid)?.disk,
     });
     const onAnswer = (exchange: Exchange): void => this.#stream.answered(exchange);
@@ -100,6 +83,18 @@ class ReplicationRun {
     );
     this.#replicaSetUuid = uuidOf(0);
     if (acks === true) this.#acks = { isSync: random.chance(0.7) };
+    const [network, store] = [this.#network, this.#store];
+    const checker = new ReplicationChecker({ clock, store, instances });
+    this.#checker = checker;
+    this.#faults = new ReplicationFaults({
+      ...{ clock, random, network, store, instances, violate },
+      losesOne: this.#acks?.isSync === true,
+      note: (text) => this.#note(text),
+    });
+    this.#clients = new ReplicationClients({
+      ...{ clock, random, instances, checker, engine },
+      acks: this.#acks,
+    });
     const world = {
       clock,
       random,
@@ -115,7 +110,7 @@ class ReplicationRun {
       limits: limitsFrom(random),
       ...{ required, bug },
       instances: [1, 2, 3].map(uuidOf),
-      onEnd: (instance: SimulatedInstance, error: unknown) => this.#onEnd(instance, error),
+      onEnd: (instance: SimulatedInstance, error: unknown) => this.#faults.onEnd(instance, error),
       onLog: (message: string) => {
         const name = TOLD[message];
         if (name === undefined) return;
@@ -126,9 +121,9 @@ class ReplicationRun {
         this.#note(
           `${instance.uuid} is ${isWritable ? '' : 'not '}writable at ${instance.storage?.position.sequence}`,
         );
-        if (isWritable) this.#checkNewLeader(instance);
+        if (isWritable) checker.newLeader(instance);
       },
-      onViolation: (text: string) => this.#violations.push(text),
+      onViolation: violate,
     };
     this.#instances = [1, 2, 3].map((number) => new SimulatedInstance(uuidOf(number), world));
   }
@@ -137,25 +132,26 @@ class ReplicationRun {
     const ended = new AbortController();
     const end = (): void => ended.abort();
     this.#story().then(end, (error: unknown) => {
-      this.#violations.push(`the run broke: ${String(error)}`);
+      this.#checker.violations.push(`the run broke: ${String(error)}`);
       end();
     });
     while (!ended.signal.aborted) {
       if (!(await this.#clock.next())) break;
     }
-    if (!ended.signal.aborted) this.#violations.push('everything stands still');
+    if (!ended.signal.aborted) this.#checker.violations.push('everything stands still');
     const counts = {
-      acknowledged: this.#acknowledged.size,
-      unknown: this.#unknown,
-      refused: this.#refused.size,
+      acknowledged: this.#checker.acknowledged.size,
+      unknown: this.#clients.unknown,
+      refused: this.#checker.refused.size,
       terms: this.#store.record?.term ?? 0,
-      cutRows: this.#cutIds(ROWS_ID).length,
-      local: this.#local.count,
-      lost: this.#lost,
+      cutRows: this.#checker.cutRows,
+      local: this.#checker.local.count,
+      lost: this.#checker.lost,
       late: this.#stream.late,
+      ...(this.#faults.ended > 0 ? { ended: this.#faults.ended } : {}),
       ...this.#told,
     };
-    return { violations: this.#violations, trace: this.#trace, counts };
+    return { violations: this.#checker.violations, trace: this.#trace, counts };
   }
 
   async #story(): Promise<void> {
@@ -172,370 +168,30 @@ class ReplicationRun {
         clock: this.#clock,
         random: this.#random,
         replicaSetUuid: this.#replicaSetUuid,
-        uuids: () => this.#left().map(({ uuid }) => uuid),
+        uuids: () =>
+          this.#instances.filter(({ isDestroyed }) => !isDestroyed).map(({ uuid }) => uuid),
       }),
-      ...Array.from({ length: CLIENTS }, () => this.#client()),
-      this.#watchInSync(),
+      ...Array.from({ length: CLIENTS }, () => this.#clients.write(END_MS)),
+      this.#checker.watchInSync(END_MS),
     ];
     for (const task of background) {
-      task.catch((error: unknown) => this.#violations.push(`a client broke: ${String(error)}`));
+      task.catch((error: unknown) =>
+        this.#checker.violations.push(`a client broke: ${String(error)}`),
+      );
     }
     if (this.#acks?.isSync === true) {
-      void this.#clock.sleep(FAULTS_MS * this.#random.fraction()).then(() => this.#destroy());
+      void this.#clock
+        .sleep(FAULTS_MS * this.#random.fraction())
+        .then(() => this.#faults.destroy());
     }
-    await this.#disturb();
-    await this.#calm();
-    await this.#checkEnd();
-  }
-
-  /** Each run draws its own mix: some are gentle on one axis and cruel on another. */
-  async #disturb(): Promise<void> {
-    const random = this.#random;
-    const loss = (): number => random.fraction() * random.pick([0, 0.02, 0.2]);
-    this.#network.faults = {
-      latencyMinMs: 1,
-      latencyMaxMs: random.pick([3, 30, 150]),
-      lossBefore: loss(),
-      lossAfter: loss(),
-      duplicate: loss(),
-    };
-    this.#store.faults = { lossBefore: loss(), lossAfter: loss() };
-    const everyMs = random.pick([300, 800, 2500]);
-    const faults: readonly (readonly [string, (instance: SimulatedInstance) => void])[] = [
-      ['kill', (instance) => this.#restart(instance, () => instance.kill())],
-      ['reboot', (instance) => this.#restart(instance, () => this.#reboot(instance))],
-      ['pause', (instance) => this.#pause(instance)],
-      ['cut', (instance) => this.#cut(instance)],
-      ['cut from the store', (instance) => this.#cutFromStore(instance)],
-      ['isolate', (instance) => this.#isolate(instance)],
-      ['leave in the dark', (instance) => this.#leaveInTheDark(instance)],
-      ['reseed', (instance) => this.#reseed(instance)],
-      ['fill the disk of', (instance) => this.#fill(instance)],
-      ['fail the syncs of', (instance) => this.#failSyncs(instance)],
-    ];
-    const chosen = faults.filter(() => random.chance(0.6));
-    while (this.#clock.monotonicMs() < FAULTS_MS) {
-      await this.#clock.sleep(random.fraction() * 2 * everyMs);
-      if (chosen.length === 0) continue;
-      const [name, act] = random.pick(chosen);
-      const instance = random.pick(this.#instances);
-      this.#note(`${name} ${instance.uuid}`);
-      act(instance);
-    }
-  }
-
-  /** A process ends itself only for what was done to it. */
-  #onEnd(instance: SimulatedInstance, error: unknown): void {
-    const { faults } = instance.disk;
-    const isAllowed =
-      instance.disk.peek('reseed.json') !== undefined ||
-      faults.failSyncs ||
-      faults.capacity < Number.POSITIVE_INFINITY;
-    if (!isAllowed)
-      this.#violations.push(`the storage of ${instance.uuid} failed: ${String(error)}`);
-    this.#note(`${instance.uuid} ends itself: ${String(error)}`);
-    this.#told['ended'] = (this.#told['ended'] ?? 0) + 1;
-    instance.kill();
-    this.#later(1000, () => {
-      this.#repair(instance);
-      void this.#startAgain(instance);
-    });
-  }
-
-  /** Those that are not lost for good. */
-  #left(): readonly SimulatedInstance[] {
-    return this.#instances.filter(({ isDestroyed }) => !isDestroyed);
-  }
-
-  /** A minority: one of three. */
-  #destroy(): void {
-    const instance = this.#oftenLeader();
-    this.#note(`destroy ${instance.uuid}`);
-    instance.destroy();
-  }
-
-  #oftenLeader(): SimulatedInstance {
-    const leader = this.#instances.find(({ uuid }) => uuid === this.#store.record?.leader);
-    const random = this.#random.pick(this.#instances);
-    return this.#random.chance(0.5) ? (leader ?? random) : random;
-  }
-
-  #repair({ disk }: SimulatedInstance): void {
-    disk.faults.capacity = Number.POSITIVE_INFINITY;
-    disk.faults.failSyncs = false;
-  }
-
-  #reseed(instance: SimulatedInstance): void {
-    // That it is refused, or ends the process, is right both times.
-    instance.replication?.reseed({ force: false }).catch(() => undefined);
-  }
-
-  #fill(instance: SimulatedInstance): void {
-    instance.disk.leaveRoom(this.#random.integer(600));
-    this.#later(3000, () => this.#repair(instance));
-  }
-
-  #failSyncs(instance: SimulatedInstance): void {
-    instance.disk.faults.failSyncs = true;
-    this.#later(500, () => this.#repair(instance));
-  }
-
-  #restart(instance: SimulatedInstance, end: () => void): void {
-    if (instance.storage === undefined) return;
-    end();
-    this.#later(2000, () => void this.#startAgain(instance));
-  }
-
-  async #startAgain(instance: SimulatedInstance): Promise<void> {
-    try {
-      if (isRunning(instance) || instance.isDestroyed) return;
-      await instance.start();
-      const { sequence, term } = instance.storage?.position ?? {};
-      this.#note(`${instance.uuid} has started again at ${term}/${sequence}`);
-    } catch (error) {
-      if (isDiskFailure(error)) {
-        this.#later(500, () => void this.#startAgain(instance));
-        return;
-      }
-      this.#violations.push(`${instance.uuid} did not start: ${String(error)}`);
-    }
-  }
-
-  /** Never of the last seat, nor beside a loss for good: with those gone, acknowledged rows may be gone as well. */
-  #reboot(instance: SimulatedInstance): void {
-    if (this.#hasOtherSeat(instance) && this.#acks?.isSync !== true) instance.reboot();
-    else instance.kill();
-  }
-
-  #hasOtherSeat(instance: SimulatedInstance): boolean {
-    const { inSync = [] } = this.#store.record ?? {};
-    return this.#instances.some(
-      (other) => other !== instance && inSync.some((seat) => sameSeat(seat, other.seat)),
-    );
-  }
-
-  #pause(instance: SimulatedInstance): void {
-    instance.pause();
-    this.#later(3000, () => instance.resume());
-  }
-
-  #cut(instance: SimulatedInstance): void {
-    const other = this.#random.pick(this.#instances);
-    if (other !== instance) this.#network.cut(instance.uuid, other.uuid);
-    this.#later(4000, () => this.#network.healCuts());
-  }
-
-  /** Only clients reach it: the hardest test of a leader. */
-  #isolate(instance: SimulatedInstance): void {
-    for (const other of this.#instances) {
-      if (other !== instance) this.#network.cut(instance.uuid, other.uuid);
-    }
-    this.#later(4000, () => this.#network.healCuts());
-    this.#cutFromStore(instance);
-  }
-
-  /** Nobody can tell it that another one leads, but for those that follow. */
-  #leaveInTheDark(instance: SimulatedInstance): void {
-    this.#network.cut(instance.uuid, 'coordinator');
-    this.#later(4000, () => this.#network.healCuts());
-    this.#cutFromStore(instance);
-  }
-
-  #cutFromStore({ uuid }: SimulatedInstance): void {
-    const { faults } = this.#store;
-    this.#store.cutOff(uuid);
-    this.#later(3000, () => {
-      this.#store.heal();
-      if (!this.#isCalm) this.#store.faults = faults;
-    });
-  }
-
-  #later(withinMs: number, act: () => void): void {
-    const delayMs = this.#random.fraction() * withinMs;
-    this.#clock.sleep(delayMs).then(act, () => undefined);
-  }
-
-  /** Everything heals, and what is still broken by then (started late) has time to. */
-  async #calm(): Promise<void> {
-    this.#isCalm = true;
-    this.#network.faults = CALM_NETWORK;
-    await this.#clock.sleep(5000);
-    this.#network.healCuts();
-    this.#store.heal();
-    for (const instance of this.#instances) {
-      instance.resume();
-      this.#repair(instance);
-    }
-    await this.#clock.sleep(CALM_MS);
-  }
-
-  async #client(): Promise<void> {
-    for (;;) {
-      await this.#clock.sleep(this.#random.fraction() * 80);
-      if (this.#clock.monotonicMs() > FAULTS_MS + CALM_MS) return;
-      this.#checkOneLeader();
-      const writable = this.#instances.filter(({ storage }) => storage?.isWritable === true);
-      const all = this.#random.chance(0.1) || writable.length === 0 ? this.#instances : writable;
-      const instance = this.#random.pick(all);
-      const { storage, gate } = instance;
-      if (storage === undefined) continue;
-      const id = this.#nextId++;
-      if (this.#acks !== undefined && this.#random.chance(0.3)) {
-        await this.#addLocal(instance, storage, id);
-        continue;
-      }
-      const isRefused = this.#random.chance(0.05);
-      const isSync = this.#acks?.isSync ?? false;
-      const row = { id, isSync, isRefused, engine: this.#engine };
-      const write = gate.pass().then(() => storage.write((tx) => addRow(tx, row)));
-      await this.#await(id, write);
-    }
-  }
-
-  async #addLocal(instance: SimulatedInstance, storage: StorageService, id: number): Promise<void> {
-    const incarnation = instance.logIncarnation;
-    const row = { id, isSync: this.#acks?.isSync ?? false };
-    const work = instance.gate.pass().then(() => storage.write((tx) => addLocalRow(tx, row)));
-    const silence = this.#clock.sleep(4000).then(() => 'unknown');
-    const outcome = await Promise.race([work.then(() => 'done', verdict), silence]);
-    if (outcome === 'done') this.#local.answered(id, instance, incarnation);
-    else if (outcome !== 'refused' && outcome !== 'unknown') {
-      this.#violations.push(`local row ${id}: ${outcome}`);
-    }
-  }
-
-  async #await(id: number, write: Promise<void>): Promise<void> {
-    const ended = new AbortController();
-    const silence = this.#clock.sleep(4000, ended.signal).then(
-      () => 'unknown' as const,
-      // The answer came first: nobody looks at this any more.
-      () => 'unknown' as const,
-    );
-    const outcome = await Promise.race([write.then(() => 'done' as const, verdict), silence]);
-    ended.abort();
-    if (outcome === 'done') this.#acknowledged.add(id);
-    else if (outcome === 'refused') this.#refused.add(id);
-    else if (outcome === 'unknown') this.#unknown++;
-    else this.#violations.push(`row ${id}: ${outcome}`);
+    await this.#faults.disturb(FAULTS_MS);
+    await this.#faults.calm(CALM_MS);
+    await this.#checker.end();
   }
 
   #note(text: string): void {
     this.#trace.push(`${this.#clock.monotonicMs().toFixed(0)} ms: ${text}`);
   }
-
-  #checkOneLeader(): void {
-    const writable = this.#instances.filter(({ storage }) => storage?.isWritable === true);
-    if (writable.length > 1) this.#violations.push('two leaders are writable');
-  }
-
-  /** Whoever may be appointed at this moment has everything, whether it ever is or not. */
-  async #watchInSync(): Promise<void> {
-    while (this.#clock.monotonicMs() < FAULTS_MS + CALM_MS) {
-      await this.#clock.sleep(100);
-      for (const seat of this.#store.record?.inSync ?? []) {
-        const instance = this.#instances.find((other) => sameSeat(other.seat, seat));
-        const acknowledged = [...this.#acknowledged];
-        await instance?.storage?.read(contentOf, { consistency: 'local' }).then(
-          ([ids]) => this.#checkContent(`in-sync ${seat.uuid}`, new Set(ids), acknowledged),
-          // One that is without its rows, or has ended, cannot be asked.
-          () => undefined,
-        );
-      }
-    }
-  }
-
-  #checkNewLeader(instance: SimulatedInstance): void {
-    const { storage } = instance;
-    const acknowledged = [...this.#acknowledged];
-    if (storage === undefined) return;
-    const term = storage.promisedTerm;
-    storage.read(contentOf, { consistency: 'local' }).then(
-      ([ids, , local]) => {
-        this.#checkContent(`the new leader ${instance.uuid}`, new Set(ids), acknowledged);
-        this.#local.leads(term, local);
-      },
-      (error: unknown) => this.#violations.push(`a new leader cannot be read: ${String(error)}`),
-    );
-  }
-
-  #checkContent(who: string, ids: ReadonlySet<number>, acknowledged: readonly number[]): void {
-    const missing = acknowledged.filter((id) => !ids.has(id));
-    if (missing.length > 0) {
-      this.#violations.push(`${who} misses acknowledged rows: ${briefly(missing)}`);
-    }
-    const wrong = [...this.#refused].filter((id) => ids.has(id));
-    if (wrong.length > 0) this.#violations.push(`${who} has refused rows: ${briefly(wrong)}`);
-  }
-
-  async #checkEnd(): Promise<void> {
-    const left = this.#left();
-    const contents = await Promise.all(
-      left.map(async ({ storage }) => storage?.read(contentOf, { consistency: 'local' })),
-    );
-    if (!this.#instances.some(({ storage }) => storage?.isWritable === true)) {
-      this.#violations.push('nobody is writable after the calm');
-    }
-    const [first] = contents;
-    const [ids, count, local] = first ?? [[], 0, []];
-    this.#checkContent('the end', new Set(ids), [...this.#acknowledged]);
-    this.#lost = this.#local.end(local, new Set(this.#cutIds(LOCAL_ID)));
-    this.#checkLostCounts();
-    if (count !== ids.length) this.#violations.push('half of a transaction is there');
-    if (contents.some((content) => !isDeepStrictEqual(content, first))) {
-      this.#violations.push('the three hold different rows after the calm');
-    }
-    const logs = left.map((instance) => batchesIn(instance, 'log'));
-    if (logs.some((log) => logs.some((other) => haveDifferentBatches(log, other)))) {
-      this.#violations.push('the three have different logs after the calm');
-    }
-    const ends = left.map(({ storage }) => storage?.position);
-    if (ends.some((end) => !isDeepStrictEqual(end, ends[0]))) {
-      this.#violations.push('the logs of the three end with different rows after the calm');
-    }
-    await this.#checkRecovery(first);
-    if (this.#store.record?.inSync.length !== left.length) {
-      this.#violations.push('not all are in-sync after the calm');
-    }
-    const cut = this.#cutIds(ROWS_ID).filter(
-      (id) => this.#acknowledged.has(id) && !ids.includes(id),
-    );
-    if (cut.length > 0) this.#violations.push(`acknowledged rows were cut: ${briefly(cut)}`);
-  }
-
-  /** Snapshot and log of each make the same rows again. */
-  async #checkRecovery(expected: unknown): Promise<void> {
-    for (const instance of this.#left()) {
-      if (instance.storage === undefined) continue;
-      instance.kill();
-      await instance.start();
-      const content = await instance.storage.read(contentOf, { consistency: 'local' });
-      if (!isDeepStrictEqual(content, expected)) {
-        this.#violations.push(`${instance.uuid} has other rows after a start`);
-      }
-    }
-  }
-
-  /** What is in `lost/` is what the instance says of it. */
-  #checkLostCounts(): void {
-    for (const { uuid, storage, disk } of this.#left()) {
-      const rows = rowsIn({ disk }, 'lost').filter(({ kind }) => kind !== 'begin-term').length;
-      const told = storage?.figures().lostRows ?? rows;
-      if (told !== rows) this.#violations.push(`${uuid} counts ${told} lost rows, not ${rows}`);
-    }
-  }
-
-  /** Rows of a space that clients wrote and that are in `lost/`. */
-  #cutIds(space: number): readonly number[] {
-    return this.#instances
-      .flatMap((instance) => rowsIn(instance, 'lost'))
-      .flatMap((row) =>
-        row.kind === 'replace' && row.space === space ? [Number(row.tuple.at(-1))] : [],
-      );
-  }
-}
-
-function briefly(ids: readonly number[]): string {
-  return `${ids.slice(0, 5).join(', ')} (${ids.length} in all)`;
 }
 
 function nameOf({ uuid, incarnation }: Seat): string {
@@ -561,38 +217,4 @@ function limitsFrom(random: SeededRandom): Partial<StorageLimits> {
     joinLogBytes: random.pick([0, 3000, 1e9]),
     laggardLogBytes: random.pick([0, 4000, 1e9]),
   };
-}
-
-function isRunning({ storage }: SimulatedInstance): boolean {
-  return storage !== undefined;
-}
-
-function isDiskFailure(error: unknown): boolean {
-  const text = error instanceof Error ? `${error.message} ${String(error.cause)}` : '';
-  return text.includes('ENOSPC') || text.includes('EIO');
-}
-
-function verdict(error: unknown): string {
-  if (!(error instanceof ClusterError)) return `failed with ${String(error)}`;
-  if (error.code === 'NO_LEADER' || error.code === 'REQUEST_INVALID') return 'refused';
-  return error.code === 'OUTCOME_UNKNOWN' ? 'unknown' : `failed with ${error.code}`;
-}
-
-/** Each has trimmed its own: what both have must be the same. One that has joined last may have nothing at all. */
-function haveDifferentBatches(log: StoredLog, other: StoredLog): boolean {
-  const begins = Math.max(...[log, other].map(([first]) => first?.firstSequence ?? Infinity));
-  const [a, b] = [log, other].map((each) => each.filter((one) => one.firstSequence >= begins));
-  return !isDeepStrictEqual(a, b);
-}
-
-function rowsIn(instance: Pick<SimulatedInstance, 'disk'>, folder: string): readonly Row[] {
-  const codec = new RowCodec();
-  return batchesIn(instance, folder).flatMap(({ payload }) => codec.decode(payload));
-}
-
-function batchesIn({ disk }: Pick<SimulatedInstance, 'disk'>, folder: string): StoredLog {
-  return disk
-    .names(folder)
-    .flatMap((name) => validBatches(disk.peek(`${folder}/${name}`) ?? new Uint8Array()))
-    .map(({ term, firstSequence, payload }) => ({ term, firstSequence, payload }));
 }

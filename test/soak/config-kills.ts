@@ -8,7 +8,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterConfig, InstanceStatus } from '@tonearm/runtime/contract';
-import type { LocalCluster, LocalInstance } from '../support/local-cluster.ts';
+import type { LocalCluster } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { count, type RealReport, type RealRounds } from './kill-round.ts';
 

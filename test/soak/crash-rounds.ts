@@ -6,7 +6,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
-import type { LocalInstance } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import { ReplicaSet } from '../support/replica-set.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { count, type RealReport, type RealRounds } from './kill-round.ts';

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
-import type { LocalInstance } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import { ReplicaSet } from '../support/replica-set.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { type CrashMode, OFTEN } from './crash-rounds.ts';

@@ -11,7 +11,8 @@ import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { EmployeeWriter } from '../support/employee-writer.ts';
 import type { RealEtcd } from '../support/etcd.ts';
 import { LeaderWatch } from '../support/leader-watch.ts';
-import type { LocalCluster, LocalInstance } from '../support/local-cluster.ts';
+import type { LocalCluster } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { count, type RealReport, type RealRounds } from './kill-round.ts';
 

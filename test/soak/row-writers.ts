@@ -1,7 +1,7 @@
 /** Writers that go on from round to round on what the round before has left, and what must be there of their rows. */
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { IprotoClient } from '../support/iproto-client.ts';
-import type { LocalInstance } from '../support/local-cluster.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
 import type { ReplicaSet } from '../support/replica-set.ts';
 import { readRows, spaceIdOf } from './row-checker.ts';
 import { RowLoad, Versions } from './row-load.ts';

@@ -6,7 +6,8 @@
  * the same row is sent again and 409 then means that it was stored. Anything else is a surprise.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LocalCluster, LocalInstance } from './local-cluster.ts';
+import type { LocalCluster } from './local-cluster.ts';
+import type { LocalInstance } from './local-instance.ts';
 import { waitUntil } from './wait-until.ts';
 
 export interface EmployeeWriterOptions {

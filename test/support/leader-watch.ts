@@ -5,7 +5,8 @@
  * term, was writable at the same time as that one. Questions that overlap prove nothing and are not counted.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LocalCluster, LocalInstance } from './local-cluster.ts';
+import type { LocalCluster } from './local-cluster.ts';
+import type { LocalInstance } from './local-instance.ts';
 
 interface Leadership {
   readonly name: string;
