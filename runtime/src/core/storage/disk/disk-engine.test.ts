@@ -1,22 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import {
+  attempt,
+  nullable,
+  primaries,
+  rowsInOrder,
+  type Step,
+  stepsOn,
+  transact,
+} from '../../../testing/random-steps.ts';
 import { SimulatedRowDatabase } from '../../../testing/simulated-row-database.ts';
-import { ClusterError } from '../../errors.ts';
-import type { Engine, IteratorType, Transaction, UpdateOperation } from '../engine.ts';
+import type { Engine, UpdateOperation } from '../engine.ts';
 import type { Batch } from '../log-format.ts';
 import { MemoryEngine } from '../memory/memory-engine.ts';
 import { ReferenceEngine } from '../reference-engine.ts';
-
-/** What a step gives, or the code of its refusal. */
-function attempt(work: () => unknown): unknown {
-  try {
-    return { result: work() };
-  } catch (error) {
-    if (error instanceof ClusterError) return { code: error.code };
-    throw error;
-  }
-}
 
 const format = [
   { name: 'id', type: 'unsigned' },
@@ -37,15 +35,11 @@ const indexes = [
   { name: 'hash', type: 'hash', unique: true, parts: ['name', 'id'] },
 ] as const;
 
-const primaries = [['id'], ['name'], ['name', 'id'], ['id', 'name']] as const;
-
 const text = fc.constantFrom('', 'a', 'a\0', 'a\0b', 'ab', '\u{1f600}', 'é');
 const integer = fc.oneof(
   fc.integer({ min: -3, max: 3 }),
   fc.constantFrom(2 ** 53 - 1, 2n ** 63n, 2n ** 64n - 1n, -(2n ** 63n), -(2 ** 40)),
 );
-const nullable = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> =>
-  fc.option(arbitrary, { nil: null, freq: 4 });
 const uuid = fc.constantFrom(
   '00000000-0000-4000-8000-000000000001',
   'ffffffff-0000-4000-8000-000000000001',
@@ -58,116 +52,44 @@ const tuple = fc.tuple(
   nullable(fc.uint8Array({ maxLength: 2 })),
   nullable(fc.boolean()),
 );
-const iterator = fc.constantFrom<IteratorType>('EQ', 'REQ', 'GE', 'GT', 'LE', 'LT', 'ALL');
-
-type Step = (transaction: Transaction) => unknown;
 
 const operation: fc.Arbitrary<UpdateOperation> = fc.oneof(
   fc.tuple(fc.constant('+'), fc.constantFrom('n', 'id'), fc.integer({ min: -2, max: 2 })),
   fc.tuple(fc.constant('='), fc.constantFrom('n', 'name'), fc.oneof(integer, text)),
 );
-const indexName = fc.constantFrom(...indexes.map(({ name }) => name), 'pk');
-
-function keyOf(tx: Transaction, index: string, row: readonly unknown[]): readonly unknown[] {
-  const definition = tx.space('space')?.indexes.find(({ name }) => name === index);
-  return (definition?.parts ?? []).map(({ field }) => row[field]);
-}
-
-const selection = fc
-  .record({
-    index: indexName,
-    row: tuple,
-    parts: fc.integer({ min: 0, max: 2 }),
-    iterator,
-    limit: fc.integer({ min: 0, max: 5 }),
-    offset: fc.integer({ min: 0, max: 2 }),
-    after: fc.option(tuple, { nil: undefined, freq: 3 }),
-  })
-  .map(
-    ({ index, row, parts, after, ...options }): Step =>
-      (tx) =>
-        tx.select('space', keyOf(tx, index, row).slice(0, parts), {
-          index,
-          ...options,
-          ...(after === undefined ? {} : { after }),
-        }),
-  );
-
-const weighed: readonly (readonly [weight: number, fc.Arbitrary<Step>])[] = [
-  [40, tuple.map((row) => (tx) => tx.insert('space', row))],
-  [25, tuple.map((row) => (tx) => tx.replace('space', row))],
-  [20, tuple.map((row) => (tx) => tx.delete('space', keyOf(tx, 'pk', row)))],
-  [
-    15,
-    fc.tuple(indexName, tuple).map(
-      ([index, row]) =>
-        (tx) =>
-          tx.get('space', keyOf(tx, index, row), index),
-    ),
-  ],
-  [30, selection],
-  [1, fc.constantFrom(...indexes).map((index) => (tx) => tx.createIndex('space', index))],
-  [1, indexName.map((name) => (tx) => tx.dropIndex('space', name))],
-  [
-    20,
-    fc.tuple(tuple, fc.array(operation, { maxLength: 2 })).map(
-      ([row, operations]) =>
-        (tx) =>
-          tx.update('space', keyOf(tx, 'pk', row), operations),
-    ),
-  ],
-  [
-    15,
-    fc.tuple(tuple, fc.array(operation, { maxLength: 2 })).map(
-      ([row, operations]) =>
-        (tx) =>
-          tx.upsert('space', row, operations),
-    ),
-  ],
-  [
-    10,
-    fc.tuple(indexName, tuple, fc.integer({ min: 0, max: 2 }), fc.constantFrom('min', 'max')).map(
-      ([index, row, parts, end]) =>
-        (tx) =>
-          tx[end]('space', keyOf(tx, index, row).slice(0, parts), index),
-    ),
-  ],
-  [10, fc.constant((tx) => tx.count('space'))],
-  [1, fc.constant((tx) => tx.truncate('space'))],
-  [
-    1,
-    fc.constantFrom(...primaries).map((primary) => (tx) => {
+const steps = stepsOn({ row: tuple, indexes, operation });
+const anew = fc.constantFrom(...primaries).map(
+  (primary): Step =>
+    (tx) => {
       tx.dropSpace('space');
       tx.createSpace('space', { format, engine: 'disk' });
       tx.createIndex('space', { name: 'pk', parts: primary });
-    }),
-  ],
-];
-/** What a step gives that is not the same in two engines: ids of spaces and indexes. */
-const step: fc.Arbitrary<Step> = fc.oneof(
-  ...weighed.map(([weight, arbitrary]) => ({ weight, arbitrary })),
+    },
+);
+const step = fc.oneof(
+  { weight: 40, arbitrary: steps.insert },
+  { weight: 25, arbitrary: steps.replace },
+  { weight: 20, arbitrary: steps.delete },
+  { weight: 15, arbitrary: steps.get },
+  { weight: 30, arbitrary: steps.select },
+  { weight: 10, arbitrary: steps.minOrMax },
+  { weight: 10, arbitrary: steps.count },
+  { weight: 20, arbitrary: steps.update },
+  { weight: 15, arbitrary: steps.upsert },
+  { weight: 1, arbitrary: steps.createIndex },
+  { weight: 1, arbitrary: steps.dropIndex },
+  { weight: 1, arbitrary: steps.truncate },
+  { weight: 1, arbitrary: anew },
 );
 
-function run<T>(engine: Engine, work: (transaction: Transaction) => T, isKept = true): T {
-  const transaction = engine.begin();
-  const result = work(transaction);
-  if (isKept) transaction.commit();
-  else transaction.rollback();
-  return result;
-}
-
 function content(engine: Engine): unknown {
-  return run(
+  return transact(
     engine,
     (tx) =>
       tx.spaces().map(({ name, engine: kind, indexes: all }) => ({
         name,
         kind,
-        indexes: all.map((index) => {
-          const rows = tx.select(name, [], { index: index.name });
-          // A hash has no order of its own.
-          return { index, rows: index.type === 'hash' ? rows.length : rows };
-        }),
+        indexes: all.map((index) => ({ index, rows: rowsInOrder(tx, name, index) })),
       })),
     false,
   );
@@ -249,7 +171,7 @@ class Instance {
 
   /** Entries of the store once everything is dropped: what it says about itself is one. */
   sizeWithoutSpaces(): number {
-    run(this.engine, (tx) => {
+    transact(this.engine, (tx) => {
       for (const { name } of tx.spaces()) tx.dropSpace(name);
     });
     this.write();
@@ -291,19 +213,8 @@ const limits = fc.record<Limits>({
   pageBytes: fc.constantFrom(1, 40, 1_000_000),
 });
 
-function outcomesOf(steps: readonly Step[], isKept: boolean): (target: Engine) => unknown {
-  return (target) =>
-    run(
-      target,
-      (tx) =>
-        steps.map((each) =>
-          attempt(() => {
-            const result = each(tx);
-            return Array.isArray(result) || typeof result === 'number' ? result : undefined;
-          }),
-        ),
-      isKept,
-    );
+function outcomesOf(all: readonly Step[], isKept: boolean): (target: Engine) => unknown {
+  return (target) => transact(target, (tx) => all.map((each) => attempt(() => each(tx))), isKept);
 }
 
 describe('a space of engine disk', () => {
@@ -321,7 +232,7 @@ describe('a space of engine disk', () => {
           const follower = new Instance(chosen);
           const oracle = new ReferenceEngine();
           for (const target of [leader.engine, oracle]) {
-            run(target, (tx) => {
+            transact(target, (tx) => {
               tx.createSpace('space', { format, engine: 'disk' });
               tx.createIndex('space', { name: 'pk', parts: primary });
               for (const index of more) tx.createIndex('space', index);

@@ -1,25 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import {
+  attempt,
+  nullable,
+  primaries,
+  rowsInOrder,
+  type Step,
+  stepsOn,
+  transact,
+} from '../../../testing/random-steps.ts';
 import { ClusterError } from '../../errors.ts';
 import { DateTime } from '../../schema/datetime.ts';
 import { decimal } from '../../schema/decimal.ts';
-import type { IndexDefinition, IndexOptions } from '../../schema/space-definition.ts';
-import type { Engine, IteratorType, Transaction, UpdateOperation } from '../engine.ts';
+import type { IndexOptions } from '../../schema/space-definition.ts';
+import type { Engine, UpdateOperation } from '../engine.ts';
 import { ReferenceEngine } from '../reference-engine.ts';
 import { RowCodec } from '../rows.ts';
 import type { IndexBuild } from './index-build.ts';
 import { MemoryEngine } from './memory-engine.ts';
-
-/** What a step gives, or the code of its refusal. */
-function attempt(work: () => unknown): unknown {
-  try {
-    return { result: work() };
-  } catch (error) {
-    if (error instanceof ClusterError) return { code: error.code };
-    throw error;
-  }
-}
 
 const format = [
   { name: 'id', type: 'unsigned' },
@@ -51,8 +50,6 @@ const indexes = [
   { name: 'hash', type: 'hash', unique: true, parts: ['name', 'id'] },
 ] as const;
 
-const primaries = [['id'], ['name'], ['name', 'id'], ['id', 'name']] as const;
-
 const text = fc.oneof(
   fc.constantFrom('', 'a', 'ab', 'abcdefg', 'abcdefgh', 'abcdefgi', 'é', '\u{1f600}'),
   fc.string({ maxLength: 3 }),
@@ -70,8 +67,6 @@ const integer = fc.oneof(
     -(2n ** 53n) - 1n,
   ),
 );
-const nullable = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> =>
-  fc.option(arbitrary, { nil: null, freq: 4 });
 const uuids = [
   '00000000-0000-4000-8000-000000000001',
   '00000000-0000-4000-8000-000000000002',
@@ -105,9 +100,6 @@ const tuple = fc.tuple(
   nullable(fc.constantFrom('a', 'A', 'b', 'ä', 'Z', 'ß', 'ss')),
   nullable(fc.oneof(integer, fc.constantFrom('a', 'b', true, false, 1.5), amount)),
 );
-const iterator = fc.constantFrom<IteratorType>('EQ', 'REQ', 'GE', 'GT', 'LE', 'LT', 'ALL');
-
-type Step = (transaction: Transaction) => unknown;
 
 const field = fc.constantFrom<string | number>('n', 'x', 'name', 'any', 'amount', 2, 7, -1, 20);
 const operation: fc.Arbitrary<UpdateOperation> = fc.oneof(
@@ -124,146 +116,39 @@ const operation: fc.Arbitrary<UpdateOperation> = fc.oneof(
   fc.tuple(fc.constantFrom('!', '#'), fc.constantFrom<number>(12, -1, 13), fc.constantFrom(1, 2)),
 );
 
-const indexName = fc.constantFrom(...indexes.map(({ name }) => name), 'pk');
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: tuple.map(
-      (row): Step =>
-        (tx) =>
-          tx.insert('space', row),
-    ),
-  },
-  {
-    weight: 4,
-    arbitrary: tuple.map(
-      (row): Step =>
-        (tx) =>
-          tx.replace('space', row),
-    ),
-  },
-  {
-    weight: 3,
-    arbitrary: tuple.map(
-      (row): Step =>
-        (tx) =>
-          tx.delete('space', keyOf(tx, 'pk', row)),
-    ),
-  },
-  {
-    weight: 2,
-    arbitrary: tuple.map(
-      (row): Step =>
-        (tx) =>
-          tx.get('space', keyOf(tx, 'pk', row)),
-    ),
-  },
-  {
-    weight: 6,
-    arbitrary: fc
-      .record({
-        index: indexName,
-        row: tuple,
-        parts: fc.integer({ min: 0, max: 2 }),
-        iterator,
-        limit: fc.integer({ min: 0, max: 5 }),
-        offset: fc.integer({ min: 0, max: 2 }),
-        after: fc.option(tuple, { nil: undefined, freq: 3 }),
-      })
-      .map(
-        ({ index, row, parts, after, ...options }): Step =>
-          (tx) =>
-            tx.select('space', keyOf(tx, index, row).slice(0, parts), {
-              index,
-              ...options,
-              ...(after === undefined ? {} : { after }),
-            }),
-      ),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(...indexes).map(
-      (index): Step =>
-        (tx) => {
-          tx.createIndex('space', index);
-        },
-    ),
-  },
-  {
-    weight: 1,
-    arbitrary: indexName.map(
-      (name): Step =>
-        (tx) =>
-          tx.dropIndex('space', name),
-    ),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.tuple(tuple, fc.array(operation, { maxLength: 3 })).map(
-      ([row, operations]): Step =>
-        (tx) =>
-          tx.update('space', keyOf(tx, 'pk', row), operations),
-    ),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.tuple(tuple, fc.array(operation, { maxLength: 3 })).map(
-      ([row, operations]): Step =>
-        (tx) =>
-          tx.upsert('space', row, operations),
-    ),
-  },
-  {
-    weight: 2,
-    arbitrary: fc
-      .tuple(indexName, tuple, fc.integer({ min: 0, max: 2 }), fc.constantFrom('min', 'max'))
-      .map(
-        ([index, row, parts, end]): Step =>
-          (tx) =>
-            tx[end]('space', keyOf(tx, index, row).slice(0, parts), index),
-      ),
-  },
-  { weight: 1, arbitrary: fc.constant<Step>((tx) => tx.truncate('space')) },
+const steps = stepsOn({ row: tuple, indexes, operation });
+const numbered = fc.tuple(nullable(fc.integer({ min: -5, max: 50 })), text).map(
+  (row): Step =>
+    (tx) =>
+      tx.insert('numbered', row),
+);
+const step = fc.oneof(
+  { weight: 6, arbitrary: steps.insert },
+  { weight: 4, arbitrary: steps.replace },
+  { weight: 3, arbitrary: steps.delete },
+  { weight: 2, arbitrary: steps.get },
+  { weight: 6, arbitrary: steps.select },
+  { weight: 2, arbitrary: steps.minOrMax },
+  { weight: 1, arbitrary: steps.count },
+  { weight: 4, arbitrary: steps.update },
+  { weight: 3, arbitrary: steps.upsert },
+  { weight: 1, arbitrary: steps.createIndex },
+  { weight: 1, arbitrary: steps.dropIndex },
+  { weight: 1, arbitrary: steps.truncate },
   { weight: 1, arbitrary: fc.constant<Step>((tx) => tx.nextOf('ids')) },
-  {
-    weight: 1,
-    arbitrary: fc.tuple(nullable(fc.integer({ min: -5, max: 50 })), text).map(
-      ([id, name]): Step =>
-        (tx) =>
-          tx.insert('numbered', [id, name]),
-    ),
-  },
+  { weight: 1, arbitrary: numbered },
 );
 
-function keyOf(tx: Transaction, index: string, row: readonly unknown[]): readonly unknown[] {
-  const definition = tx.space('space')?.indexes.find(({ name }) => name === index);
-  return (definition?.parts ?? []).map(({ field }) => row[field]);
-}
-
-function run<T>(engine: Engine, work: (transaction: Transaction) => T, isKept = true): T {
-  const transaction = engine.begin();
-  const result = work(transaction);
-  if (isKept) transaction.commit();
-  else transaction.rollback();
-  return result;
-}
-
 function content(engine: Engine): unknown {
-  return run(
+  return transact(
     engine,
     (tx) =>
       tx.spaces().map((space) => ({
         space,
-        indexes: space.indexes.map((index) => inOrder(tx, space.name, index)),
+        indexes: space.indexes.map((index) => rowsInOrder(tx, space.name, index)),
       })),
     false,
   );
-}
-
-/** A hash has no order of its own. */
-function inOrder(tx: Transaction, space: string, index: IndexDefinition): unknown {
-  const rows = tx.select(space, [], { index: index.name });
-  return index.type === 'hash' ? rows.length : rows;
 }
 
 function create(
@@ -271,7 +156,7 @@ function create(
   primary: readonly string[],
   secondary: readonly IndexOptions[] = [],
 ): void {
-  run(engine, (tx) => {
+  transact(engine, (tx) => {
     tx.createSpace('space', { format });
     tx.createIndex('space', { name: 'pk', parts: primary });
     for (const index of secondary) tx.createIndex('space', index);
@@ -351,7 +236,7 @@ describe('the memory engine', () => {
           for (const each of building) builds.goOn(each);
           const all = takes ? [...builds.take(), ...steps] : steps;
           const outcomes = (target: Engine): unknown =>
-            run(target, (tx) => all.map((each) => attempt(() => each(tx))), isKept);
+            transact(target, (tx) => all.map((each) => attempt(() => each(tx))), isKept);
           assert.deepEqual(outcomes(engine), outcomes(oracle));
           apply(engine.rows.take());
         }
@@ -375,22 +260,22 @@ describe('the memory engine', () => {
     const oracle = new ReferenceEngine();
     for (const target of [engine, oracle]) {
       create(target, ['id']);
-      run(target, (tx) => {
+      transact(target, (tx) => {
         for (const index of indexes.slice(0, 3)) tx.createIndex('space', index);
       });
       const ids = (n: number): number => (n * 7919) % 20_011;
-      run(target, (tx) => {
+      transact(target, (tx) => {
         for (let n = 0; n < 20_000; n++) tx.insert('space', [ids(n), `name ${n % 50}`, n]);
       });
-      run(target, (tx) => {
+      transact(target, (tx) => {
         for (let n = 0; n < 20_000; n++) if (n % 16 !== 3) tx.delete('space', [ids(n)]);
       });
-      run(target, (tx) => {
+      transact(target, (tx) => {
         for (let n = 0; n < 5_000; n++) tx.replace('space', [n, 'again', null]);
       });
     }
     assert.deepEqual(content(engine), content(oracle));
-    run(engine, (tx) => {
+    transact(engine, (tx) => {
       for (const row of tx.select('space', [])) tx.delete('space', [row[0]]);
     });
     assert.equal(engine.memory.arena.tupleBytes, 0);
@@ -400,11 +285,11 @@ describe('the memory engine', () => {
   it('gives its memory back when spaces are dropped', () => {
     const engine = new MemoryEngine();
     create(engine, ['id']);
-    run(engine, (tx) => {
+    transact(engine, (tx) => {
       for (let n = 0; n < 5_000; n++) tx.insert('space', [n, 'x'.repeat(n % 700)]);
     });
     assert.ok(engine.memory.budget.usedBytes > 1_000_000);
-    run(engine, (tx) => {
+    transact(engine, (tx) => {
       tx.dropSpace('space');
       tx.dropSpace('numbered');
     });
@@ -417,7 +302,7 @@ describe('the memory engine', () => {
     const engine = new MemoryEngine();
     create(engine, ['id']);
     const before = engine.memory.budget.usedBytes;
-    run(
+    transact(
       engine,
       (tx) => {
         tx.truncate('space');
@@ -431,19 +316,19 @@ describe('the memory engine', () => {
   it('does not give the number of a dropped space to another one', () => {
     const engine = new MemoryEngine();
     create(engine, ['id']);
-    const dropped = run(engine, (tx) => tx.createSpace('last', { format: [] }).id);
-    run(engine, (tx) => tx.dropSpace('last'));
-    assert.ok(run(engine, (tx) => tx.createSpace('next', { format: [] }).id) > dropped);
+    const dropped = transact(engine, (tx) => tx.createSpace('last', { format: [] }).id);
+    transact(engine, (tx) => tx.dropSpace('last'));
+    assert.ok(transact(engine, (tx) => tx.createSpace('next', { format: [] }).id) > dropped);
   });
 
   it('applies rows of release 0.1, in which a UUID is text', () => {
     const engine = new MemoryEngine();
     const [kept, gone] = ['00000000-0000-4000-8000-00000000000a', uuids[0]];
-    run(engine, (tx) => {
+    transact(engine, (tx) => {
       tx.createSpace('old', { format: [{ name: 'id', type: 'uuid' }] });
       tx.createIndex('old', { name: 'pk', parts: ['id'] });
     });
-    const space = run(engine, (tx) => tx.space('old')?.id ?? 0);
+    const space = transact(engine, (tx) => tx.space('old')?.id ?? 0);
     engine.apply(
       new RowCodec().encode([
         { kind: 'replace', space, tuple: [kept] },
@@ -452,7 +337,7 @@ describe('the memory engine', () => {
       ]),
     );
     assert.deepEqual(
-      run(engine, (tx) => tx.select('old', [])),
+      transact(engine, (tx) => tx.select('old', [])),
       [[kept]],
     );
   });
@@ -462,7 +347,7 @@ describe('the memory engine', () => {
     create(engine, ['id']);
     let rows = 0;
     const fill = (): unknown =>
-      run(engine, (tx) => tx.insert('space', [rows++, 'x'.repeat(5_000)]));
+      transact(engine, (tx) => tx.insert('space', [rows++, 'x'.repeat(5_000)]));
     assert.throws(
       () => {
         for (;;) fill();
@@ -477,15 +362,15 @@ describe('the memory engine', () => {
     create(engine, ['id']);
     const sizes = [0, 1, 100, 4_000, 65_000, 66_000, 300_000, 1_000_000, 5_000_000];
     for (let round = 0; round < 3; round++) {
-      run(engine, (tx) => {
+      transact(engine, (tx) => {
         sizes.forEach((size, n) => tx.replace('space', [n, 'x'.repeat(size)]));
       });
     }
-    const found = run(engine, (tx) =>
+    const found = transact(engine, (tx) =>
       tx.select('space', []).map((row) => (row[1] as string).length),
     );
     assert.deepEqual(found, sizes);
-    run(engine, (tx) => sizes.forEach((_, n) => tx.delete('space', [n])));
+    transact(engine, (tx) => sizes.forEach((_, n) => tx.delete('space', [n])));
     assert.equal(engine.memory.arena.usedBytes, 0);
   });
 });
