@@ -14,8 +14,9 @@ import type { Tuple, Value } from '../core/schema/values.ts';
 import type { Transaction } from '../core/storage/engine.ts';
 import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import type { DataRequest, IprotoStorage } from '../ports/iproto-storage.ts';
+import { LeaderAndFollower } from '../testing/leader-and-follower.ts';
 import { ReferenceIprotoStorage } from '../testing/reference-iproto-storage.ts';
-import { RequestStorage, type RowAccess } from './request-storage.ts';
+import { RequestStorage } from './request-storage.ts';
 
 const ROWS = 512;
 const NUMBERED = 513;
@@ -54,47 +55,19 @@ function createSpaces(transaction: Transaction): void {
   transaction.createIndex('numbered', { name: 'name', parts: ['name'] });
 }
 
-/** The engine of a leader whose rows are acknowledged at once, and a follower that has applied all of them. */
-class LeaderAndFollower implements RowAccess {
-  readonly isWritable = true;
-  readonly #engine = new MemoryEngine();
-  readonly follower = new MemoryEngine();
-
+/** Each request has a tick of its own. */
+class TickPerRequest extends LeaderAndFollower {
   constructor() {
-    const transaction = this.#engine.begin();
-    createSpaces(transaction);
-    transaction.commit();
-    this.committed();
+    super(createSpaces);
   }
 
-  engine(): MemoryEngine {
-    return this.#engine;
-  }
-
-  readable(): MemoryEngine {
-    return this.#engine;
-  }
-
-  writable(): MemoryEngine {
-    return this.#engine;
-  }
-
-  committed(): number {
-    this.follower.apply(this.#engine.rows.take().payload);
-    this.#engine.collectGarbage();
+  override committed(): number {
+    this.endTick();
     return 0;
-  }
-
-  unacknowledged(): number {
-    return 0;
-  }
-
-  hold(): () => void {
-    return () => undefined;
   }
 }
 
-class Follower extends LeaderAndFollower {
+class Follower extends TickPerRequest {
   readonly #applied: MemoryEngine;
 
   constructor(applied: MemoryEngine) {
@@ -337,7 +310,7 @@ describe('requests on the bytes of the memory engine', () => {
   it('answer as those on an engine in plain JavaScript do, whatever came before', () => {
     fc.assert(
       fc.property(history, (steps) => {
-        const access = new LeaderAndFollower();
+        const access = new TickPerRequest();
         const storage = new RequestStorage(access);
         const oracle = reference();
         for (const [at, each] of [...steps, ...everything].entries()) {
@@ -353,7 +326,7 @@ describe('requests on the bytes of the memory engine', () => {
   });
 
   it('say with the numbers of Tarantool why a key does not name one row', () => {
-    const storage = new RequestStorage(new LeaderAndFollower());
+    const storage = new RequestStorage(new TickPerRequest());
     const numbers = (kind: 'delete' | 'select', index: number, keys: readonly Tuple[]): unknown =>
       keys.map((asked) => numberOf(storage, { ...nothing, kind, index, key: asked, iterator: 0 }));
     assert.deepEqual(numbers('delete', 2, [['a'], [1]]), [41, 41]);
@@ -365,7 +338,7 @@ describe('requests on the bytes of the memory engine', () => {
   });
 
   it('tell a field that is missing from one of the wrong type', () => {
-    const storage = new RequestStorage(new LeaderAndFollower());
+    const storage = new RequestStorage(new TickPerRequest());
     const numbers = [[9], [], [9, 9], [9, null], [9, 'a']].map((values) =>
       numberOf(storage, { ...nothing, kind: 'insert', tuple: values }),
     );

@@ -13,6 +13,7 @@ import type { MemorySpace } from '../../core/storage/memory/memory-space.ts';
 import { silentLogger } from '../../foundation/logger.ts';
 import type { DataRequest, IprotoStorage, TupleSink } from '../../ports/iproto-storage.ts';
 import { type Fields, type ReceivedReply, requestFrame } from '../../testing/iproto-frames.ts';
+import { LeaderAndFollower } from '../../testing/leader-and-follower.ts';
 import { type MemoryConnection, MemoryListener } from '../../testing/memory-listener.ts';
 import { ReferenceIprotoStorage } from '../../testing/reference-iproto-storage.ts';
 import { SeededRandom } from '../../testing/seeded-random.ts';
@@ -75,51 +76,6 @@ class FreesBeforeUpdates extends Poisoned {
   override update(...args: Parameters<MemoryEngine['update']>): number {
     this.memory.arena.free(args[1]);
     return super.update(...args);
-  }
-}
-
-class Access implements RowAccess {
-  readonly isWritable = true;
-  /** Of all that was written, as a follower has it. */
-  readonly follower = new MemoryEngine();
-  readonly #engine: MemoryEngine;
-
-  constructor(engine: MemoryEngine) {
-    this.#engine = engine;
-    const transaction = engine.begin();
-    createSpace(transaction);
-    transaction.commit();
-    this.flush();
-  }
-
-  engine(): MemoryEngine {
-    return this.#engine;
-  }
-
-  readable(): MemoryEngine {
-    return this.#engine;
-  }
-
-  writable(): MemoryEngine {
-    return this.#engine;
-  }
-
-  committed(): number {
-    return 0;
-  }
-
-  unacknowledged(): number {
-    return 0;
-  }
-
-  hold(): () => void {
-    return () => undefined;
-  }
-
-  /** At the end of the tick, as in production. */
-  flush(): void {
-    if (this.#engine.rows.count > 0) this.follower.apply(this.#engine.rows.take().payload);
-    this.#engine.collectGarbage();
   }
 }
 
@@ -250,7 +206,7 @@ interface Story {
 /** What was found wrong in so many ticks. */
 async function run(seed: number, ticks: number, story: Story = {}): Promise<string | undefined> {
   const { engine = new Poisoned(), storageOn = (rows) => new RequestStorage(rows) } = story;
-  const access = new Access(engine);
+  const access = new LeaderAndFollower(createSpace, engine);
   const reference = new ReferenceIprotoStorage();
   reference.change(createSpace);
   const own = await connect(storageOn(access));
@@ -264,7 +220,7 @@ async function run(seed: number, ticks: number, story: Story = {}): Promise<stri
       model.give(...frames);
       own.turn();
       model.turn();
-      access.flush();
+      access.endTick();
       const wrong = difference(own.take(), model.take());
       if (wrong !== undefined) return `tick ${tick}: ${wrong}`;
     } catch (error) {
