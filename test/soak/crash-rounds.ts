@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { LocalInstance } from '../support/local-instance.ts';
 import { ReplicaSet } from '../support/replica-set.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import { count, type RealReport, type RealRounds } from './kill-round.ts';
 import { readLog } from './row-checker.ts';
 import { RowWriters } from './row-writers.ts';
@@ -108,9 +107,7 @@ class CrashRounds {
   async #checkLive(): Promise<void> {
     const load = await this.#writers.load(this.#instance);
     await sleep(this.#random.integer(WRITE_MS_MAX));
-    load.stop();
-    await waitUntil('everything is answered', () => load.isQuiet);
-    load.close();
+    await load.finish();
     const { violations } = await this.#writers.read(this.#instance);
     this.violations.push(...violations, ...load.surprises);
     count(this.counts, 'checked while it runs');

@@ -1,8 +1,10 @@
 /** Writers that go on from round to round on what the round before has left, and what must be there of their rows. */
+import { isDeepStrictEqual } from 'node:util';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { IprotoClient } from '../support/iproto-client.ts';
 import type { LocalInstance } from '../support/local-instance.ts';
 import type { ReplicaSet } from '../support/replica-set.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { readRows, spaceIdOf } from './row-checker.ts';
 import { RowLoad, Versions } from './row-load.ts';
 import { type Tuple, WriteLedger } from './write-ledger.ts';
@@ -43,12 +45,14 @@ export class Loads {
     return this.#clients.every((client) => !client.isOpen || client.outstanding === 0);
   }
 
-  stop(): void {
+  /** Sends nothing more, and ends when all that was sent is answered. */
+  async finish(): Promise<void> {
     for (const load of this.#loads) load.stop();
-  }
-
-  close(): void {
-    for (const client of this.#clients) client.close();
+    try {
+      await waitUntil('everything is answered', () => this.isQuiet);
+    } finally {
+      for (const client of this.#clients) client.close();
+    }
   }
 
   /** Resolves when all connections have ended. */
@@ -90,6 +94,21 @@ export class RowWriters {
     } finally {
       client.close();
     }
+  }
+
+  /** All instances have the rows of the leader, and these are what was written. */
+  async check(): Promise<Verdict> {
+    const leader = await this.#set.settled();
+    const { rows, violations } = await this.read(leader);
+    const all = [...violations];
+    for (const other of this.#set.instances.filter((instance) => instance !== leader)) {
+      const found = await this.read(other);
+      all.push(...found.violations);
+      if (!isDeepStrictEqual(found.rows, rows))
+        all.push(`${other.name} has other rows than its leader ${leader.name}`);
+    }
+    const settled = this.settle(rows);
+    return { violations: [...all, ...settled.violations], told: settled.told };
   }
 
   /** What is there must be explained by what was sent and acknowledged; the next round builds on it. */
