@@ -43,6 +43,19 @@ export async function buildTarget(
   }
 }
 
+/** Tonearm whose followers join later, or never. */
+export async function buildLeader(session: Session, application?: string): Promise<Tonearm> {
+  return new Tonearm({
+    name: titles.ours,
+    ports: await freePorts(4),
+    folder: session.newFolder(),
+    logMode: 'write',
+    rowsMax: rowsMaxOf(session),
+    hasFollowersLater: true,
+    ...(application === undefined ? {} : { application }),
+  });
+}
+
 /** The measurements themselves insert too, several millions when they are long. */
 export function rowsMaxOf({ options }: Session, rows = options.rows): number {
   return 4 * rows + Math.ceil(options.rounds * options.seconds * 2_000_000);

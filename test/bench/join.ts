@@ -3,13 +3,11 @@
  * until it counts as in sync, Tarantool's until it answers with them.
  */
 import { performance } from 'node:perf_hooks';
-import { freePorts } from '../support/ports.ts';
-import { buildTarget, rowsMaxOf } from './build-target.ts';
+import { buildLeader, buildTarget } from './build-target.ts';
 import { buildComparison, type SuiteResult } from './comparison.ts';
 import { addReplica } from './replica.ts';
 import { describe, type Session } from './session.ts';
 import { orderOfRound } from './statistics.ts';
-import { Tonearm } from './targets/tonearm.ts';
 
 type Side = 'tonearm' | 'tarantool';
 
@@ -47,14 +45,7 @@ async function tryJoin(session: Session, side: Side): Promise<number | undefined
 }
 
 async function joinOurs(session: Session): Promise<number | undefined> {
-  const target = new Tonearm({
-    name: 'Tonearm',
-    ports: await freePorts(4),
-    folder: session.newFolder(),
-    logMode: 'write',
-    rowsMax: rowsMaxOf(session),
-    hasFollowersLater: true,
-  });
+  const target = await buildLeader(session);
   const leader = await session.open(target);
   if (leader === undefined) return undefined;
   try {

@@ -7,11 +7,10 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { freePorts } from '../support/ports.ts';
-import { rowsMaxOf } from './build-target.ts';
+import { buildLeader } from './build-target.ts';
 import { describe, type Session } from './session.ts';
 import type { Subject } from './subject.ts';
-import { Tonearm } from './targets/tonearm.ts';
+import type { Tonearm } from './targets/tonearm.ts';
 
 export interface Pause {
   readonly during: string;
@@ -30,15 +29,7 @@ const seenSchema = z.object({ maxMs: z.number(), p999Ms: z.number() });
 type Seen = z.infer<typeof seenSchema>;
 
 export async function runPauses(session: Session): Promise<readonly Pause[]> {
-  const target = new Tonearm({
-    name: 'Tonearm',
-    ports: await freePorts(4),
-    folder: session.newFolder(),
-    logMode: 'write',
-    rowsMax: rowsMaxOf(session),
-    hasFollowersLater: true,
-    application: 'pauses-application.ts',
-  });
+  const target = await buildLeader(session, 'pauses-application.ts');
   const subject = await session.open(target);
   if (subject === undefined) return [];
   await subject.load(session.options.rows);

@@ -4,12 +4,12 @@ import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { InstanceStatus } from '@tonearm/runtime/contract';
 import { shareCompileCache } from '../../cli/src/compile-cache.ts';
+import { type AdminAnswer, adminRequest } from './admin-request.ts';
 import { endWithTheTest, isAlive } from './processes.ts';
 import { waitUntil } from './wait-until.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 export const COOKIE = 'test-cookie';
-const AUTHORIZATION = `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`;
 const CLUSTER_UUID = '00000000-0000-4000-8000-0000000000cc';
 
 export interface LocalInstanceOptions {
@@ -38,6 +38,10 @@ export class LocalInstance {
     this.httpPort = options.httpPort;
     this.port = options.port;
     this.workdir = options.workdir;
+  }
+
+  get #address(): { readonly httpPort: number; readonly cookie: string } {
+    return { httpPort: this.httpPort, cookie: COOKIE };
   }
 
   get isRunning(): boolean {
@@ -131,32 +135,19 @@ export class LocalInstance {
   }
 
   /** Sends the text as it is. */
-  async put(url: string, text: string): Promise<{ status: number; body: unknown }> {
-    const response = await fetch(`http://127.0.0.1:${this.httpPort}${url}`, {
-      method: 'PUT',
-      signal: AbortSignal.timeout(20_000),
-      headers: { authorization: AUTHORIZATION, 'content-type': 'application/yaml' },
-      body: text,
-    });
-    return readAnswer(response);
+  async put(url: string, content: string): Promise<AdminAnswer> {
+    const text = { type: 'application/yaml', content };
+    return adminRequest(this.#address, { method: 'PUT', url, text });
   }
 
   async request(
     method: string,
     url: string,
     body?: unknown,
-    timeoutMs = 20_000,
-  ): Promise<{ status: number; body: unknown }> {
-    const response = await fetch(`http://127.0.0.1:${this.httpPort}${url}`, {
-      method,
-      signal: AbortSignal.timeout(timeoutMs),
-      headers: {
-        authorization: AUTHORIZATION,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return readAnswer(response);
+    timeoutMs?: number,
+  ): Promise<AdminAnswer> {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    return adminRequest(this.#address, { method, url, body, ...limit });
   }
 
   async status(timeoutMs?: number): Promise<InstanceStatus> {
@@ -176,11 +167,6 @@ function sharedEnvironment(): NodeJS.ProcessEnv {
   shareCompileCache(environment);
   const directory = environment['NODE_COMPILE_CACHE'];
   return directory === undefined ? {} : { NODE_COMPILE_CACHE: directory };
-}
-
-async function readAnswer(response: Response): Promise<{ status: number; body: unknown }> {
-  const text = await response.text();
-  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
 }
 
 function childrenOf(pid: number): readonly number[] {

@@ -5,34 +5,18 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runCluster } from '@tonearm/runtime';
-import { defineRole, type SpaceDefinition } from '@tonearm/runtime/role';
+import { defineRole } from '@tonearm/runtime/role';
 import { z } from 'zod';
 import { MemoryEngine } from '../../../runtime/src/core/storage/memory/memory-engine.ts';
 import { systemClock } from '../../../runtime/src/foundation/clock.ts';
 import { inSlices } from '../../../runtime/src/services/slices.ts';
+import { employee } from './employee-space.ts';
 
 const RESOLUTION_MS = 1;
 /** As an instance frees what was dropped. */
 const SLICE_MS = 2;
 const ROWS_PER_STEP = 1000;
 const SELECTED = 100_000;
-
-const employee: SpaceDefinition = {
-  name: 'employee',
-  format: [
-    { name: 'bucket_id', type: 'unsigned' },
-    { name: 'employee_id', type: 'string' },
-    { name: 'name', type: 'string' },
-    { name: 'department', type: 'string' },
-    { name: 'position', type: 'string' },
-    { name: 'salary', type: 'unsigned' },
-  ],
-  indexes: [
-    { name: 'primary', parts: ['employee_id'] },
-    { name: 'bucket_id', unique: false, parts: ['bucket_id'] },
-    { name: 'salary', unique: false, parts: ['salary'] },
-  ],
-};
 
 const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 loop.enable();

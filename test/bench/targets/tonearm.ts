@@ -6,6 +6,7 @@
 import path from 'node:path';
 import type { InstanceStatus } from '@tonearm/runtime/contract';
 import { shareCompileCache } from '../../../cli/src/compile-cache.ts';
+import { adminRequest } from '../../support/admin-request.ts';
 import { isAlive } from '../../support/processes.ts';
 import { type Stateboard, startStateboard } from '../../support/stateboard.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -28,11 +29,9 @@ export interface TonearmOptions {
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const COOKIE = 'bench-cookie';
-const AUTHORIZATION = `Basic ${Buffer.from(`admin:${COOKIE}`).toString('base64')}`;
 const SET_UUID = '00000000-0000-4000-8000-00000000b001';
 const CLUSTER_UUID = '00000000-0000-4000-8000-0000000000bb';
 const PATIENCE_MS = 60_000;
-const REQUEST_PATIENCE_MS = 20_000;
 /** As Tarantool has it in the same measurement. */
 const MEMORY_PER_ROW_BYTES = 1024;
 const MEMORY_BYTES_MIN = 1024 ** 3;
@@ -243,19 +242,13 @@ class TonearmInstance {
 
   async request(method: string, url: string, body?: unknown): Promise<unknown> {
     this.#running.assertRunning();
-    const response = await fetch(`http://127.0.0.1:${this.options.httpPort}${url}`, {
-      method,
-      signal: AbortSignal.timeout(REQUEST_PATIENCE_MS),
-      headers: {
-        authorization: AUTHORIZATION,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok)
-      throw new Error(`${method} ${url} was refused by ${this.options.name}: ${text}`);
-    return text === '' ? undefined : (JSON.parse(text) as unknown);
+    const address = { httpPort: this.options.httpPort, cookie: COOKIE };
+    const answer = await adminRequest(address, { method, url, body });
+    if (answer.status >= 300)
+      throw new Error(
+        `${method} ${url} was refused by ${this.options.name}: ${JSON.stringify(answer.body)}`,
+      );
+    return answer.body;
   }
 
   get #running(): ServerProcess {
