@@ -73,13 +73,10 @@ function scanMemory(
 ): Uint8Array | undefined {
   const { after, rows, maxBytes, upTo } = scan;
   const { arena } = overlay.context;
-  const { tree, order } = space.primary();
+  const primary = space.primary();
+  const { tree } = primary;
   const place = { leaf: 0, slot: 0 };
-  if (after === undefined) tree.toStart(place);
-  else {
-    order.probeKey(after, 0, order.ownParts);
-    tree.seek(true, place);
-  }
+  primary.toBehind(after, place);
   for (let handle = tree.handleAt(place); handle !== 0; handle = tree.handleAt(place)) {
     if (upTo !== undefined && compareKeys(overlay.primaryKeyAt(handle), upTo) > 0) return undefined;
     const start = arena.startOf(handle);

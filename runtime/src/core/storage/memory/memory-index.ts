@@ -6,7 +6,7 @@ import { KeyHash } from './key-hash.ts';
 import { KeyOrder } from './key-order.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { isHashable } from './raw-hash.ts';
-import { Tree } from './tree.ts';
+import { Tree, type TreePlace } from './tree.ts';
 import { KeyCheck } from './tuple-check.ts';
 
 export interface IndexMemory {
@@ -62,6 +62,14 @@ export class MemoryIndex {
 
   get size(): number {
     return this.tree.size;
+  }
+
+  /** Puts the place behind the tuple with a full key, there or not; without a key to the first tuple. */
+  toBehind(key: Uint8Array | undefined, place: TreePlace): void {
+    const { order, tree } = this;
+    if (key === undefined) return tree.toStart(place);
+    order.probeKey(key, 0, order.ownParts);
+    tree.seek(true, place);
   }
 
   /** All tuples, in the order of the index, but for the time of loading. */

@@ -45,13 +45,10 @@ function scanSpace(
 ): Uint8Array | undefined {
   const { after, rows, maxBytes } = part;
   const { arena } = engine.memory;
-  const { tree, order } = space.primary();
+  const primary = space.primary();
+  const { tree } = primary;
   const place = { leaf: 0, slot: 0 };
-  if (after === undefined) tree.toStart(place);
-  else {
-    order.probeKey(after, 0, order.ownParts);
-    tree.seek(true, place);
-  }
+  primary.toBehind(after, place);
   for (let handle = tree.handleAt(place); handle !== 0; handle = tree.handleAt(place)) {
     const start = arena.startOf(handle);
     rows.replace(space.id, arena.chunkOf(handle), start, start + arena.sizeOf(handle));
