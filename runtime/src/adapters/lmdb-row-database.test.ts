@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -100,9 +100,26 @@ describe('rows in LMDB', () => {
     assert.deepEqual(entries(database, everything), [[[3], [4]]]);
   });
 
-  it('have keys as long as it says', () => {
+  it('have no folder before there is one of them', async () => {
+    assert.deepEqual(await readdir(workdir), []);
+    assert.equal(database.get(bytes(1)), undefined);
+    assert.deepEqual(entries(database, everything), []);
+    await database.wipe();
+    await database.close();
+    assert.deepEqual(await readdir(workdir), []);
+    await reopen('second');
+    database.change(() => database.put(bytes(1), bytes(2)));
+    assert.deepEqual(await readdir(workdir), ['disk-rows']);
+  });
+
+  it('have keys as long as it says, and no longer ones', () => {
     const longest = new Uint8Array(database.keyBytesMax).fill(7);
     database.change(() => database.put(longest, bytes(1)));
     assert.deepEqual(database.get(longest), Buffer.of(1));
+    const longer = new Uint8Array(database.keyBytesMax + 1).fill(7);
+    for (const store of [database, new SimulatedRowDatabase()]) {
+      assert.throws(() => store.change(() => store.put(longer, bytes(1))));
+      assert.throws(() => store.change(() => store.remove(longer)));
+    }
   });
 });

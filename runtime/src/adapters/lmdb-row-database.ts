@@ -12,15 +12,18 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as lmdb from 'lmdb';
+import { ClusterError } from '../core/errors.ts';
 import type { OrderedRange } from '../core/storage/disk/ordered-store.ts';
 import { assert } from '../foundation/assert.ts';
 import type { RowDatabase } from '../ports/row-database.ts';
+import { diskFailure } from './disk-failure.ts';
 
 type Database = lmdb.RootDatabase<Uint8Array, Uint8Array>;
 
@@ -28,6 +31,8 @@ const FOLDER = 'disk-rows';
 const DATA = 'data.mdb';
 const OPENED = 'opened.txt';
 const CLOSED = 'closed';
+/** With less than this left on the volume it was room that LMDB wanted: it says only that a write came out short. */
+const NO_ROOM_BYTES = 1024 * 1024;
 
 export interface LmdbRowDatabaseOptions {
   readonly workdir: string;
@@ -94,7 +99,11 @@ export class LmdbRowDatabase implements RowDatabase {
   }
 
   change(work: () => void): void {
-    this.#opened().transactionSync(work);
+    try {
+      this.#opened().transactionSync(work);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
@@ -129,6 +138,14 @@ export class LmdbRowDatabase implements RowDatabase {
     writeFileSync(this.#path(OPENED), content);
     syncFile(this.#path(OPENED));
     syncFile(this.#folder);
+  }
+
+  #explained(error: unknown): unknown {
+    const { code } = error as { readonly code?: string | number };
+    if (error instanceof ClusterError || code === undefined) return error;
+    const { bavail, bsize } = statfsSync(path.dirname(this.#folder));
+    const isFull = bavail * bsize < NO_ROOM_BYTES;
+    return diskFailure({ file: FOLDER, code: String(code), isFull, cause: error });
   }
 
   #path(file: string): string {

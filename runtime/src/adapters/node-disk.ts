@@ -16,8 +16,8 @@ import {
   stat,
 } from 'node:fs/promises';
 import path from 'node:path';
-import { ClusterError } from '../core/errors.ts';
 import type { AppendFile, Disk } from '../ports/disk.ts';
+import { diskFailure } from './disk-failure.ts';
 
 const TEMPORARY_SUFFIX = '.tmp~';
 
@@ -159,18 +159,11 @@ class NodeAppendFile implements AppendFile {
   }
 }
 
-/** A full disk, or one that fails, is something that people can help. */
 function explained(error: unknown, file: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === undefined) return error;
   const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-  const message = isFull
-    ? `The disk is full (${code}): ${file} in the working directory could not be written. Make ` +
-      'room or grow the volume, then start the instance again. Nothing acknowledged is lost.'
-    : `The disk has failed (${code}): nobody knows what of ${file} in the working directory is on ` +
-      'it. Look at the disk and the log of the kernel, then start the instance again: it goes on ' +
-      'with what can be read. If that is damaged, `tonearm log reseed DIR` gets a copy from its leader.';
-  return new ClusterError('STORAGE_FAILED', { cause: error, message, details: { file, code } });
+  return diskFailure({ file, code, isFull, cause: error });
 }
 
 async function withFile<T>(

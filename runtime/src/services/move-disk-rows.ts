@@ -30,7 +30,12 @@ export async function moveDiskRows(
     if (!store.isComplete) continue;
     const untilMs = clock.monotonicMs() + moveRowsSliceMs;
     const isEnough = (): boolean => clock.monotonicMs() >= untilMs;
-    hasMore = store.engine.disk?.flush(acknowledged(), isEnough) ?? false;
-    if (!hasMore) store.engine.disk?.collectGarbage();
+    try {
+      hasMore = store.engine.disk?.flush(acknowledged(), isEnough) ?? false;
+      if (!hasMore) store.engine.disk?.collectGarbage();
+    } catch (error) {
+      store.fail(error);
+      return;
+    }
   }
 }

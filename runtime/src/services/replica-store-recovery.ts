@@ -46,7 +46,9 @@ export async function recoverStore(options: RecoverStoreOptions): Promise<Recove
   const { snapshot } = loaded;
   const log = createLog(new TermHistory(snapshot?.runs));
   const cutBytes = await log.open(sameBoot, (batch) => loaded.engine.applyBatch(batch));
-  const engine = fits(loaded.engine, log) ? loaded.engine : await load(options, log, snapshot);
+  const engine = fits(loaded.engine, log, snapshot)
+    ? loaded.engine
+    : await load(options, log, snapshot);
   const completeAt = await checkEnd(disk, { snapshot, log, join });
   // Before that the rows are those of several moments: what is unique may be there twice.
   if (completeAt === undefined) await endLoad(engine, options);
@@ -77,7 +79,7 @@ async function load(
   snapshot: SnapshotInfo | undefined,
 ): Promise<MemoryEngine> {
   const { disk, rowDatabase } = options;
-  if (!fits(options.createEngine(), log)) await rowDatabase?.wipe();
+  if (!fits(options.createEngine(), log, snapshot)) await rowDatabase?.wipe();
   const engine = await beginLoad(options, snapshot);
   if (snapshot !== undefined) {
     const onBlock = (payload: Uint8Array): void => engine.apply(payload);
@@ -88,9 +90,18 @@ async function load(
   return engine;
 }
 
-/** Are the rows on the disk those of a row of this log, and of all before it? */
-function fits({ disk }: MemoryEngine, log: ReplicaLog): boolean {
-  return disk === undefined || log.history.has(disk.stored.position);
+/** Are the rows on the disk those of a row of this log, and of all before it, or on the way there? */
+function fits(
+  { disk }: MemoryEngine,
+  { history }: ReplicaLog,
+  snapshot: SnapshotInfo | undefined,
+): boolean {
+  if (disk === undefined) return true;
+  const { position, filledTo } = disk.stored;
+  if (!history.has(position)) return false;
+  if (filledTo === undefined || history.has(filledTo)) return true;
+  // Of a snapshot that was joined with, the log may not have reached the end yet.
+  return filledTo.sequence === snapshot?.end.sequence && filledTo.term === snapshot.end.term;
 }
 
 /** An engine for the rows of a snapshot. What is on the disk serves if it is not older, and is whole. */
@@ -104,7 +115,7 @@ async function beginLoad(
     await rowDatabase?.wipe();
     engine = createEngine();
   }
-  engine.beginLoad(start);
+  engine.beginLoad(start, snapshot?.end);
   return engine;
 }
 

@@ -127,7 +127,9 @@ export class ReplicaStore {
 
   usableEngine(): MemoryEngine {
     if (this.hasFailed) throw new ClusterError('STORAGE_FAILED');
-    if (this.isComplete && this.#engine.disk?.isStale !== true) return this.#engine;
+    const { disk } = this.#engine;
+    if (disk?.failure !== undefined) throw this.fail(disk.failure.error);
+    if (this.isComplete && disk?.isStale !== true) return this.#engine;
     throw new ClusterError('NOT_READY', {
       message: 'This instance gets a copy of the data from its leader. Ask another one.',
     });
@@ -285,16 +287,15 @@ export class ReplicaStore {
     return new ClusterError('STORAGE_FAILED', { cause: error });
   }
 
-  #createLog(base: TermHistory): ReplicaLog {
+  readonly #createLog = (base: TermHistory): ReplicaLog => {
     const { disk, logMode: mode, limits } = this.#options;
     return new ReplicaLog({ disk, mode, ...limits, base });
-  }
+  };
 
   async #recover(sameBoot: boolean): Promise<void> {
-    const createLog = (base: TermHistory): ReplicaLog => this.#createLog(base);
     this.#engine.disk?.retire();
-    const { snapshots } = this;
-    const recovered = await recoverStore({ ...this.#options, snapshots, createLog, sameBoot });
+    const own = { snapshots: this.snapshots, createLog: this.#createLog, sameBoot };
+    const recovered = await recoverStore({ ...this.#options, ...own });
     this.#exchangeEngine(recovered.engine);
     this.#log = recovered.log;
     this.#completeAt = recovered.completeAt;
@@ -365,7 +366,6 @@ export class ReplicaStore {
     this.#engine.disk?.retire();
     const removed = this.snapshots.all.filter(({ end }) => end.sequence > sequence);
     for (const snapshot of removed.toReversed()) await this.snapshots.remove(snapshot);
-    if (removed.length > 0) await this.#options.rowDatabase?.wipe();
     await this.#log.truncate(sequence);
     this.#options.logger.warn({ rowsFrom: sequence + 1 }, 'rows of a deposed leader were cut');
     this.#exchangeEngine(await reloadEngine(this.#options, this.#log, usable));

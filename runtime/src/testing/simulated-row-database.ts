@@ -79,6 +79,7 @@ export class SimulatedRowDatabase implements RowDatabase {
 
   #change(key: string, entry: Entry | undefined): void {
     assert(this.#before !== undefined, 'entries change within a change');
+    if (key.length > this.keyBytesMax) throw new Error(`a key has ${key.length} bytes`);
     if (!this.#before.has(key)) this.#before.set(key, this.#entries.get(key));
     this.#set(key, entry);
   }

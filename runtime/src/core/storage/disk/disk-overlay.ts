@@ -154,15 +154,19 @@ export class DiskOverlay implements SpaceOverlay {
     const rows = this.count();
     if (rows > this.context.builtRows) this.#refuseBuild(definition, rows);
     const keys = new IndexKeys(definition);
-    const { arena, keyBytesMax } = this.context;
+    const { arena } = this.context;
     for (const handle of this.space.primary().handles()) {
-      const bytes = arena.chunkOf(handle);
-      const at = arena.startOf(handle);
-      if (keys.excludes(bytes, at)) continue;
-      const own = keys.ofTuple(bytes, at).length;
-      const length = PREFIX + own + this.primaryKeyAt(handle).length;
-      if (length > keyBytesMax) this.#refuseLength(definition, length);
+      const key = this.primaryKeyAt(handle);
+      this.#requireLength(keys, arena.chunkOf(handle), arena.startOf(handle), key);
     }
+    const primary = this.stored?.indexes.find(({ definition: { id } }) => id === 0);
+    if (primary === undefined) return;
+    const { prefix } = primary;
+    this.context.stored.store.walk({ from: prefix, to: behindAll(prefix) }, (entry, tuple) => {
+      const key = entry.subarray(prefix.length);
+      if (this.isOfStore(key)) this.#requireLength(keys, tuple, 0, key);
+      return true;
+    });
   }
 
   addIndex(next: SpaceDefinition, index: MemoryIndex): boolean {
@@ -317,6 +321,12 @@ export class DiskOverlay implements SpaceOverlay {
     const index = this.context.stored.index(stored, definition);
     assert(index !== undefined, `the store has index ${definition.name} of ${this.space.name}`);
     return index;
+  }
+
+  #requireLength(keys: IndexKeys, tuple: Uint8Array, at: number, key: Uint8Array): void {
+    if (keys.excludes(tuple, at)) return;
+    const length = PREFIX + keys.ofTuple(tuple, at).length + key.length;
+    if (length > this.context.keyBytesMax) this.#refuseLength(keys.definition, length);
   }
 
   #refuseLength({ name }: IndexDefinition, length: number): never {

@@ -13,7 +13,7 @@ import type { MemorySpace } from '../memory/memory-space.ts';
 import { DiskOverlay } from './disk-overlay.ts';
 import type { OrderedStore } from './ordered-store.ts';
 import type { DiskContext, SpaceOverlay } from './space-overlay.ts';
-import { type SettledRow, StoredSpaces } from './stored-spaces.ts';
+import { type SettledRow, type SnapshotRange, StoredSpaces } from './stored-spaces.ts';
 
 export interface DiskRowsLimits {
   /** Of batches that are applied to the store in one change. */
@@ -52,7 +52,7 @@ export class DiskRows implements DiskContext {
   #acknowledged = 0;
   #isUsed: boolean;
   #isFilling = false;
-  #loadingFrom: Position | undefined;
+  #loadingFrom: SnapshotRange | undefined;
   #isCatchingUp = false;
   #isRetired = false;
   /** The store failed: nobody knows what it has, so nothing goes there any more. */
@@ -90,10 +90,10 @@ export class DiskRows implements DiskContext {
   }
 
   /** From now on rows come from a snapshot: the store has what is in it, or is empty. */
-  beginLoad(start: Position): void {
-    this.#loadingFrom = start;
+  beginLoad(snapshot: SnapshotRange): void {
+    this.#loadingFrom = snapshot;
     this.#isCatchingUp = true;
-    this.#isFilling = !this.hasAllBefore(start);
+    this.#isFilling = !this.hasAllBefore(snapshot.start);
     assert(!this.#isFilling || this.stored.isEmpty, 'a store that is behind a snapshot is emptied');
   }
 
@@ -138,6 +138,11 @@ export class DiskRows implements DiskContext {
     this.#isRetired = true;
     this.#waiting = [];
     this.#waitingBytes = 0;
+  }
+
+  /** Why the store failed, if it did: what is said of it is not to be relied on then. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
   }
 
   /** Is what it says of the store out of date? */
@@ -189,20 +194,16 @@ export class DiskRows implements DiskContext {
     const { term, firstSequence, rowCount } = last;
     const position = { term, sequence: firstSequence + rowCount - 1 };
     const payloads = this.#waiting.slice(0, count).map(({ payload }) => payload);
-    const settled = this.#applyToStore(payloads, position);
-    this.#waiting.splice(0, count);
-    this.#waitingBytes -= bytes;
-    this.#settle(settled);
-    return true;
-  }
-
-  #applyToStore(payloads: readonly Uint8Array[], position: Position): readonly SettledRow[] {
     try {
-      return this.stored.apply(payloads, position);
+      const settled = this.stored.apply(payloads, position);
+      this.#waiting.splice(0, count);
+      this.#waitingBytes -= bytes;
+      this.#settle(settled);
     } catch (error) {
       this.#failure = { error };
       throw error;
     }
+    return true;
   }
 
   #settle(rows: readonly SettledRow[]): void {

@@ -33,6 +33,12 @@ export interface SettledRow {
   readonly at: number;
 }
 
+/** A snapshot has all rows up to its start, and any of those from there to its end. */
+export interface SnapshotRange {
+  readonly start: Position;
+  readonly end: Position;
+}
+
 const NOTHING = new Uint8Array();
 const GARBAGE_STEP = 500;
 
@@ -55,6 +61,11 @@ export class StoredSpaces {
     return this.#state.isFilling;
   }
 
+  /** The end of the snapshot that it was filled from: rows up to there may be in it, whatever its position is. */
+  get filledTo(): Position | undefined {
+    return this.#state.filledTo;
+  }
+
   get isEmpty(): boolean {
     const { spaces, garbage, position } = this.#state;
     return spaces.size === 0 && garbage.length === 0 && position.sequence === 0;
@@ -75,10 +86,11 @@ export class StoredSpaces {
     return this.#settled;
   }
 
-  /** Rows of a snapshot that begins behind `position`. */
-  fill(payload: Uint8Array, position: Position): void {
+  /** Rows of a snapshot. */
+  fill(payload: Uint8Array, { start, end }: SnapshotRange): void {
     this.#state.isFilling = true;
-    this.apply([payload], position);
+    this.#state.filledTo = end;
+    this.apply([payload], start);
   }
 
   endFill(): void {
@@ -207,8 +219,8 @@ export class StoredSpaces {
     const previous = this.store.get(whole);
     if (previous !== undefined) {
       for (const index of space.indexes) {
-        if (index.definition.id === 0 || index.keys.excludes(previous, 0)) continue;
-        this.store.remove(entryKey(index, previous, 0, key));
+        const entry = index === primary ? undefined : this.#entryKey(index, previous, 0, key);
+        if (entry !== undefined) this.store.remove(entry);
       }
       this.store.remove(whole);
       space.rows -= 1;
@@ -217,8 +229,8 @@ export class StoredSpaces {
   }
 
   #putEntry(index: StoredIndex, tuple: Uint8Array, at: number, key: Uint8Array): void {
-    if (index.keys.excludes(tuple, at)) return;
-    this.store.put(entryKey(index, tuple, at, key), key);
+    const entry = this.#entryKey(index, tuple, at, key);
+    if (entry !== undefined) this.store.put(entry, key);
   }
 
   #replaceEntry(
@@ -231,13 +243,26 @@ export class StoredSpaces {
     },
   ): void {
     const { previous, payload, at, key } = row;
-    const isOut = index.keys.excludes(payload, at);
-    if (!index.keys.excludes(previous, 0)) {
-      const before = entryKey(index, previous, 0, key);
-      if (!isOut && compareKeys(before, entryKey(index, payload, at, key)) === 0) return;
-      this.store.remove(before);
-    }
-    if (!isOut) this.store.put(entryKey(index, payload, at, key), key);
+    const before = this.#entryKey(index, previous, 0, key);
+    const after = this.#entryKey(index, payload, at, key);
+    if (before !== undefined && after !== undefined && compareKeys(before, after) === 0) return;
+    if (before !== undefined) this.store.remove(before);
+    if (after !== undefined) this.store.put(after, key);
+  }
+
+  /**
+   * Undefined when the index leaves the tuple out. One that is built early meets rows of before the row that creates
+   * it: those with keys that are too long are replaced or deleted by then.
+   */
+  #entryKey(
+    { prefix, keys }: StoredIndex,
+    tuple: Uint8Array,
+    at: number,
+    primaryKey: Uint8Array,
+  ): Uint8Array | undefined {
+    if (keys.excludes(tuple, at)) return undefined;
+    const entry = joinKeys(prefix, keys.ofTuple(tuple, at), primaryKey);
+    return entry.length > this.store.keyBytesMax ? undefined : entry;
   }
 
   #applySchema(row: Row): void {
@@ -307,13 +332,4 @@ function primaryOf(space: StoredSpace): StoredIndex {
   const primary = space.indexes.find(({ definition }) => definition.id === 0);
   assert(primary !== undefined, 'rows come after the primary index of their space');
   return primary;
-}
-
-function entryKey(
-  { prefix, keys }: StoredIndex,
-  tuple: Uint8Array,
-  at: number,
-  primaryKey: Uint8Array,
-): Uint8Array {
-  return joinKeys(prefix, keys.ofTuple(tuple, at), primaryKey);
 }

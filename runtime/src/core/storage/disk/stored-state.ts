@@ -31,6 +31,8 @@ export interface StoredState {
   position: Position;
   /** A snapshot is being read: what is there is no state that ever was. */
   isFilling: boolean;
+  /** The end of the snapshot that was read. */
+  filledTo: Position | undefined;
   /** The next number for an index: none is used twice. */
   nextNumber: number;
   readonly spaces: Map<number, StoredSpace>;
@@ -43,6 +45,7 @@ interface EncodedState {
   readonly term: number;
   readonly sequence: number;
   readonly isFilling: boolean;
+  readonly filledTo?: Position;
   readonly nextNumber: number;
   readonly garbage: readonly number[];
   readonly spaces: readonly {
@@ -69,13 +72,16 @@ export function loadState(store: OrderedStore): StoredState {
   const bytes = store.get(STATE_KEY);
   if (bytes === undefined) {
     const position = { term: 0, sequence: 0 };
-    return { position, isFilling: false, nextNumber: 1, spaces: new Map(), garbage: [] };
+    return {
+      ...{ position, isFilling: false, filledTo: undefined },
+      ...{ nextNumber: 1, spaces: new Map(), garbage: [] },
+    };
   }
   const state = decode(bytes) as unknown as EncodedState;
   if (state.version !== VERSION) {
     throw new Error(`the rows of disk spaces are of version ${state.version}, not ${VERSION}`);
   }
-  const { term, sequence, isFilling, garbage } = state;
+  const { term, sequence, isFilling, filledTo, garbage } = state;
   const unknown = unknownNumbers(store, state.nextNumber);
   const spaces = state.spaces.map(({ id, rows, indexes }): [number, StoredSpace] => {
     const stored = indexes.map(({ number, definition }) => storedIndex(definition, number, false));
@@ -84,6 +90,7 @@ export function loadState(store: OrderedStore): StoredState {
   return {
     position: { term, sequence },
     isFilling,
+    filledTo,
     nextNumber: Math.max(state.nextNumber, ...unknown.map((number) => number + 1)),
     spaces: new Map(spaces),
     garbage: [...garbage, ...unknown],
@@ -98,6 +105,7 @@ export function saveState(store: OrderedStore, state: StoredState): void {
     version: VERSION,
     ...state.position,
     isFilling: state.isFilling,
+    ...(state.filledTo === undefined ? {} : { filledTo: state.filledTo }),
     nextNumber: state.nextNumber,
     garbage: [...state.garbage, ...early.map(({ number }) => number)],
     spaces: spaces.map(({ id, rows, indexes }) => ({

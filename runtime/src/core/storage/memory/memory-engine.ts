@@ -103,11 +103,11 @@ export class MemoryEngine extends MemoryRows implements Engine {
     return scanSpaces(this, from, maxBytes);
   }
 
-  /** `start`: of the snapshot whose rows come first. */
-  beginLoad(start: Position = BEFORE_ALL): void {
+  /** `start` and `end`: of the snapshot whose rows come first. */
+  beginLoad(start: Position = BEFORE_ALL, end: Position = start): void {
     this.#isLoading = true;
     this.#isFilling = true;
-    this.disk?.beginLoad(start);
+    this.disk?.beginLoad({ start, end });
   }
 
   endLoad(): void {
