@@ -51,6 +51,8 @@ export interface HeldReplies {
 
 export interface IprotoStorage {
   readonly isWritable: boolean;
+  /** False while it gets a copy of the data, and once it has failed. */
+  readonly isReadable: boolean;
   /** Grows with every change of a space or an index. */
   readonly schemaVersion: number;
   spaces(): readonly SpaceDefinition[];

@@ -34,6 +34,7 @@ import { areLocal } from './local-spaces.ts';
 /** What it needs of the storage of its instance. */
 export interface RowAccess {
   readonly isWritable: boolean;
+  readonly isReadable: boolean;
   /** The engine as it is now, for what its definitions say. */
   engine(): MemoryEngine;
   /** The same to read rows; throws where they must not be read. */
@@ -68,6 +69,10 @@ export class RequestStorage implements IprotoStorage {
 
   get isWritable(): boolean {
     return this.#access.isWritable;
+  }
+
+  get isReadable(): boolean {
+    return this.#access.isReadable;
   }
 
   get schemaVersion(): number {

@@ -48,6 +48,11 @@ export class StorageRowAccess implements RowAccess {
     return this.#options.isWritable();
   }
 
+  get isReadable(): boolean {
+    const { store } = this.#options;
+    return store.isComplete && !store.hasFailed && store.engine.disk?.isStale !== true;
+  }
+
   engine(): MemoryEngine {
     return this.#options.store.engine;
   }

@@ -5,6 +5,7 @@ import type { RowAccess } from '../services/request-storage.ts';
 
 export class LeaderAndFollower implements RowAccess {
   readonly isWritable = true;
+  readonly isReadable = true;
   readonly follower = new MemoryEngine();
   readonly #engine: MemoryEngine;
 

@@ -35,6 +35,7 @@ interface Place {
 
 export class ReferenceIprotoStorage implements IprotoStorage {
   isWritable = true;
+  isReadable = true;
   /** Off: what is written is only acknowledged by `acknowledge`. */
   acknowledgesAtOnce = true;
   /** Replies wait for the own log alone: they leave when `log` is called. */

@@ -19,7 +19,7 @@ export function boxInfo(instance: InstanceIdentity, storage: IprotoStorage): Val
     uuid: instance.uuid,
     version: VERSION,
     package: 'Tonearm',
-    status: 'running',
+    status: statusOf(storage),
     ro: isReadOnly,
     cluster: { uuid: instance.replicaSetUuid },
     schema_version: storage.schemaVersion,
@@ -32,7 +32,12 @@ export function boxId(instance: InstanceIdentity): Value {
 }
 
 export function boxStatus(storage: IprotoStorage): Value {
-  return { is_ro: !storage.isWritable, is_ro_cfg: false, status: 'running' };
+  return { is_ro: !storage.isWritable, is_ro_cfg: false, status: statusOf(storage) };
+}
+
+/** Pools ask nobody who does not run. */
+function statusOf({ isReadable }: IprotoStorage): string {
+  return isReadable ? 'running' : 'loading';
 }
 
 export function boxSchema(storage: IprotoStorage): Value {

@@ -359,6 +359,31 @@ describe('the IPROTO server', () => {
     assert.deepEqual(told(), []);
   });
 
+  it('says that it is loading while its rows cannot be read', async () => {
+    const { connection, server, storage } = await world();
+    const watch = requestFrame(requestType.WATCH, 0, [[key.EVENT_KEY, 'box.status']]);
+    const info = requestFrame(requestType.CALL, 1, [
+      [key.FUNCTION_NAME, 'box.info'],
+      [key.TUPLE, []],
+    ]);
+    const told = (): readonly unknown[] => {
+      connection.give(watch, info);
+      connection.turn();
+      return connection.take().map(({ body }) => {
+        const [called] = (body[String(key.DATA)] ?? []) as readonly Record<string, unknown>[];
+        const status = (called ?? body[String(key.EVENT_DATA)]) as { readonly status: string };
+        return status.status;
+      });
+    };
+    storage.isWritable = false;
+    for (const isReadable of [false, true]) {
+      storage.isReadable = isReadable;
+      server.stateChanged();
+      const status = isReadable ? 'running' : 'loading';
+      assert.deepEqual(told(), [status, status]);
+    }
+  });
+
   it('answers what is under way before it closes, and cuts the rest', async () => {
     let finish: (value: unknown) => void = () => undefined;
     const { connection, server, listener, clock } = await world({

@@ -45,6 +45,7 @@ export class IprotoServer {
   #isClosing = false;
   #whenEmpty: (() => void)[] = [];
   #toldWritable: boolean | undefined;
+  #toldReadable: boolean | undefined;
   #toldSchema: number | undefined;
 
   constructor(options: IprotoServerOptions) {
@@ -107,12 +108,13 @@ export class IprotoServer {
     return this.#options.listener.listen((connection) => this.#accept(connection));
   }
 
-  /** Tells watchers when the instance has become writable or not, or the schema has changed. */
+  /** Tells watchers when the instance has become writable or readable or not, or the schema has changed. */
   stateChanged(): void {
     const { storage, events } = this.#context;
-    const { isWritable, schemaVersion } = storage;
-    if (isWritable !== this.#toldWritable) {
+    const { isWritable, isReadable, schemaVersion } = storage;
+    if (isWritable !== this.#toldWritable || isReadable !== this.#toldReadable) {
       this.#toldWritable = isWritable;
+      this.#toldReadable = isReadable;
       events.publish(statusKeys.status, boxStatus(storage));
     }
     if (schemaVersion !== this.#toldSchema) {
