@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-/** A program that is given the server's port as its last argument. */
+/** A program that is given the port of the server, or those of all servers of a pool, as its last arguments. */
 export interface Connector {
   readonly command: string;
   readonly args: readonly string[];
@@ -40,6 +40,16 @@ export function findConnector(name: ConnectorName): Connector | undefined {
   return connector;
 }
 
+export const poolNames = ['pypi', 'go'] as const;
+
+/** A program that works over a pool. */
+export function findPool(name: (typeof poolNames)[number]): Connector | undefined {
+  const connector = findConnector(name);
+  if (connector === undefined) return undefined;
+  if (name === 'go') return goProgram('./pool', 'go-tarantool-pool-v2.3.0');
+  return { ...connector, args: [...connector.args.slice(0, -1), path.join(here, 'pool.py')] };
+}
+
 function netBox(): Connector | undefined {
   if (!isOnPath('tarantool')) installWithApt('tarantool');
   if (!isOnPath('tarantool')) return undefined;
@@ -64,12 +74,15 @@ function tarantoolPython(): Connector | undefined {
   return { command: 'env', args: [python, 'python3', path.join(here, 'tarantool-python.py')] };
 }
 
-/** The module's files say the versions; Go keeps what it has built itself. */
 function goTarantool(): Connector | undefined {
-  if (!isOnPath('go')) return undefined;
+  return isOnPath('go') ? goProgram('.', 'go-tarantool-v2.3.0') : undefined;
+}
+
+/** The module's files say the versions; Go keeps what it has built itself. */
+function goProgram(folder: string, name: string): Connector {
   mkdirSync(cache, { recursive: true });
-  const program = path.join(cache, 'go-tarantool-v2.3.0');
-  run('go', ['build', '-o', program, '.'], path.join(here, 'go'));
+  const program = path.join(cache, name);
+  run('go', ['build', '-o', program, folder], path.join(here, 'go'));
   return { command: program, args: [] };
 }
 
