@@ -30,12 +30,13 @@ export class SmallDiskSet implements AsyncDisposable {
   static async start(
     instances: number,
     environment: Readonly<Record<string, string>>,
+    { below = '', size }: { readonly below?: string; readonly size?: string } = {},
   ): Promise<SmallDiskSet> {
     await using starting = new AsyncDisposableStack();
     const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-full-'));
     starting.defer(() => rmSync(folder, { recursive: true }));
-    // The working directory of the instance; what it prints goes beside it.
-    const disk = new SmallDisk(path.join(folder, 'row-0'));
+    // The working directory of the instance, or a folder below; what it prints goes beside it.
+    const disk = new SmallDisk(path.join(folder, 'row-0', below), size);
     disk.mount();
     starting.defer(() => disk.unmount());
     const options = { instances, application: ROWS, role: 'soak.rows', folder };

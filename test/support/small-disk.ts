@@ -4,23 +4,25 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-const SMALL = 'size=24m';
-const LARGE = 'size=96m';
+const SMALL = '24m';
+const LARGE = '96m';
 
 export class SmallDisk {
   readonly #folder: string;
+  readonly #size: string;
 
-  constructor(folder: string) {
+  constructor(folder: string, size = SMALL) {
     this.#folder = folder;
+    this.#size = size;
   }
 
   mount(): void {
-    mkdirSync(this.#folder);
-    insist(mount('-t', 'tmpfs', '-o', SMALL, 'tmpfs', this.#folder));
+    mkdirSync(this.#folder, { recursive: true });
+    insist(mount('-t', 'tmpfs', '-o', `size=${this.#size}`, 'tmpfs', this.#folder));
   }
 
   grow(): void {
-    insist(mount('-o', `remount,${LARGE}`, this.#folder));
+    insist(mount('-o', `remount,size=${LARGE}`, this.#folder));
   }
 
   /** Detached at once, also while what was ended is still letting go of it. */
@@ -32,7 +34,7 @@ export class SmallDisk {
 /** Whether this user may mount, found out by doing it. */
 export function reasonAgainstMounting(): string | false {
   const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-mount-'));
-  const reason = mount('-t', 'tmpfs', '-o', SMALL, 'tmpfs', folder);
+  const reason = mount('-t', 'tmpfs', '-o', `size=${SMALL}`, 'tmpfs', folder);
   if (reason === undefined) spawnSync('/bin/umount', [folder]);
   rmSync(folder, { recursive: true });
   return reason === undefined ? false : `a small disk cannot be mounted here: ${reason}`;

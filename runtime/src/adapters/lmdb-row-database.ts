@@ -29,6 +29,7 @@ type Database = lmdb.RootDatabase<Uint8Array, Uint8Array>;
 
 const FOLDER = 'disk-rows';
 const DATA = 'data.mdb';
+const LOCK = 'lock.mdb';
 const OPENED = 'opened.txt';
 const CLOSED = 'closed';
 /** With less than this left on the volume it was room that LMDB wanted: it says only that a write came out short. */
@@ -58,7 +59,7 @@ export class LmdbRowDatabase implements RowDatabase {
     if (this.#isOpen) return;
     const opened = existsSync(this.#path(OPENED)) ? readFileSync(this.#path(OPENED), 'utf8') : '';
     const isWhole = opened === CLOSED || (opened !== '' && opened === this.#bootId);
-    if (!isWhole) await rm(this.#folder, { recursive: true, force: true });
+    if (!isWhole) await this.#remove([DATA, LOCK, OPENED]);
     this.#hasData = existsSync(this.#path(DATA));
     this.#isOpen = true;
   }
@@ -67,7 +68,7 @@ export class LmdbRowDatabase implements RowDatabase {
     await this.#database?.close();
     this.#database = undefined;
     this.#hasData = false;
-    for (const file of [DATA, 'lock.mdb']) await rm(this.#path(file), { force: true });
+    await this.#remove([DATA, LOCK]);
   }
 
   async close(): Promise<void> {
@@ -114,14 +115,24 @@ export class LmdbRowDatabase implements RowDatabase {
     this.#opened().removeSync(key);
   }
 
-  /** The library is loaded by the first space that needs it. */
   #opened(): Database {
     if (this.#database !== undefined) return this.#database;
     assert(this.#isOpen, 'a database that was closed is not used');
+    try {
+      this.#database = this.#openLibrary();
+    } catch (error) {
+      throw this.#explained(error);
+    }
+    this.#hasData = true;
+    return this.#database;
+  }
+
+  /** The library is loaded by the first space that needs it. */
+  #openLibrary(): Database {
     mkdirSync(this.#folder, { recursive: true });
     this.#mark(this.#bootId);
     const library = createRequire(import.meta.url)('lmdb') as typeof lmdb;
-    this.#database = library.open<Uint8Array, Uint8Array>({
+    return library.open<Uint8Array, Uint8Array>({
       path: this.#folder,
       noSubdir: false,
       noSync: true,
@@ -129,8 +140,6 @@ export class LmdbRowDatabase implements RowDatabase {
       keyEncoding: 'binary',
       encoding: 'binary',
     });
-    this.#hasData = true;
-    return this.#database;
   }
 
   /** Durable before the database is touched. */
@@ -140,10 +149,16 @@ export class LmdbRowDatabase implements RowDatabase {
     syncFile(this.#folder);
   }
 
+  /** The folder stays: it may be a volume of its own. */
+  async #remove(files: readonly string[]): Promise<void> {
+    for (const file of files) await rm(this.#path(file), { force: true });
+  }
+
   #explained(error: unknown): unknown {
     const { code } = error as { readonly code?: string | number };
     if (error instanceof ClusterError || code === undefined) return error;
-    const { bavail, bsize } = statfsSync(path.dirname(this.#folder));
+    const folder = existsSync(this.#folder) ? this.#folder : path.dirname(this.#folder);
+    const { bavail, bsize } = statfsSync(folder);
     const isFull = bavail * bsize < NO_ROOM_BYTES;
     return diskFailure({ file: FOLDER, code: String(code), isFull, cause: error });
   }
