@@ -5,16 +5,7 @@
  * written beside its place and renamed, so that a crash leaves the old or the new one.
  */
 import { constants, writeSync } from 'node:fs';
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { AppendFile, Disk } from '../ports/disk.ts';
 import { diskFailure } from './disk-failure.ts';
@@ -29,7 +20,12 @@ export class NodeDisk implements Disk {
   }
 
   async read(file: string): Promise<Uint8Array | undefined> {
-    return ignoreMissing(readFile(this.#resolve(file)), undefined);
+    const reading = withFile(this.#resolve(file), 'r', async (handle) => {
+      const { size } = await handle.stat();
+      // In one piece: each piece would wait for its turn in the main loop.
+      return readFrom(handle, 0, size);
+    });
+    return ignoreMissing(reading, undefined);
   }
 
   async writeAtomic(file: string, bytes: Uint8Array): Promise<void> {
@@ -49,16 +45,9 @@ export class NodeDisk implements Disk {
   }
 
   async readPart(file: string, offset: number, length: number): Promise<Uint8Array | undefined> {
-    const reading = withFile(this.#resolve(file), 'r', async (handle) => {
-      const bytes = new Uint8Array(length);
-      let filled = 0;
-      while (filled < length) {
-        const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-      return bytes.subarray(0, filled);
-    });
+    const reading = withFile(this.#resolve(file), 'r', (handle) =>
+      readFrom(handle, offset, length),
+    );
     return ignoreMissing(reading, undefined);
   }
 
@@ -177,6 +166,17 @@ async function withFile<T>(
   } finally {
     await handle.close();
   }
+}
+
+async function readFrom(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
 }
 
 async function syncFolder(folder: string): Promise<void> {

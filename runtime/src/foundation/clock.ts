@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Time, as services see it. Core code gets `nowMs` as an argument instead. */
 export interface Clock {
@@ -6,7 +6,10 @@ export interface Clock {
   monotonicMs(): number;
   /** For people to read, in logs and status. Never compare it with anything. */
   wallTime(): Date;
-  /** Resolves after `delayMs`; rejects with the signal's reason if that aborts first. */
+  /**
+   * Resolves after `delayMs`; rejects with the signal's reason if that aborts first. 0 waits for no time: all that is
+   * due by now gets its turn before.
+   */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -14,8 +17,11 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallTime: () => new Date(),
   async sleep(delayMs, signal) {
+    const options = signal === undefined ? {} : { signal };
     try {
-      await delay(Math.max(0, delayMs), undefined, signal === undefined ? {} : { signal });
+      // The shortest timer takes a whole millisecond.
+      if (delayMs <= 0) await nextTurn(undefined, options);
+      else await delay(delayMs, undefined, options);
     } catch (error) {
       throw signal?.aborted === true ? (signal.reason as Error) : error;
     }

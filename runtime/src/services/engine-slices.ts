@@ -28,15 +28,14 @@ export async function prepareIndexes(
   }
 }
 
-/** Nobody may use the engine meanwhile. */
+/** Nobody may use the engine meanwhile, so that other tasks have little to do: each gets its turn, no more. */
 export async function endLoad(
   engine: MemoryEngine,
   { clock, limits }: EngineSliceOptions,
 ): Promise<void> {
   const steps = engine.endLoadInSteps();
   const step = (): boolean => steps.next().done !== true;
-  const sliceMs = limits.indexSliceMs;
-  await inSlices(step, { clock, sliceMs, pauseRatio: SHORT_PAUSE_RATIO });
+  await inSlices(step, { clock, sliceMs: limits.indexSliceMs, pauseRatio: 0 });
 }
 
 /** A follower asks for more rows only when those of disk spaces do not fill its memory. */

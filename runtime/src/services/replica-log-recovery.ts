@@ -10,6 +10,7 @@ import type { TermHistory } from '../core/replication/term-history.ts';
 import {
   type Batch,
   type Expected,
+  type FoundBatch,
   faultAt,
   HEADER,
   lastSequence,
@@ -19,6 +20,7 @@ import {
   VERSION,
 } from '../core/storage/log-format.ts';
 import type { Disk } from '../ports/disk.ts';
+import { inSlices, type SliceOptions } from './slices.ts';
 
 export const LOG_FOLDER = 'log';
 
@@ -38,6 +40,7 @@ export interface RecoverLogOptions {
   readonly history: TermHistory;
   /** Called with every batch behind the end that the history had. */
   readonly onBatch: (batch: Batch) => void;
+  readonly slices: SliceOptions;
 }
 
 export interface RecoveredLog {
@@ -71,6 +74,8 @@ class Recovery {
   readonly #base: number;
   #next: Expected = { sequence: 1, checksum: 0 };
   #readBytes = 0;
+  /** The segment after that which is used, read meanwhile. */
+  #ahead: { readonly path: string; readonly bytes: Promise<Uint8Array | undefined> } | undefined;
 
   constructor(options: RecoverLogOptions) {
     this.#options = options;
@@ -118,27 +123,49 @@ class Recovery {
 
   /** Undefined when the segment is whole; otherwise the log ends with it, and so many bytes were cut. */
   async #read(path: string, later: readonly string[]): Promise<number | undefined> {
-    const { disk, history, onBatch } = this.#options;
-    const bytes = (await disk.read(path)) ?? new Uint8Array();
+    const bytes = (await this.#readAhead(path, later[0])) ?? new Uint8Array();
     const { sequence: first, checksum } = this.#next;
     const content = readSegment(bytes, this.#next);
     if (content.batches.length > 0) {
       this.#segments.push({ path, first, checksum, bytes: content.end });
     }
     this.#readBytes += content.end;
-    for (const batch of content.batches) {
-      const sequence = lastSequence(batch);
-      this.#next = { sequence: sequence + 1, checksum: batch.checksum };
-      if (sequence <= this.#base) continue;
-      history.extend(batch.term, sequence);
-      onBatch(batch);
-    }
+    await this.#use(content.batches);
     // A header alone is the beginning of a write, too.
     if (content.fault === undefined && content.batches.length > 0) return undefined;
     const fault = content.fault ?? faultAt(bytes, content.end, 'it has no rows');
     await this.#refuseDamage(path, fault, later);
     const cut = content.batches.length > 0 ? content.end : 0;
     return bytes.length - cut + (await this.#cut(path, cut, later));
+  }
+
+  async #use(batches: readonly FoundBatch[]): Promise<void> {
+    const { history, onBatch, slices } = this.#options;
+    let used = 0;
+    await inSlices(() => {
+      const batch = batches[used++];
+      if (batch === undefined) return false;
+      const sequence = lastSequence(batch);
+      this.#next = { sequence: sequence + 1, checksum: batch.checksum };
+      if (sequence <= this.#base) return true;
+      history.extend(batch.term, sequence);
+      onBatch(batch);
+      return true;
+    }, slices);
+  }
+
+  /** The file, and the one that is next is on its way. */
+  #readAhead(path: string, next: string | undefined): Promise<Uint8Array | undefined> {
+    const { disk } = this.#options;
+    const bytes = this.#ahead?.path === path ? this.#ahead.bytes : disk.read(path);
+    this.#ahead = undefined;
+    if (next !== undefined) {
+      const ahead = disk.read(next);
+      // Whether it is wanted at all is not known: only who asks for it is told that it failed.
+      ahead.catch(() => undefined);
+      this.#ahead = { path: next, bytes: ahead };
+    }
+    return bytes;
   }
 
   async #refuseDamage(path: string, fault: SegmentFault, later: readonly string[]): Promise<void> {

@@ -27,7 +27,8 @@ async function openLog(
 ): Promise<{ readonly log: ReplicaLog; readonly found: readonly Batch[] }> {
   const found: Batch[] = [];
   const log = new ReplicaLog({ disk: disk.mount(), mode, segmentBytes: 200, recentBytes: 100 });
-  await log.open(sameBoot, (batch) => found.push(plain(batch)));
+  const slices = { clock: new SimulatedClock(), sliceMs: 5, pauseRatio: 0 };
+  await log.open(sameBoot, (batch) => found.push(plain(batch)), slices);
   return { log, found };
 }
 

@@ -25,6 +25,7 @@ import type { AppendFile, Disk } from '../ports/disk.ts';
 import { Exclusive } from './exclusive.ts';
 import { batchesBehind, RecentBatches } from './replica-log-recent.ts';
 import { recoverLog, type Segment, segmentPath } from './replica-log-recovery.ts';
+import type { SliceOptions } from './slices.ts';
 
 /** `write`: survives the process. `fsync`: survives the machine. */
 export type LogMode = 'write' | 'fsync';
@@ -97,10 +98,14 @@ export class ReplicaLog {
    * Reads everything behind the base, in order, and cuts a torn end; gives the number of bytes that were cut.
    * `sameBoot`: since it was written only the process has ended, so that nothing in its middle can be missing.
    */
-  async open(sameBoot: boolean, onBatch: (batch: Batch) => void): Promise<number> {
+  async open(
+    sameBoot: boolean,
+    onBatch: (batch: Batch) => void,
+    slices: SliceOptions,
+  ): Promise<number> {
     const { disk, mode } = this.#options;
     const recovered = await recoverLog({
-      ...{ disk, sameBoot, history: this.history },
+      ...{ disk, sameBoot, history: this.history, slices },
       onBatch: (batch) => {
         this.#recent.add(plain(batch));
         onBatch(batch);

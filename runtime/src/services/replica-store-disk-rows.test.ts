@@ -167,7 +167,7 @@ class Fixture {
     let left = answers;
     for (let at = from; at.sequence < leader.store.end.sequence; at = this.store.end) {
       if (left-- === 0) return;
-      const batches = (await leader.store.behind(at.sequence, 100)) ?? [];
+      const batches = (await leader.store.log.behind(at.sequence, 100)) ?? [];
       const common = { term: leader.term, acknowledged: leader.store.end, inSync: [] };
       const answer = { kind: 'rows' as const, ...common, batches: [...batches] };
       assert.equal(await this.store.receive(at, answer), true);

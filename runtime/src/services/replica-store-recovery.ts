@@ -45,7 +45,9 @@ export async function recoverStore(options: RecoverStoreOptions): Promise<Recove
   const loaded = await loadNewest(options);
   const { snapshot } = loaded;
   const log = createLog(new TermHistory(snapshot?.runs));
-  const cutBytes = await log.open(sameBoot, (batch) => loaded.engine.applyBatch(batch));
+  const { clock, limits } = options;
+  const slices = { clock, sliceMs: limits.indexSliceMs, pauseRatio: 0 };
+  const cutBytes = await log.open(sameBoot, (batch) => loaded.engine.applyBatch(batch), slices);
   const engine = fits(loaded.engine, log, snapshot)
     ? loaded.engine
     : await load(options, log, snapshot);

@@ -165,7 +165,7 @@ describe('a store with snapshots', () => {
     assert.deepEqual(again.ids(), upTo(next - 1));
     assert.deepEqual(again.store.end, fixture.store.end);
     assert.equal(again.store.history.has({ term: TERM, sequence: 1 }), true);
-    assert.equal(await again.store.behind(0, 100), undefined);
+    assert.equal(await again.store.log.behind(0, 100), undefined);
     assert.deepEqual((await verifyData(again.disk.mount())).problems, []);
   });
 
@@ -300,7 +300,7 @@ describe('a store that joins', () => {
     const restarted = await new Fixture(follower.disk).open();
     assert.equal(restarted.store.isComplete, false);
     for (let position = restarted.store.end; position.sequence < leader.store.end.sequence; ) {
-      const batches = await leader.store.behind(position.sequence, 100);
+      const batches = await leader.store.log.behind(position.sequence, 100);
       const common = { term: TERM, acknowledged: leader.store.end, inSync: [] };
       const answer = { kind: 'rows' as const, ...common, batches: [...(batches ?? [])] };
       assert.equal(await restarted.store.receive(position, answer), true);

@@ -197,8 +197,11 @@ export class ReplicaStore {
     return this.#probe ?? this.end;
   }
 
-  /** Takes what a leader answered to the question for `position`; false when that is not the question any more. */
-  async receive(position: Position, answer: RowsAnswer): Promise<boolean> {
+  /**
+   * Takes what a leader answered to the question for `position`; false when that is not the question any more. The rows
+   * count when they are in the log, which `onAppended` tells: a start brings them into the engine, if need be.
+   */
+  receive(position: Position, answer: RowsAnswer, onAppended?: () => void): Promise<boolean> {
     return this.exclusively(async () => {
       if (!this.#isAsked(position, answer.term)) return false;
       if (answer.kind === 'conflict') {
@@ -210,11 +213,12 @@ export class ReplicaStore {
       this.#probe = undefined;
       await prepareIndexes(this.#engine, answer.batches, this.#options);
       if (answer.batches.length > 0) await this.#log.append(answer.batches);
+      if (answer.inSync.length > 0) await this.#promise.saveInSync(answer.term, answer.inSync);
+      onAppended?.();
       for (const batch of answer.batches) this.#engine.applyBatch(batch);
       this.#applied = this.end.sequence;
       await this.#checkComplete();
       this.#knownAcknowledged = this.history.lastNotAbove(answer.acknowledged);
-      if (answer.inSync.length > 0) await this.#promise.saveInSync(answer.term, answer.inSync);
       await moveExcess(this.#engine, this.#knownAcknowledged.sequence, this.#options);
       return true;
     });
@@ -255,10 +259,6 @@ export class ReplicaStore {
   /** What was dropped, until the signal aborts. */
   freeMemory(signal: AbortSignal): Promise<void> {
     return freeMemory(() => this.#engine, this.#options, signal);
-  }
-
-  behind(sequence: number, maxBytes: number): Promise<readonly Batch[] | undefined> {
-    return this.#log.behind(sequence, maxBytes);
   }
 
   /** Runs a task alone, after all rows that are written now. Any failure is one of the disk or a bug of ours. */
@@ -357,9 +357,7 @@ export class ReplicaStore {
   async #cut(sequence: number): Promise<void> {
     await this.lost.keep(await this.#log.allBehind(sequence));
     this.#generation++;
-    const usable = this.snapshots.all.findLast(
-      ({ start, end }) => end.sequence <= sequence && start.sequence + 1 >= this.#log.first,
-    );
+    const usable = this.snapshots.newestUpTo(sequence, this.#log.first);
     if (usable === undefined && this.#log.first > 1) {
       await this.#reseed('rows were cut that all of its snapshots hold');
     }

@@ -1,10 +1,12 @@
 /**
- * A follower's loop: asks the leader for the rows behind its own, for as long as another instance leads.
+ * A follower's loop: asks the leader for the rows behind its own, for as long as another instance leads. It asks for the
+ * next ones as soon as those of an answer are in its log, so that the question is under way while they are applied.
  *
  * It decides nothing about rows: what an answer means is the storage's matter. A change of leadership ends the
  * question that is under way, so that the next one goes to the new leader at once.
  */
 import {
+  type PullAnswer,
   type PullRequest,
   pullAnswerSchema,
   type SnapshotAnswer,
@@ -43,6 +45,13 @@ export const defaultReplicationLimits: ReplicationLimits = {
   // A peer that is not reachable is asked again every second (REPL-03).
   lastBackoffMs: 1000,
 };
+
+/** A question that is under way; the answer is undefined when none of use came. */
+interface Asked {
+  readonly from: { readonly leader: string; readonly address: string };
+  readonly request: PullRequest;
+  readonly answer: Promise<PullAnswer | undefined>;
+}
 
 const PIECE_ATTEMPTS = 10;
 const PIECE_BACKOFF_MS = 100;
@@ -84,35 +93,43 @@ export class ReplicationService {
 
   async #follow(current: Leadership, signal: AbortSignal): Promise<void> {
     this.#backoffMs = this.#limits.firstBackoffMs;
+    let asked: Asked | undefined;
     while (!signal.aborted) {
-      const hasMoved = current.kind === 'follower' && (await this.#pull(current, signal));
-      if (hasMoved) this.#backoffMs = this.#limits.firstBackoffMs;
-      else await this.#backOff(signal);
+      if (current.kind === 'follower') asked ??= await this.#askFirst(current, signal);
+      const taken = asked === undefined ? undefined : await this.#take(asked, signal);
+      asked = taken?.next;
+      if (taken === undefined) await this.#backOff(signal);
+      else this.#backoffMs = this.#limits.firstBackoffMs;
     }
   }
 
-  /** False when the leader could not be asked, or its answer was of no use. */
-  async #pull(
+  async #askFirst(
     { term, leader }: { readonly term: number; readonly leader: string },
     signal: AbortSignal,
-  ): Promise<boolean> {
-    const { storage, logger, addressOf } = this.#options;
-    const address = addressOf(leader);
-    const request = await storage.pullRequest(term, this.#limits.waitMs);
-    if (address === undefined || request === undefined || signal.aborted) return false;
-    const useless = (error: unknown): undefined => {
-      if (signal.aborted) return undefined;
-      // A leader that is away is nothing new every second; an answer that cannot be read is.
-      const level = error instanceof PeerError ? 'debug' : 'warn';
-      logger[level]({ leader, error }, 'the leader gave no rows');
-      return undefined;
-    };
-    const answer = await this.#ask(address, request, signal).catch(useless);
-    if (answer === undefined) return false;
-    if (answer.kind !== 'join') return storage.receive(request, answer);
-    const fetchPiece: FetchPiece = (name, offset) =>
-      this.#fetch({ address, request, signal }, name, offset);
-    return storage.copies.join(request, fetchPiece);
+  ): Promise<Asked | undefined> {
+    const address = this.#options.addressOf(leader);
+    const request = await this.#options.storage.pullRequest(term, this.#limits.waitMs);
+    if (address === undefined || request === undefined || signal.aborted) return undefined;
+    return this.#ask({ leader, address }, request, signal);
+  }
+
+  /** Undefined when the leader could not be asked, or its answer was of no use. */
+  async #take(asked: Asked, signal: AbortSignal): Promise<{ readonly next?: Asked } | undefined> {
+    const { storage } = this.#options;
+    const { request, from } = asked;
+    const answer = await asked.answer;
+    if (answer === undefined) return undefined;
+    if (answer.kind === 'join') {
+      const fetchPiece: FetchPiece = (name, offset) =>
+        this.#fetch({ address: from.address, request, signal }, name, offset);
+      return (await storage.copies.join(request, fetchPiece)) ? {} : undefined;
+    }
+    let next: Asked | undefined;
+    const isTaken = await storage.receive(request, answer, (following) => {
+      if (!signal.aborted) next = this.#ask(from, following, signal);
+    });
+    if (!isTaken) return undefined;
+    return next === undefined ? {} : { next };
   }
 
   /**
@@ -146,15 +163,21 @@ export class ReplicationService {
     }
   }
 
-  async #ask(
-    address: string,
-    request: PullRequest,
-    signal: AbortSignal,
-  ): Promise<ReturnType<typeof pullAnswerSchema.parse>> {
-    const { timeoutMs } = this.#limits;
-    const options = { timeoutMs, signal };
-    const { peers } = this.#options;
-    return pullAnswerSchema.parse(await peers.call(address, 'replication.pull', request, options));
+  #ask(from: Asked['from'], request: PullRequest, signal: AbortSignal): Asked {
+    const { peers, logger } = this.#options;
+    const options = { timeoutMs: this.#limits.timeoutMs, signal };
+    const { leader, address } = from;
+    const answer = peers
+      .call(address, 'replication.pull', request, options)
+      .then((body) => pullAnswerSchema.parse(body))
+      .catch((error: unknown) => {
+        if (signal.aborted) return undefined;
+        // A leader that is away is nothing new every second; an answer that cannot be read is.
+        const level = error instanceof PeerError ? 'debug' : 'warn';
+        logger[level]({ leader, error }, 'the leader gave no rows');
+        return undefined;
+      });
+    return { from, request, answer };
   }
 
   async #backOff(signal: AbortSignal): Promise<void> {

@@ -41,7 +41,7 @@ export async function answerPull(request: PullRequest, sources: PullSources): Pr
   if (match.kind === 'conflict') return { kind: 'conflict', ...common, hint: match.hint };
   const { sequence } = request.position;
   if (sequence === 0 && isBetterJoined(leader, store, limits)) return { kind: 'join', ...common };
-  const batches = await store.behind(sequence, limits.pullBytes);
+  const batches = await store.log.behind(sequence, limits.pullBytes);
   if (batches === undefined) return { kind: 'join', ...common };
   return { kind: 'rows', ...common, batches: [...batches] };
 }

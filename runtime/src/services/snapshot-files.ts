@@ -58,6 +58,13 @@ export class SnapshotFiles {
     return this.#all;
   }
 
+  /** Without rows behind `sequence`; the log, which begins with row `first`, has those behind its start. */
+  newestUpTo(sequence: number, first: number): SnapshotInfo | undefined {
+    return this.all.findLast(
+      ({ start, end }) => end.sequence <= sequence && start.sequence + 1 >= first,
+    );
+  }
+
   get newest(): SnapshotInfo | undefined {
     return this.#all.at(-1);
   }

@@ -34,7 +34,7 @@ export interface ReadSnapshotOptions {
 }
 
 /** What is used between two reads: others wait for so long. */
-const CHUNK_BYTES = 128 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 export async function readSnapshot(
   disk: Disk,
@@ -53,6 +53,8 @@ class Reading {
   #bytes: Uint8Array = new Uint8Array();
   #offset = 0;
   #size = 0;
+  /** The chunk that is wanted next, read while those before it are used. */
+  #ahead: { readonly at: number; readonly chunk: Promise<Uint8Array | undefined> } | undefined;
   #rowCount = 0;
   #blocks = 0;
 
@@ -104,17 +106,30 @@ class Reading {
   async #fill(wanted: number): Promise<void> {
     if (this.#bytes.length >= wanted) return;
     const at = this.#offset + this.#bytes.length;
-    // What a damaged length says may be far beyond the end.
-    const missing = Math.min(
-      Math.max(this.#chunkBytes, wanted - this.#bytes.length),
-      this.#size - at,
-    );
-    if (missing <= 0) return;
-    const more = (await this.#disk.readPart(this.#path, at, missing)) ?? new Uint8Array();
-    const joined = new Uint8Array(this.#bytes.length + more.length);
+    const chunk = await this.#readAhead(at, wanted - this.#bytes.length);
+    if (chunk === undefined) return;
+    const joined = new Uint8Array(this.#bytes.length + chunk.length);
     joined.set(this.#bytes);
-    joined.set(more, this.#bytes.length);
+    joined.set(chunk, this.#bytes.length);
     this.#bytes = joined;
+  }
+
+  /** What stands there, at least so many bytes unless the file ends; what follows it is on its way. */
+  async #readAhead(at: number, wanted: number): Promise<Uint8Array | undefined> {
+    const isAhead = this.#ahead?.at === at && wanted <= this.#chunkBytes;
+    const chunk = await (isAhead ? this.#ahead?.chunk : this.#readChunk(at, wanted));
+    const next = at + (chunk?.length ?? 0);
+    const ahead = this.#readChunk(next, this.#chunkBytes);
+    // Whether it is wanted at all is not known: only who asks for it is told that it failed.
+    ahead.catch(() => undefined);
+    this.#ahead = { at: next, chunk: ahead };
+    return chunk;
+  }
+
+  async #readChunk(at: number, wanted: number): Promise<Uint8Array | undefined> {
+    // What a damaged length says may be far beyond the end.
+    const length = Math.min(Math.max(this.#chunkBytes, wanted), this.#size - at);
+    return length <= 0 ? undefined : this.#disk.readPart(this.#path, at, length);
   }
 
   #use(length: number): void {

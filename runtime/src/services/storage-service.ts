@@ -28,6 +28,7 @@ import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
 import { makeIndexes } from './index-builds.ts';
 import { LeaderTerm } from './leader-term.ts';
 import { areLocal, refuseSynchronous, SynchronousSpaces } from './local-spaces.ts';
+import { buildNextRequest, buildPullRequest } from './pull-request.ts';
 import { refuseThenable } from './refuse-thenable.ts';
 import { ReplicaStore } from './replica-store.ts';
 import { RequestStorage } from './request-storage.ts';
@@ -46,9 +47,9 @@ export class StorageService {
   readonly copies: StorageCopies;
   /** For the binary protocol. */
   readonly requests: RequestStorage;
+  readonly seat: Seat;
   readonly #options: StorageServiceOptions;
   readonly #limits: StorageLimits;
-  readonly #seat: Seat;
   readonly #store: ReplicaStore;
   readonly #rows: StorageRowAccess;
   readonly #tasks: TaskRegistry;
@@ -64,7 +65,7 @@ export class StorageService {
   constructor(options: StorageServiceOptions) {
     this.#options = options;
     this.#limits = { ...defaultStorageLimits, ...options.limits };
-    this.#seat = { uuid: options.identity.uuid, incarnation: options.identity.logIncarnation };
+    this.seat = { uuid: options.identity.uuid, incarnation: options.identity.logIncarnation };
     const fatal = (error: unknown): void => {
       this.#leader?.end('its disk failed');
       this.#checkWritable();
@@ -122,10 +123,6 @@ export class StorageService {
     return this.#options.replicaSetUuid;
   }
 
-  get seat(): Seat {
-    return this.#seat;
-  }
-
   get position(): Position {
     return this.#store.end;
   }
@@ -167,7 +164,7 @@ export class StorageService {
     return {
       position: this.position,
       promisedTerm,
-      logIncarnation: this.#seat.incarnation,
+      logIncarnation: this.seat.incarnation,
       acknowledged: this.acknowledged,
       inSync,
       isWritable: this.isWritable,
@@ -179,7 +176,7 @@ export class StorageService {
     const { isWritable, acknowledged } = this;
     const current = this.#options.leadership.current();
     const inSync = current.kind === 'leader' ? current.inSync : this.#store.promise.inSync.seats;
-    const isInSync = inSync.some((seat) => sameSeat(seat, this.#seat));
+    const isInSync = inSync.some((seat) => sameSeat(seat, this.seat));
     return storageFigures(this.#store, this.#leader, { isWritable, acknowledged, isInSync });
   }
 
@@ -262,7 +259,7 @@ export class StorageService {
   async promise(term: number): Promise<PromiseAnswer> {
     this.#seeTerm(term);
     const promised = await this.#store.promiseTerm(term);
-    return { ...promised, logIncarnation: this.#seat.incarnation };
+    return { ...promised, logIncarnation: this.seat.incarnation };
   }
 
   /** For a planned handover: no more writes; gives the position that the successor must have. */
@@ -288,20 +285,23 @@ export class StorageService {
    */
   async pullRequest(term: number, waitMs: number): Promise<PullRequest | undefined> {
     if (this.#store.promise.promisedTerm < term) await this.promise(term);
-    const { promisedTerm } = this.#store.promise;
-    const position = this.#store.probe(promisedTerm);
-    if (position === undefined) return undefined;
-    const { replicaSetUuid } = this.#options;
-    const { session } = this.#store;
-    const where = { replicaSetUuid, seat: this.#seat, term: promisedTerm, session };
-    const request = { ...where, position, waitMs };
-    return this.#store.isComplete ? request : { ...request, isIncomplete: true };
+    return buildPullRequest(this.#store, this, waitMs);
   }
 
-  /** Takes the answer to a pull; false when it does not fit any more. */
-  async receive(request: PullRequest, answer: PullAnswer): Promise<boolean> {
+  /**
+   * Takes the answer to a pull; false when it does not fit any more. The next question is given to `ask` once the rows
+   * are in the log: the leader need not wait until they are in the engine too.
+   */
+  async receive(
+    request: PullRequest,
+    answer: PullAnswer,
+    ask: (next: PullRequest) => void = () => undefined,
+  ): Promise<boolean> {
     if (this.#seenTerm > answer.term || answer.kind === 'join') return false;
-    const isReceived = await this.#store.receive(request.position, answer);
+    const isReceived = await this.#store.receive(request.position, answer, () => {
+      const next = buildNextRequest(this.#store, this, request);
+      if (next !== undefined) ask(next);
+    });
     // Nobody waits for a row here, but watchers want to know of another schema.
     this.#rows.held.settle(0, 0);
     return isReceived;
@@ -324,14 +324,14 @@ export class StorageService {
       if (current.kind !== 'leader' || current.term !== term || this.#seenTerm > term) return false;
       // Followers cut their logs to that of a leader which has begun. Without its seat the log may lack rows that
       // were acknowledged: then it must not begin, even if it could never acknowledge anything itself.
-      return current.inSync.some((seat) => sameSeat(seat, this.#seat));
+      return current.inSync.some((seat) => sameSeat(seat, this.seat));
     };
-    const beganAt = await this.#store.beginTerm(term, this.#seat.uuid, isWanted);
+    const beganAt = await this.#store.beginTerm(term, this.seat.uuid, isWanted);
     if (beganAt === undefined || this.#leader?.term === term) return;
     this.#isFrozen = false;
     this.#leader = new LeaderTerm({
       term,
-      own: this.#seat,
+      own: this.seat,
       beganAt,
       leadership,
       clock,
@@ -339,7 +339,7 @@ export class StorageService {
       limits: this.#limits,
       required: this.#options.required ?? requireUnion,
       isMember: this.#options.isMember ?? (() => true),
-      instances: this.#options.instances ?? (() => [this.#seat.uuid]),
+      instances: this.#options.instances ?? (() => [this.seat.uuid]),
       synchronous: () => this.#synchronous.of(this.#store.engine),
       applied: () => this.#store.applied.sequence,
       writeTimeoutMs: this.#limits.writeTimeoutMs,

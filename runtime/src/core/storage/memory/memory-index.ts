@@ -46,13 +46,15 @@ export class MemoryIndex {
     this.#isTreeDue = this.#hash !== undefined;
   }
 
-  *endLoadInSteps(): Generator<void, void> {
-    if (!this.#isTreeDue || this.#hash === undefined) return;
+  /** Gives all handles in the order of memory. */
+  *endLoadInSteps(): Generator<void, Uint32Array> {
+    const handles = yield* inOrderOfMemory(this.handles());
+    if (!this.#isTreeDue) return handles;
     this.#isTreeDue = false;
-    const handles = yield* inOrderOfMemory(this.#hash.handles());
     const { prefixes, sorted } = yield* sortedEntries(handles, this.order);
     yield;
     this.tree.load(prefixes, sorted);
+    return handles;
   }
 
   /** False while it is loaded, and its tree is not made yet. */

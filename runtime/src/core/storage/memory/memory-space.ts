@@ -14,7 +14,6 @@ import {
 } from '../../schema/space-definition.ts';
 import type { SpaceOverlay } from '../disk/space-overlay.ts';
 import type { NamedFields } from '../tuple-update.ts';
-import { inOrderOfMemory } from './bulk-sort.ts';
 import { IndexBuild } from './index-build.ts';
 import { type IndexMemory, MemoryIndex } from './memory-index.ts';
 import { TupleCheck } from './tuple-check.ts';
@@ -167,9 +166,7 @@ export class MemorySpace {
     this.#isLoading = false;
     const [primary, ...others] = this.#indexes;
     if (primary === undefined) return;
-    yield* primary.endLoadInSteps();
-    if (others.length === 0) return;
-    const handles = yield* inOrderOfMemory(this.size > 0 ? this.handles() : new Uint32Array());
+    const handles = yield* primary.endLoadInSteps();
     for (const index of others) {
       yield;
       const duplicate = yield* index.loadInSteps(handles);
