@@ -51,7 +51,7 @@ export interface HeldReplies {
 
 export interface IprotoStorage {
   readonly isWritable: boolean;
-  /** False while it gets a copy of the data, and once it has failed. */
+  /** False until it has a copy of the data, and once it has failed. */
   readonly isReadable: boolean;
   /** Grows with every change of a space or an index. */
   readonly schemaVersion: number;

@@ -50,7 +50,9 @@ export class StorageRowAccess implements RowAccess {
 
   get isReadable(): boolean {
     const { store } = this.#options;
-    return store.isComplete && !store.hasFailed && store.engine.disk?.isStale !== true;
+    // The first row is of the first leader: an instance without it has heard nothing of its replica set.
+    const hasData = store.end.sequence > 0 && store.isComplete;
+    return hasData && !store.hasFailed && store.engine.disk?.isStale !== true;
   }
 
   engine(): MemoryEngine {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import { encode } from '../core/msgpack/encode.ts';
-import type { PullAnswer } from '../core/replication/messages.ts';
+import type { PullAnswer, SnapshotAnswer } from '../core/replication/messages.ts';
 import type { Reader, Transaction } from '../core/storage/engine.ts';
 import { silentLogger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
@@ -12,6 +12,7 @@ import type { InSyncOutcome, Leadership, LeadershipPort } from '../ports/leaders
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
+import type { FetchPiece } from './snapshot-join.ts';
 import { StorageService } from './storage-service.ts';
 
 const REPLICA_SET = '00000000-0000-4000-8000-0000000000f0';
@@ -264,6 +265,7 @@ describe('a storage that leads', () => {
     await assert.rejects(fixture.storage.write(insert(1)), refused('OUTCOME_UNKNOWN'));
     await assert.rejects(fixture.storage.write(insert(2)), refused('STORAGE_FAILED'));
     assert.deepEqual(fixture.fatal.map(String), ['Error: EIO']);
+    assert.equal(fixture.storage.requests.isReadable, false);
   });
 });
 
@@ -469,6 +471,46 @@ describe('a storage that follows', () => {
     await deposed.start();
     assert.deepEqual(await deposed.storage.read(rows), [[7]]);
     assert.match(deposed.storage.issues()[0]!.message, /^3 rows of term 1 /);
+  });
+
+  it('is not readable until it has joined, and has what was written meanwhile', async () => {
+    const leader = await new Fixture().start();
+    leader.leadership.lead(1);
+    await leader.settle();
+    await leader.storage.write(insert(1));
+    const ids = [1];
+    let isTaken = false;
+    void leader.storage.copies.snapshot(new AbortController().signal).then(() => {
+      isTaken = true;
+    });
+    // A write whenever the snapshot waits for something: one of them is between its start and its end.
+    while (!isTaken && ids.length < 1000) {
+      ids.push(ids.length + 1);
+      void leader.storage.write(insert(ids.length));
+      await (ids.length % 20 === 0 ? leader.clock.advance(10) : Promise.resolve());
+    }
+
+    const { storage, leadership } = await new Fixture().start();
+    leadership.set({ kind: 'follower', term: 1, leader: other.uuid });
+    const seen = [storage.requests.isReadable];
+    const request = await storage.pullRequest(1, 0);
+    const fetchPiece: FetchPiece = async (name, offset) => {
+      const handler = leader.storage.handlers().get('replication.snapshot')!;
+      const { position } = request!;
+      const body = { replicaSetUuid: REPLICA_SET, term: 1, name, position, offset };
+      return (await handler(body)) as SnapshotAnswer;
+    };
+    assert.equal(await storage.copies.join(request!, fetchPiece), true);
+    seen.push(storage.requests.isReadable);
+    const next = await storage.pullRequest(1, 0);
+    const { sequence, term } = next!.position;
+    assert.equal(await storage.receive(next!, await leader.pull(1, sequence, term)), true);
+    seen.push(storage.requests.isReadable);
+    assert.deepEqual(seen, [false, false, true]);
+    assert.deepEqual(
+      await storage.read(rows),
+      ids.map((id) => [id]),
+    );
   });
 
   it('takes no rows of a term below its promise', async () => {
