@@ -479,12 +479,12 @@ describe('a storage that follows', () => {
     await leader.settle();
     await leader.storage.write(insert(1));
     const ids = [1];
-    let isTaken = false;
+    const snapshot = { isTaken: false };
     void leader.storage.copies.snapshot(new AbortController().signal).then(() => {
-      isTaken = true;
+      snapshot.isTaken = true;
     });
     // A write whenever the snapshot waits for something: one of them is between its start and its end.
-    while (!isTaken && ids.length < 1000) {
+    while (!snapshot.isTaken && ids.length < 1000) {
       ids.push(ids.length + 1);
       void leader.storage.write(insert(ids.length));
       await (ids.length % 20 === 0 ? leader.clock.advance(10) : Promise.resolve());
