@@ -1,4 +1,5 @@
 /** What `kubectl get` shows of the built-in kinds. */
+import { LOCAL_PORTS_ANNOTATION } from '../node/pods/local-address.ts';
 import { renderAge } from './durations.ts';
 import { eventCount, lastSeenAt } from './event-forms.ts';
 import { isObject, listAt, numberAt, objectAt, textAt } from './json.ts';
@@ -39,6 +40,8 @@ const COLUMNS: Readonly<Record<string, readonly TableColumn[]>> = {
     column('Status', podStatus),
     column('Restarts', restarts),
     AGE_COLUMN,
+    // Those of this machine: here they are what one connects to.
+    column('Ports', orNone('metadata', 'annotations', LOCAL_PORTS_ANNOTATION)),
     wide('IP', orNone('status', 'podIP')),
     wide('Node', orNone('spec', 'nodeName')),
   ],
