@@ -7,7 +7,8 @@ import { reasonAgainstMounting } from '../support/small-disk.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { SmallDiskSet } from './small-disk-set.ts';
 
-const WHY = /The disk is full \([^)]+\): disk-rows in the working directory could not be written\./;
+const WHY =
+  /The disk is full \(ENOSPC\): disk-rows in the working directory could not be written\./;
 const environment = { SOAK_ENGINE: 'disk' };
 /** Fails with the errors that the instance has told since then, which name the disk. */
 function assertSaidWhy(instance: LocalInstance, since = 0): void {

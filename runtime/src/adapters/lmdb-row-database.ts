@@ -18,6 +18,7 @@ import {
 import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { getSystemErrorName } from 'node:util';
 import type * as lmdb from 'lmdb';
 import { ClusterError } from '../core/errors.ts';
 import type { OrderedRange } from '../core/storage/disk/ordered-store.ts';
@@ -160,7 +161,12 @@ export class LmdbRowDatabase implements RowDatabase {
     const folder = existsSync(this.#folder) ? this.#folder : path.dirname(this.#folder);
     const { bavail, bsize } = statfsSync(folder);
     const isFull = bavail * bsize < NO_ROOM_BYTES;
-    return diskFailure({ file: FOLDER, code: String(code), isFull, cause: error });
+    return diskFailure({
+      file: FOLDER,
+      code: isFull ? 'ENOSPC' : named(code),
+      isFull,
+      cause: error,
+    });
   }
 
   #path(file: string): string {
@@ -175,4 +181,9 @@ function syncFile(file: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** LMDB gives numbers: of errors of the system, or its own, which are negative. */
+function named(code: string | number): string {
+  return typeof code === 'number' && code > 0 ? getSystemErrorName(-code) : String(code);
 }
