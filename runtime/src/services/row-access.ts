@@ -51,8 +51,7 @@ export class StorageRowAccess implements RowAccess {
   get isReadable(): boolean {
     const { store } = this.#options;
     // The first row is of the first leader: an instance without it has heard nothing of its replica set.
-    const hasData = store.end.sequence > 0 && store.isComplete;
-    return hasData && !store.hasFailed && store.engine.disk?.isStale !== true;
+    return store.end.sequence > 0 && store.isUsable;
   }
 
   engine(): MemoryEngine {
