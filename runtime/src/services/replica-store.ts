@@ -15,7 +15,7 @@ import type { OpenTransaction } from '../core/storage/engine.ts';
 import type { Batch } from '../core/storage/log-format.ts';
 import type { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { RowCodec } from '../core/storage/rows.ts';
-import { endLoad, freeMemory, moveExcess, prepareIndexes } from './engine-slices.ts';
+import { endLoad, moveExcess, prepareIndexes } from './engine-slices.ts';
 import { Exclusive } from './exclusive.ts';
 import { LostRows } from './lost-rows.ts';
 import { NewestRows } from './newest-rows.ts';
@@ -125,11 +125,17 @@ export class ReplicaStore {
     await this.#options.rowDatabase?.close();
   }
 
-  usableEngine(): MemoryEngine {
-    if (this.hasFailed) throw new ClusterError('STORAGE_FAILED');
+  get isUsable(): boolean {
     const { disk } = this.#engine;
-    if (disk?.failure !== undefined) throw this.fail(disk.failure.error);
-    if (this.isComplete && disk?.isStale !== true) return this.#engine;
+    const isDiskUsable = disk?.failure === undefined && disk?.isStale !== true;
+    return !this.hasFailed && this.isComplete && isDiskUsable;
+  }
+
+  usableEngine(): MemoryEngine {
+    if (this.isUsable) return this.#engine;
+    if (this.hasFailed) throw new ClusterError('STORAGE_FAILED');
+    const failure = this.#engine.disk?.failure;
+    if (failure !== undefined) throw this.fail(failure.error);
     throw new ClusterError('NOT_READY', {
       message: 'This instance gets a copy of the data from its leader. Ask another one.',
     });
@@ -254,11 +260,6 @@ export class ReplicaStore {
   async reseed(reason: string): Promise<void> {
     await this.exclusively(() => markReseed(this.#options.disk, reason));
     this.fail(startsAgain(reason));
-  }
-
-  /** What was dropped, until the signal aborts. */
-  freeMemory(signal: AbortSignal): Promise<void> {
-    return freeMemory(() => this.#engine, this.#options, signal);
   }
 
   /** Runs a task alone, after all rows that are written now. Any failure is one of the disk or a bug of ours. */

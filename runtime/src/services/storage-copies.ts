@@ -1,6 +1,6 @@
 /**
- * How the rows of an instance come to other places and back: pulls and snapshots for followers, joining a leader, and
- * laying all rows aside to join anew.
+ * How the rows of an instance come to other places and back: pulls and snapshots for followers, joining a leader,
+ * laying all rows aside to join anew; and what leaves memory beside requests.
  */
 import type { Issue } from '../contract/instance-status.ts';
 import { ClusterError } from '../core/errors.ts';
@@ -17,6 +17,7 @@ import type { Logger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { LeadershipPort } from '../ports/leadership.ts';
 import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
+import { freeMemory } from './engine-slices.ts';
 import type { LeaderTerm } from './leader-term.ts';
 import { moveDiskRows } from './move-disk-rows.ts';
 import { ReplicaSnapshots } from './replica-snapshots.ts';
@@ -60,6 +61,11 @@ export class StorageCopies {
   /** Moves acknowledged rows of disk spaces there, until the signal aborts. */
   moveRows(signal: AbortSignal): Promise<void> {
     return moveDiskRows(this.#options, signal);
+  }
+
+  /** Frees what was dropped, until the signal aborts. */
+  freeMemory(signal: AbortSignal): Promise<void> {
+    return freeMemory(() => this.#options.store.engine, this.#options, signal);
   }
 
   issues(): readonly Issue[] {

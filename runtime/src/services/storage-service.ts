@@ -106,7 +106,7 @@ export class StorageService {
         this.#tick();
       }
     });
-    this.#tasks.run('memory of dropped spaces', (signal) => this.#store.freeMemory(signal));
+    this.#tasks.run('memory of dropped spaces', (signal) => this.copies.freeMemory(signal));
     this.#tasks.run('snapshots', (signal) => this.copies.run(signal));
     this.#tasks.run('rows to the disk', (signal) => this.copies.moveRows(signal));
     this.#onLeadership();
