@@ -56,7 +56,9 @@ export async function buildLeader(session: Session, application?: string): Promi
   });
 }
 
-/** The measurements themselves insert too, several millions when they are long. */
+/** The measurements themselves insert too: all shapes together at most so many in a second of one round. */
+const INSERTED_PER_SECOND = 1_000_000;
+
 export function rowsMaxOf({ options }: Session, rows = options.rows): number {
-  return 4 * rows + Math.ceil(options.rounds * options.seconds * 2_000_000);
+  return Math.ceil(1.2 * rows + options.rounds * options.seconds * INSERTED_PER_SECOND);
 }

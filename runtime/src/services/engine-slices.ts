@@ -38,7 +38,7 @@ export async function endLoad(
   await inSlices(step, { clock, sliceMs: limits.indexSliceMs, pauseRatio: 0 });
 }
 
-/** A follower asks for more rows only when those of disk spaces do not fill its memory. */
+/** A follower takes more rows only when those of disk spaces do not fill its memory. */
 export async function moveExcess(
   { disk }: MemoryEngine,
   acknowledged: number,

@@ -11,6 +11,7 @@ import type { Logger } from '../foundation/logger.ts';
 import type { ReplicaStore } from './replica-store.ts';
 import type { SnapshotInfo } from './snapshot-files.ts';
 import { type SnapshotTakeLimits, takeSnapshot } from './snapshot-take.ts';
+import { WakeUp } from './wake-up.ts';
 
 export interface SnapshotLimits extends SnapshotTakeLimits {
   /** A snapshot is taken so long after the last, if anything was written (`checkpoint_interval`). Zero: never. */
@@ -51,6 +52,7 @@ export interface ReplicaSnapshotsOptions {
 
 export class ReplicaSnapshots {
   readonly #options: ReplicaSnapshotsOptions;
+  readonly #wakeUp: WakeUp;
   #lastMs: number;
   /** What the log had written when the last snapshot began, and where its end was. */
   #lastBytes = 0;
@@ -62,12 +64,15 @@ export class ReplicaSnapshots {
 
   constructor(options: ReplicaSnapshotsOptions) {
     this.#options = options;
+    this.#wakeUp = new WakeUp(options.clock);
     this.#lastMs = options.clock.monotonicMs();
   }
 
-  /** One is taken soon. */
+  /** One is taken now, unless that is so already. */
   request(reason: string): void {
+    if (this.#taking !== undefined) return;
     this.#wanted ??= reason;
+    this.#wakeUp.wake();
   }
 
   issues(): readonly Issue[] {
@@ -95,11 +100,11 @@ export class ReplicaSnapshots {
 
   /** Takes what is due, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, limits, store } = this.#options;
+    const { limits, store } = this.#options;
     this.#lastSequence = store.snapshots.newest?.start.sequence ?? 0;
     for (;;) {
-      await clock.sleep(limits.snapshotCheckMs, signal);
-      if (store.hasFailed) return;
+      await this.#wakeUp.sleep(limits.snapshotCheckMs, signal);
+      if (store.hasFailed || signal.aborted) return;
       const reason = this.#due();
       if (reason !== undefined) await this.#try(reason, signal);
       await this.#clear();

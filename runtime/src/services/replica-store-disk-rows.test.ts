@@ -4,15 +4,14 @@ import { setImmediate as afterPending } from 'node:timers/promises';
 import { ClusterError } from '../core/errors.ts';
 import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { type Clock, systemClock } from '../foundation/clock.ts';
-import { silentLogger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
+import { openReplicaStore, smallStoreLimits } from '../testing/open-replica-store.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { SimulatedRowDatabase } from '../testing/simulated-row-database.ts';
-import { defaultIndexBuildLimits } from './index-builds.ts';
 import { moveDiskRows } from './move-disk-rows.ts';
-import { ReplicaStore } from './replica-store.ts';
+import type { ReplicaStore } from './replica-store.ts';
 import { downloadSnapshot } from './snapshot-join.ts';
 import { takeSnapshot } from './snapshot-take.ts';
 
@@ -57,23 +56,16 @@ class Fixture {
     const onStep = async (): Promise<void> => this.onStep?.();
     const sleep = async (): Promise<void> => this.onPause?.();
     const clock: Clock = { ...systemClock, monotonicMs: ascending(), sleep };
-    this.store = new ReplicaStore({
-      disk: stepping(this.disk.mount(), onStep),
+    this.store = await openReplicaStore(stepping(this.disk.mount(), onStep), {
       clock,
-      logger: silentLogger,
-      logMode: 'write',
-      identity: { logIncarnation: 1 },
-      limits: { ...defaultIndexBuildLimits, indexSliceMs: 0, segmentBytes: 300, recentBytes: 100 },
+      limits: { ...smallStoreLimits, indexSliceMs: 0 },
       createEngine: () => {
         const diskLimits = { waitingBytes: WAITING_BYTES, changeBytes: 1 };
         return new MemoryEngine({ store: this.database, diskLimits });
       },
       rowDatabase: this.database,
-      defer: setImmediate,
-      onAppended: () => undefined,
       fatal: (error) => this.fatal.push(error),
     });
-    await this.store.open();
     return this;
   }
 

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ClusterError } from '../core/errors.ts';
-import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
-import { systemClock } from '../foundation/clock.ts';
-import { silentLogger } from '../foundation/logger.ts';
 import type { Disk } from '../ports/disk.ts';
+import { openReplicaStore } from '../testing/open-replica-store.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
-import { defaultIndexBuildLimits } from './index-builds.ts';
 import { verifyData } from './replica-log-verify.ts';
-import { ReplicaStore } from './replica-store.ts';
+import type { ReplicaStore } from './replica-store.ts';
 import type { SnapshotInfo } from './snapshot-files.ts';
 import { downloadSnapshot, type JoinedSnapshot } from './snapshot-join.ts';
 import { takeSnapshot } from './snapshot-take.ts';
@@ -33,19 +30,8 @@ class Fixture {
   }
 
   async open(wrap: (disk: Disk) => Disk = (disk) => disk): Promise<this> {
-    this.store = new ReplicaStore({
-      disk: wrap(this.disk.mount()),
-      clock: systemClock,
-      logger: silentLogger,
-      logMode: 'write',
-      identity: { logIncarnation: 1 },
-      limits: { ...defaultIndexBuildLimits, segmentBytes: 300, recentBytes: 100 },
-      createEngine: () => new MemoryEngine(),
-      defer: setImmediate,
-      onAppended: () => undefined,
-      fatal: (error) => this.fatal.push(error),
-    });
-    await this.store.open();
+    const fatal = (error: unknown): unknown => this.fatal.push(error);
+    this.store = await openReplicaStore(wrap(this.disk.mount()), { fatal });
     return this;
   }
 

@@ -19,6 +19,9 @@ export interface JoinSources extends Pick<PullSources, 'store' | 'leader' | 'lim
 
 /** A snapshot that nobody has asked a piece of for so long may be removed. */
 const HOLD_MS = 30_000;
+/** For so long a follower waits here for the first snapshot, rather than asking again and again. */
+const WAIT_MS = 1000;
+const LOOK_EVERY_MS = 20;
 
 export async function answerSnapshot(
   request: SnapshotRequest,
@@ -26,15 +29,28 @@ export async function answerSnapshot(
 ): Promise<SnapshotAnswer> {
   const { store, disk, clock, limits, replicaSnapshots } = sources;
   requireLeader(request.term, sources);
-  const snapshot = chosen(request, store.snapshots.all);
-  if (snapshot === undefined) {
-    if (request.name === null) replicaSnapshots.request('an instance joins');
-    return { kind: 'later' };
+  let snapshot = chosen(request, store.snapshots.all);
+  if (snapshot === undefined && request.name === null) {
+    replicaSnapshots.request('an instance joins');
+    snapshot = await nextSnapshot(request, sources);
   }
+  if (snapshot === undefined) return { kind: 'later' };
   const { name, path, bytes: total } = snapshot;
   store.snapshots.hold(name, clock.monotonicMs() + HOLD_MS);
   const bytes = await disk.readPart(path, request.offset, limits.pullBytes);
   return bytes === undefined ? { kind: 'later' } : { kind: 'part', name, total, bytes };
+}
+
+async function nextSnapshot(
+  request: SnapshotRequest,
+  { store, clock }: JoinSources,
+): Promise<SnapshotInfo | undefined> {
+  for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += LOOK_EVERY_MS) {
+    await clock.sleep(LOOK_EVERY_MS);
+    const found = chosen(request, store.snapshots.all);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function chosen(

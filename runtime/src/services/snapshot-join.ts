@@ -55,15 +55,18 @@ async function writePieces(
     let synced = 0;
     for (;;) {
       if (piece.kind === 'later' || piece.bytes.length === 0) return false;
-      file.write(piece.bytes);
-      written += piece.bytes.length;
-      if (written >= first.total) break;
+      const { bytes } = piece;
+      written += bytes.length;
+      // The next one is under way while this one is written.
+      const next = written < first.total ? fetchPiece(first.name, written) : undefined;
+      file.write(bytes);
+      if (next === undefined) break;
       if (written - synced >= SYNC_BYTES) {
         // Bit by bit, so that the last one does not take long.
         await file.sync();
         synced = written;
       }
-      piece = await fetchPiece(first.name, written);
+      piece = await next;
     }
     await file.sync();
     return written === first.total;

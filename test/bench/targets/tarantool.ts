@@ -18,8 +18,8 @@ export interface TarantoolOptions {
   readonly leaderPort?: number;
 }
 
-/** Six times what a row takes: the memory is only reserved. */
-const MEMORY_PER_ROW_BYTES = 1024;
+/** Three times what a row takes. It is only reserved, but the kernel refuses more than the machine has. */
+const MEMORY_PER_ROW_BYTES = 512;
 const MEMORY_BYTES_MIN = 1024 ** 3;
 
 export class Tarantool implements Target {
