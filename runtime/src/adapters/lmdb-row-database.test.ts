@@ -122,4 +122,23 @@ describe('rows in LMDB', () => {
       assert.throws(() => store.change(() => store.remove(longer)));
     }
   });
+
+  it('say of an error what it is, and take only those with a number for the disk', () => {
+    const thrownFor = (cause: Error): unknown => {
+      try {
+        database.change(() => {
+          throw cause;
+        });
+        return undefined;
+      } catch (error) {
+        return error;
+      }
+    };
+    const ours = Object.assign(new RangeError('out of range'), { code: 'ERR_OUT_OF_RANGE' });
+    assert.equal(thrownFor(ours), ours);
+    const noRoom = thrownFor(Object.assign(new Error('no space'), { code: 28 }));
+    assert.match(String(noRoom), /The disk is full \(ENOSPC\): disk-rows/);
+    const failed = thrownFor(Object.assign(new Error('input/output'), { code: 5 }));
+    assert.match(String(failed), /The disk has failed \(EIO\): nobody knows what of disk-rows/);
+  });
 });

@@ -17,14 +17,14 @@ import {
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import path from 'node:path';
-import { getSystemErrorName } from 'node:util';
 import type * as lmdb from 'lmdb';
 import { ClusterError } from '../core/errors.ts';
 import type { OrderedRange } from '../core/storage/disk/ordered-store.ts';
 import { assert } from '../foundation/assert.ts';
 import type { RowDatabase } from '../ports/row-database.ts';
-import { diskFailure } from './disk-failure.ts';
+import { diskFailure, isNoRoom } from './disk-failure.ts';
 
 type Database = lmdb.RootDatabase<Uint8Array, Uint8Array>;
 
@@ -155,18 +155,25 @@ export class LmdbRowDatabase implements RowDatabase {
     for (const file of files) await rm(this.#path(file), { force: true });
   }
 
+  /** What neither the system nor LMDB has numbered is no matter of the disk. */
   #explained(error: unknown): unknown {
-    const { code } = error as { readonly code?: string | number };
-    if (error instanceof ClusterError || code === undefined) return error;
+    const { code, errno } = error as { readonly code?: unknown; readonly errno?: number };
+    const number = typeof code === 'number' ? code : -(errno ?? 0);
+    if (error instanceof ClusterError || number === 0) return error;
+    // Of a write that came out short LMDB says no more than that.
+    const isFull = isNoRoom(number) || (number === constants.errno.EIO && !this.#hasRoom());
+    return diskFailure({ file: FOLDER, number, isFull, cause: error });
+  }
+
+  #hasRoom(): boolean {
     const folder = existsSync(this.#folder) ? this.#folder : path.dirname(this.#folder);
-    const { bavail, bsize } = statfsSync(folder);
-    const isFull = bavail * bsize < NO_ROOM_BYTES;
-    return diskFailure({
-      file: FOLDER,
-      code: isFull ? 'ENOSPC' : named(code),
-      isFull,
-      cause: error,
-    });
+    try {
+      const { bavail, bsize } = statfsSync(folder);
+      return bavail * bsize >= NO_ROOM_BYTES;
+    } catch {
+      // A volume that does not answer has failed.
+      return true;
+    }
   }
 
   #path(file: string): string {
@@ -181,9 +188,4 @@ function syncFile(file: string): void {
   } finally {
     closeSync(descriptor);
   }
-}
-
-/** LMDB gives numbers: of errors of the system, or its own, which are negative. */
-function named(code: string | number): string {
-  return typeof code === 'number' && code > 0 ? getSystemErrorName(-code) : String(code);
 }

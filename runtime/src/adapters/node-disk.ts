@@ -149,10 +149,8 @@ class NodeAppendFile implements AppendFile {
 }
 
 function explained(error: unknown, file: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === undefined) return error;
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-  return diskFailure({ file, code, isFull, cause: error });
+  const { errno } = error as NodeJS.ErrnoException;
+  return errno === undefined ? error : diskFailure({ file, number: -errno, cause: error });
 }
 
 async function withFile<T>(

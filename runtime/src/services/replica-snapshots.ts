@@ -68,7 +68,7 @@ export class ReplicaSnapshots {
     this.#lastMs = options.clock.monotonicMs();
   }
 
-  /** One is taken now, unless that is so already. */
+  /** One is taken now, unless that is so already, or has just failed. */
   request(reason: string): void {
     if (this.#taking !== undefined) return;
     this.#wanted ??= reason;

@@ -1,5 +1,5 @@
 /**
- * Engine and log together: what is in one is in the other, except for rows that are on their way to the disk.
+ * Engine and log together: what is in one is in the other, except for rows that are on their way.
  *
  * Everything that changes the log or the promise runs in one queue. It begins with appending what is pending, so a
  * promise, a cut or a new term never overtakes a row. Only rows of transactions that find the queue empty and the log
@@ -220,6 +220,7 @@ export class ReplicaStore {
       await prepareIndexes(this.#engine, answer.batches, this.#options);
       if (answer.batches.length > 0) await this.#log.append(answer.batches);
       if (answer.inSync.length > 0) await this.#promise.saveInSync(answer.term, answer.inSync);
+      // One step with what follows: who was told of the rows by the leader may look for them here.
       onAppended?.();
       for (const batch of answer.batches) this.#engine.applyBatch(batch);
       this.#applied = this.end.sequence;

@@ -40,6 +40,8 @@ export interface StorageCopiesOptions {
   readonly leader: () => LeaderTerm | undefined;
   /** The last row that is known to be on all in-sync members. */
   readonly acknowledged: () => number;
+  /** Called when other rows have come in the place of all. */
+  readonly onJoined: () => void;
 }
 
 export class StorageCopies {
@@ -96,7 +98,10 @@ export class StorageCopies {
   /** After the answer `join`: takes the leader's snapshot in the place of all rows; false when it did not come to that. */
   async join(request: PullRequest, fetchPiece: FetchPiece): Promise<boolean> {
     const joined = await this.#download(fetchPiece);
-    return joined !== undefined && this.#options.store.join(request.position, request.term, joined);
+    if (joined === undefined) return false;
+    const hasJoined = await this.#options.store.join(request.position, request.term, joined);
+    if (hasJoined) this.#options.onJoined();
+    return hasJoined;
   }
 
   /** Asks for no more rows, so that no leader counts on what is here; or asks again. */

@@ -87,10 +87,10 @@ export class StorageService {
     });
     this.requests = new RequestStorage(this.#rows);
     this.copies = new StorageCopies({
-      ...options,
-      ...{ store: this.#store, limits: this.#limits },
+      ...{ ...options, store: this.#store, limits: this.#limits },
       leader: () => this.#leader,
       acknowledged: () => this.#inSyncEnd(),
+      onJoined: () => this.#rows.held.settle(0, 0),
     });
     this.#tasks = new TaskRegistry(options.logger, (_name, error) => fatal(error));
   }

@@ -159,14 +159,6 @@ export class DiskOverlay implements SpaceOverlay {
       const key = this.primaryKeyAt(handle);
       this.#requireLength(keys, arena.chunkOf(handle), arena.startOf(handle), key);
     }
-    const primary = this.stored?.indexes.find(({ definition: { id } }) => id === 0);
-    if (primary === undefined) return;
-    const { prefix } = primary;
-    this.context.stored.store.walk({ from: prefix, to: behindAll(prefix) }, (entry, tuple) => {
-      const key = entry.subarray(prefix.length);
-      if (this.isOfStore(key)) this.#requireLength(keys, tuple, 0, key);
-      return true;
-    });
   }
 
   addIndex(next: SpaceDefinition, index: MemoryIndex): boolean {
@@ -175,9 +167,12 @@ export class DiskOverlay implements SpaceOverlay {
     if (this.context.isCatchingUp) return false;
     if (stored === undefined) return false;
     const check = new TupleCheck(next);
+    const keys = new IndexKeys(definition);
     try {
       const built = this.context.stored.build(stored, definition, (key, tuple) => {
-        if (this.isOfStore(key)) check.check(tuple, 0, tuple.length);
+        if (!this.isOfStore(key)) return;
+        check.check(tuple, 0, tuple.length);
+        this.#requireLength(keys, tuple, 0, key);
       });
       if (!definition.unique || !this.#hasDuplicate(built, index)) return false;
       this.context.stored.discard(stored, built);

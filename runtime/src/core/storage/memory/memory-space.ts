@@ -165,7 +165,7 @@ export class MemorySpace {
   *endLoadInSteps(): Generator<void, void> {
     this.#isLoading = false;
     const [primary, ...others] = this.#indexes;
-    if (primary === undefined) return;
+    if (primary === undefined || (primary.isInOrder && others.length === 0)) return;
     const handles = yield* primary.endLoadInSteps();
     for (const index of others) {
       yield;
