@@ -67,16 +67,17 @@ export class DateTime {
     });
   }
 
-  /** Nanoseconds below a millisecond are lost. */
+  /** Nanoseconds below a millisecond are lost, and what is behind the last date. */
   toDate(): Date {
-    return new Date(this.seconds * 1000 + Math.floor(this.nanoseconds / 1_000_000));
+    const milliseconds = this.seconds * 1000 + Math.floor(this.nanoseconds / 1_000_000);
+    return new Date(Math.min(milliseconds, MAX_SECONDS * 1000));
   }
 
   toString(): string {
     const local = new Date((this.seconds + this.tzoffset * 60) * 1000);
     // The last hours that a date can be have no date some offsets further on.
     const isShown = !Number.isNaN(local.getTime());
-    const text = (isShown ? local : this.toDate()).toISOString().slice(0, -5);
+    const text = (isShown ? local : new Date(this.seconds * 1000)).toISOString().slice(0, -5);
     const fraction = this.nanoseconds.toString().padStart(9, '0').replace(/0+$/, '');
     return `${text}${fraction === '' ? '' : `.${fraction}`}${shownOffset(isShown ? this.tzoffset : 0)}`;
   }

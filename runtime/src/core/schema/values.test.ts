@@ -87,6 +87,14 @@ describe('Decimal', () => {
 });
 
 describe('DateTime', () => {
+  it('has a text in the very last second of a date, in any offset', () => {
+    for (const tzoffset of [-1, 0, 1]) {
+      const last = DateTime.of(8.64e12, 1_500_000, { tzoffset })!;
+      assert.match(String(last), /^\+275760-09-1[23]T\d\d:\d\d:00\.0015(Z|-00:01)$/);
+      assert.equal(last.toDate().getTime(), 8.64e15);
+    }
+  });
+
   it('reads and shows ISO 8601', () => {
     const texts: readonly (readonly [string, string])[] = [
       ['1970-01-01', '1970-01-01T00:00:00Z'],
