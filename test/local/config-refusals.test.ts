@@ -44,10 +44,10 @@ const REFUSED: readonly Refused[] = [
     patch: ({ topology }) => ({ topology: { ...topology, failover: { mode: 'stateful' } } }),
   },
   {
-    what: 'a mode of failover that does not exist yet',
+    what: 'a mode of failover that does not exist',
     ...{ status: 400, field: `${TOPOLOGY}.failover.mode`, rule: /disabled.*stateful/ },
     patch: ({ topology }) => ({
-      topology: { ...topology, failover: { ...topology.failover, mode: 'raft' } },
+      topology: { ...topology, failover: { ...topology.failover, mode: 'fast' } },
     }),
   },
   {

@@ -281,6 +281,15 @@ export const AGAINST_RULES: readonly ManifestCase[] = [
     },
   },
   {
+    title: 'fencing that comes no earlier than failover',
+    object: clusterManifest({ failover: { mode: 'Eventual', fencing: { mode: 'Connectivity' } } }),
+    problem: {
+      field: 'spec.failover',
+      message:
+        'with fencing.mode Connectivity failoverTimeoutSeconds must be longer than fencing.timeoutSeconds, and that not shorter than fencing.pauseSeconds',
+    },
+  },
+  {
     title: 'a variable that the operator sets',
     object: clusterManifest({ env: [{ name: 'TONEARM_WORKDIR', value: '/tmp' }] }),
     problem: { field: 'spec.env[0].name', message: 'this variable is set by the operator' },

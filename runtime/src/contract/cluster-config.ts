@@ -112,16 +112,41 @@ export const stateProviderSchema = z.discriminatedUnion('kind', [
 ]);
 export type StateProviderConfig = z.infer<typeof stateProviderSchema>;
 
+/** Timers of a day are long enough, and those of a month would overflow. */
+const secondsSchema = z.number().min(0).max(86_400);
+
+/**
+ * How leaders are chosen (docs/failover.md has a table). Times are in seconds. What must hold between the fields is in
+ * `core/topology/validate-failover.ts`.
+ */
 export const failoverSchema = z
   .strictObject({
-    /** `eventual` and `raft` are refused until membership exists. */
-    mode: z.enum(['disabled', 'stateful']).default('disabled'),
+    mode: z.enum(['disabled', 'eventual', 'stateful', 'raft']).default('disabled'),
     state_provider: stateProviderSchema.optional(),
-    failover_timeout: z.number().min(0).default(2),
-    /** Seconds for which a lease record is valid after it was sent. */
+    /** How long an instance that does not answer is suspected before it counts as dead, in every mode (FO-08). */
+    failover_timeout: secondsSchema.default(2),
+    /** In mode `eventual`: a leader that sees no majority of its replica set gives up leadership. */
+    fencing_enabled: z.boolean().default(false),
+    fencing_timeout: secondsSchema.default(10),
+    fencing_pause: secondsSchema.positive().default(2),
+    /** For how long a lease record is valid after it was sent: in mode `stateful` nobody leads without one. */
     fencing_ttl: z.number().min(0.2).max(3600).default(2),
     leader_autoreturn: z.boolean().default(false),
-    autoreturn_delay: z.number().min(0).default(300),
+    autoreturn_delay: secondsSchema.default(300),
+    /** Is a state provider refused that a cluster with another cookie uses? */
+    check_cookie_hash: z.boolean().default(true),
+    /** Is a replica set left alone for a while when its leader changed too often? */
+    enable_failover_suppressing: z.boolean().default(false),
+    failover_suppress_threshold: z.int().min(1).max(1_000_000).default(5),
+    failover_suppress_timeout: secondsSchema.positive().default(60),
+    /** How long the coordinator leaves a leader that it has just appointed, even if it seems unhealthy. */
+    immunity_timeout: secondsSchema.default(15),
+    /** Of several instances that may lead, one of this zone is taken. */
+    preferred_zone: z.string().min(1).optional(),
+    /** Are leaders of different replica sets kept apart? */
+    spread_leaders: z.enum(['none', 'zone', 'node']).default('none'),
+    /** In mode `raft`: do replica sets of one or two enabled instances behave as with failover disabled? */
+    disable_raft_on_small_clusters: z.boolean().default(true),
   })
   .refine((failover) => failover.mode !== 'stateful' || failover.state_provider !== undefined, {
     path: ['state_provider'],
@@ -132,13 +157,7 @@ export type FailoverConfig = z.infer<typeof failoverSchema>;
 export const topologySchema = z.strictObject({
   servers: z.record(uuidSchema, z.union([z.literal('expelled'), serverSchema])).default({}),
   replicasets: z.record(uuidSchema, replicaSetSchema).default({}),
-  failover: failoverSchema.default({
-    mode: 'disabled',
-    failover_timeout: 2,
-    fencing_ttl: 2,
-    leader_autoreturn: false,
-    autoreturn_delay: 300,
-  }),
+  failover: failoverSchema.prefault({}),
 });
 export type Topology = z.infer<typeof topologySchema>;
 

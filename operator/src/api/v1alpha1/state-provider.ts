@@ -82,15 +82,29 @@ const fencingSchema = z
   .object({
     mode: z
       .enum(['None', 'Connectivity', 'Lease'])
-      .default('Lease')
-      .describe('When a leader stops writing: never, when it sees nobody, or without a lease.'),
+      .optional()
+      .describe(
+        'When a leader stops writing: never, when it sees no majority, or without a lease. Left out: Lease with mode Stateful, None with the others.',
+      ),
     // Above a minute a lost leader would stop writes for longer than people wait.
     ttlSeconds: z
       .int()
       .min(1)
       .max(60)
       .default(2)
-      .describe('How long a lease holds after it was last renewed.'),
+      .describe('Lease: how long it holds after it was last renewed.'),
+    timeoutSeconds: z
+      .int()
+      .min(0)
+      .max(3600)
+      .default(10)
+      .describe('Connectivity: how long a leader leads on without a majority in sight.'),
+    pauseSeconds: z
+      .int()
+      .min(1)
+      .max(3600)
+      .default(2)
+      .describe('Connectivity: how long between two looks.'),
   })
   .prefault({})
   .describe('What keeps a replica set from having two leaders.');
@@ -103,8 +117,22 @@ const autoreturnSchema = z
   .prefault({})
   .describe('Gives leadership back to the first instance once it is healthy again.');
 
-export const failoverSchema = z
+const suppressingSchema = z
   .object({
+    enabled: z.boolean().default(false).describe('Whether a replica set is left alone.'),
+    threshold: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(5)
+      .describe('How many changes of its leader in a window are not too many yet.'),
+    windowSeconds: z.int().min(1).max(86_400).default(60).describe('How long a window is.'),
+  })
+  .prefault({})
+  .describe('Leaves a replica set alone for a while when its leader changed too often.');
+
+export const failoverSchema = withRules(
+  z.object({
     mode: z
       .enum(['Disabled', 'Eventual', 'Stateful', 'Raft'])
       .default('Stateful')
@@ -118,6 +146,43 @@ export const failoverSchema = z
     stateProvider: stateProviderSchema.optional(),
     fencing: fencingSchema,
     leaderAutoreturn: autoreturnSchema,
-  })
+    checkCookieHash: z
+      .boolean()
+      .default(true)
+      .describe('Whether a state provider is refused that a cluster with another cookie uses.'),
+    suppressing: suppressingSchema,
+    immunityTimeoutSeconds: z
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(15)
+      .describe('How long a leader that was just appointed stays, even if it seems unhealthy.'),
+    preferredZone: z
+      .string()
+      .min(1)
+      .max(253)
+      .optional()
+      .describe('Of several instances that may lead, one of this zone is taken.'),
+    spreadLeaders: z
+      .enum(['None', 'Zone', 'Node'])
+      .default('None')
+      .describe('Whether leaders of different replica sets are kept apart, and by what.'),
+    disableRaftOnSmallClusters: z
+      .boolean()
+      .default(true)
+      .describe('Raft: whether sets of one or two instances behave as with mode Disabled instead.'),
+  }),
+  [
+    {
+      rule: "!has(self.fencing.mode) || self.fencing.mode != 'Connectivity' || (self.failoverTimeoutSeconds > self.fencing.timeoutSeconds && self.fencing.timeoutSeconds >= self.fencing.pauseSeconds)",
+      message:
+        'with fencing.mode Connectivity failoverTimeoutSeconds must be longer than fencing.timeoutSeconds, and that not shorter than fencing.pauseSeconds',
+      holds: ({ fencing, failoverTimeoutSeconds }) =>
+        fencing.mode !== 'Connectivity' ||
+        (failoverTimeoutSeconds > fencing.timeoutSeconds &&
+          fencing.timeoutSeconds >= fencing.pauseSeconds),
+    },
+  ],
+)
   .prefault({})
   .describe('How leaders are chosen when instances fail.');

@@ -47,6 +47,22 @@ const cases: readonly RefusalCase[] = [
     want: 'FencingModeUnsupported',
   },
   {
+    name: 'a lease without a state provider',
+    spec: { failover: { mode: 'Disabled', fencing: { mode: 'Lease' } } },
+    want: 'FencingModeUnsupported',
+  },
+  {
+    name: 'fencing by connectivity where nobody is elected',
+    spec: {
+      failover: {
+        mode: 'Disabled',
+        failoverTimeoutSeconds: 20,
+        fencing: { mode: 'Connectivity' },
+      },
+    },
+    want: 'FencingModeUnsupported',
+  },
+  {
     name: 'etcd with certificates',
     spec: {
       failover: { stateProvider: { etcd: { endpoints: ['http://e:2379'], tlsSecretName: 't' } } },

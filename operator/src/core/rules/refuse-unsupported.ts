@@ -30,10 +30,31 @@ function refuseFailover({ spec }: Cluster): Reason | undefined {
       message: `spec.failover.mode ${mode} is not supported yet: use Stateful or Disabled.`,
     };
   }
-  if (mode === 'Stateful' && fencing.mode !== 'Lease') {
+  return refuseFencing(mode, fencing);
+}
+
+/** A lease needs the state provider that only one mode has, and is what makes that mode safe. */
+function refuseFencing(
+  mode: Cluster['spec']['failover']['mode'],
+  fencing: Cluster['spec']['failover']['fencing'],
+): Reason | undefined {
+  const wanted = fencing.mode;
+  if (mode === 'Stateful' && wanted !== undefined && wanted !== 'Lease') {
     return {
       reason: 'FencingModeUnsupported',
-      message: `spec.failover.fencing.mode ${fencing.mode} is not supported yet: use Lease.`,
+      message: `spec.failover.fencing.mode ${wanted} does not go with mode Stateful, in which a leader always holds a lease: write Lease, or leave it out.`,
+    };
+  }
+  if (mode !== 'Stateful' && wanted === 'Lease') {
+    return {
+      reason: 'FencingModeUnsupported',
+      message: `spec.failover.fencing.mode Lease needs a state provider, and mode ${mode} has none: use mode Stateful, or leave it out.`,
+    };
+  }
+  if (mode !== 'Eventual' && wanted === 'Connectivity') {
+    return {
+      reason: 'FencingModeUnsupported',
+      message: `spec.failover.fencing.mode Connectivity is for mode Eventual, not for ${mode}: leave it out.`,
     };
   }
   return undefined;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { topologySchema } from '../../contract/cluster-config.ts';
 import type { Json } from '../../contract/json.ts';
 import { buildConfig } from '../config/apply-patch.ts';
 import { refusalOfIssues, type ValidationContext, validateConfig } from './validate-config.ts';
@@ -76,6 +77,7 @@ const storesBuckets = (roles: readonly string[]): boolean => roles.includes('vsh
 
 const T = 'sections.topology';
 const V = 'sections.vshard_groups';
+const failover = (parameters: Tree): Tree => topology({ more: { failover: parameters } });
 const stateful = (more: Tree): Tree => ({ failover: { mode: 'stateful', ...more } });
 const etcd = { kind: 'etcd', endpoints: ['http://etcd:2379'], prefix: '/x' };
 
@@ -185,18 +187,77 @@ const wrong: readonly {
   },
   {
     name: 'an unknown failover mode [TVAL-08]',
-    topology: topology({ more: { failover: { mode: 'raft' } } }),
+    topology: failover({ mode: 'fast' }),
+    want: [`TVAL-08 ${T}.failover.mode`],
+  },
+  {
+    name: 'mode eventual, which has no engine yet [TVAL-08]',
+    topology: failover({ mode: 'eventual' }),
+    want: [`TVAL-08 ${T}.failover.mode`],
+  },
+  {
+    name: 'mode raft, which has no engine yet [TVAL-08]',
+    topology: failover({ mode: 'raft' }),
     want: [`TVAL-08 ${T}.failover.mode`],
   },
   {
     name: 'an unknown failover field [TVAL-08]',
-    topology: topology({ more: { failover: { speed: 1 } } }),
+    topology: failover({ speed: 1 }),
     want: [`TVAL-08 ${T}.failover.speed`],
   },
   {
-    name: 'a negative failover timeout [TVAL-09]',
-    topology: topology({ more: { failover: { failover_timeout: -1 } } }),
-    want: [`TVAL-09 ${T}.failover.failover_timeout`],
+    name: 'negative times of failover [TVAL-09]',
+    topology: failover({
+      ...{ failover_timeout: -1, fencing_timeout: -1, autoreturn_delay: -1, immunity_timeout: -1 },
+    }),
+    want: ['failover_timeout', 'fencing_timeout', 'autoreturn_delay', 'immunity_timeout'].map(
+      (field) => `TVAL-09 ${T}.failover.${field}`,
+    ),
+  },
+  {
+    name: 'times of failover that are no numbers [TVAL-09]',
+    topology: failover({
+      ...{ failover_timeout: Number.NaN, fencing_timeout: Number.NaN, fencing_pause: Number.NaN },
+      ...{ fencing_ttl: Number.NaN, autoreturn_delay: '5' },
+    }),
+    want: [
+      ...['failover_timeout', 'fencing_timeout', 'fencing_pause', 'fencing_ttl'],
+      'autoreturn_delay',
+    ].map((field) => `TVAL-09 ${T}.failover.${field}`),
+  },
+  {
+    name: 'times of failover that must be longer than nothing [TVAL-09]',
+    topology: failover({ fencing_pause: 0, failover_suppress_timeout: 0 }),
+    want: ['fencing_pause', 'failover_suppress_timeout'].map(
+      (field) => `TVAL-09 ${T}.failover.${field}`,
+    ),
+  },
+  {
+    name: 'a time longer than a day [TVAL-09]',
+    topology: failover({ autoreturn_delay: 86_401 }),
+    want: [`TVAL-09 ${T}.failover.autoreturn_delay`],
+  },
+  {
+    name: 'a lease too short to be renewed [TVAL-09]',
+    topology: failover({ fencing_ttl: 0.1 }),
+    want: [`TVAL-09 ${T}.failover.fencing_ttl`],
+  },
+  {
+    name: 'switches of failover that are no booleans [TVAL-09]',
+    topology: failover({ fencing_enabled: 1, leader_autoreturn: 'yes', check_cookie_hash: 0 }),
+    want: ['fencing_enabled', 'leader_autoreturn', 'check_cookie_hash'].map(
+      (field) => `TVAL-09 ${T}.failover.${field}`,
+    ),
+  },
+  {
+    name: 'fencing that comes no earlier than failover [TVAL-11]',
+    topology: failover({ fencing_enabled: true, failover_timeout: 10, fencing_timeout: 10 }),
+    want: [`TVAL-11 ${T}.failover.failover_timeout`],
+  },
+  {
+    name: 'fencing that looks less often than it has to notice [TVAL-11]',
+    topology: failover({ fencing_enabled: true, failover_timeout: 3, fencing_timeout: 1 }),
+    want: [`TVAL-11 ${T}.failover.fencing_timeout`],
   },
   {
     name: 'stateful failover without a provider [TVAL-10]',
@@ -279,6 +340,33 @@ describe('validateConfig', () => {
       vshard_groups: groups(),
     };
     assert.deepEqual(issues(sections, sections, { self: A, knownRoles: [] }), []);
+  });
+
+  it('does not compare the times of fencing where it is not enabled [TVAL-11]', () => {
+    const parameters = { failover_timeout: 1, fencing_timeout: 10, fencing_pause: 20 };
+    assert.deepEqual(issues({ topology: failover(parameters) }), []);
+    const enabled = { fencing_enabled: true, failover_timeout: 3, fencing_timeout: 2 };
+    assert.deepEqual(issues({ topology: failover(enabled) }), []);
+  });
+
+  it('fills in what is left out of failover with its defaults [FO-10] [FO-12] [FO-15] [FO-16] [FO-17]', () => {
+    assert.deepEqual(topologySchema.parse({}).failover, {
+      mode: 'disabled',
+      failover_timeout: 2,
+      fencing_enabled: false,
+      fencing_timeout: 10,
+      fencing_pause: 2,
+      fencing_ttl: 2,
+      leader_autoreturn: false,
+      autoreturn_delay: 300,
+      check_cookie_hash: true,
+      enable_failover_suppressing: false,
+      failover_suppress_threshold: 5,
+      failover_suppress_timeout: 60,
+      immunity_timeout: 15,
+      spread_leaders: 'none',
+      disable_raft_on_small_clusters: true,
+    });
   });
 
   it('refuses a config without a topology [2PC-03]', () => {

@@ -12,6 +12,7 @@ import {
   vshardGroupsSchema,
 } from '../../contract/cluster-config.ts';
 import type { Refusal } from '../../contract/two-phase.ts';
+import { validateFailover } from './validate-failover.ts';
 import { validateTopology } from './validate-topology.ts';
 import { validateVshard } from './validate-vshard.ts';
 import type { ConfigIssue, ValidationView } from './validation-view.ts';
@@ -56,7 +57,7 @@ export function validateConfig(
     self: context.self,
     storesBuckets: context.storesBuckets,
   };
-  return [...validateTopology(view), ...validateVshard(view)];
+  return [...validateTopology(view), ...validateFailover(view), ...validateVshard(view)];
 }
 
 /** The first issue as a refusal; the message counts the others. */
@@ -106,15 +107,12 @@ function explainUnion(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
 const FAILOVER_RULES: Readonly<Record<string, string>> = {
   mode: 'TVAL-08',
   state_provider: 'TVAL-10',
-  failover_timeout: 'TVAL-09',
-  fencing_ttl: 'TVAL-09',
-  leader_autoreturn: 'TVAL-09',
-  autoreturn_delay: 'TVAL-09',
 };
 
-function topologyRule(path: readonly PropertyKey[]): string {
+function topologyRule(path: readonly PropertyKey[], unknownKey: string): string {
   if (path[0] === 'servers') return 'TVAL-02';
   if (path[0] === 'replicasets') return 'TVAL-03';
   if (path[0] !== 'failover') return 'TVAL-01';
-  return path[1] === undefined ? 'TVAL-12' : (FAILOVER_RULES[String(path[1])] ?? 'TVAL-08');
+  if (path[1] === undefined) return 'TVAL-12';
+  return FAILOVER_RULES[String(path[1])] ?? (unknownKey === '' ? 'TVAL-09' : 'TVAL-08');
 }
