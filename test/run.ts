@@ -1,7 +1,7 @@
 /**
  * Runs one tier of tests in one process: `node scripts/run.mjs test/run.ts [--tier=NAME] [--only=TEXT]`.
  *
- * `fast` (the default) needs Node alone: every `*.test.ts` beside the code, and in test/{bench,contract,scenarios,
+ * `fast` (the default) needs Node alone: every `*.test.ts` beside the code, and in test/{bench,contract,linearizability,
  * simulation,soak,repo,local}. `integration` and `kubernetes` are the folders of those names.
  */
 import { globSync } from 'node:fs';
@@ -20,7 +20,7 @@ const tiers: Record<string, readonly string[]> = {
   fast: [
     '{runtime,operator,cli}/src/**/*.test.ts',
     'examples/*/**/*.test.ts',
-    'test/{bench,contract,scenarios,simulation,soak,repo,local}/**/*.test.ts',
+    'test/{bench,contract,linearizability,scenarios,simulation,soak,repo,local}/**/*.test.ts',
   ],
   integration: ['test/integration/**/*.test.ts'],
   kubernetes: ['test/kubernetes/**/*.test.ts'],
