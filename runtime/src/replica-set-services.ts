@@ -94,6 +94,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
           position: storageOf().position,
           promisedTerm: storageOf().promisedTerm,
           logIncarnation: identity.logIncarnation,
+          followed: storageOf().followed,
         }),
         seenTerm: () => storageOf().seenTerm,
         promise: (term) => storageOf().promise(term),

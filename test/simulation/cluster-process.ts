@@ -61,6 +61,7 @@ export class ClusterProcess {
           position: storageOf().position,
           promisedTerm: storageOf().promisedTerm,
           logIncarnation: identity.logIncarnation,
+          followed: storageOf().followed,
         }),
         seenTerm: () => storageOf().seenTerm,
         promise: (term) => storageOf().promise(term),

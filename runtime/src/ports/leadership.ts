@@ -18,6 +18,8 @@ export type Leadership =
       readonly deadlineMs: number;
       /** Seats whose appends acknowledge a write: while a change of them is under way, the union of old and new. */
       readonly inSync: readonly Seat[];
+      /** A write is answered once the own log has it, as long as no space is synchronous. */
+      readonly ack?: 'local';
     };
 
 export type InSyncOutcome = 'stored' | 'lost' | 'unknown';

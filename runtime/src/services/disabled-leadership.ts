@@ -10,10 +10,10 @@ import type { Issue } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import { configuredLeader } from '../core/failover/leader-order.ts';
-import { unionOfSeats } from '../core/failover/seats.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 import type { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
+import { LocalTerm } from './local-term.ts';
 import type { ReplicaSetStorage } from './replica-set-storage.ts';
 
 export interface DisabledLeadershipOptions {
@@ -25,18 +25,14 @@ export interface DisabledLeadershipOptions {
   readonly onLeadersChange: () => void;
 }
 
-interface Led {
-  readonly term: number;
-  readonly inSync: readonly Seat[];
-}
-
 export class DisabledLeadership implements LeadershipEngine {
   readonly #options: DisabledLeadershipOptions;
+  readonly #own: LocalTerm;
   #topology: Topology | undefined;
-  #led: Led | undefined;
 
   constructor(options: DisabledLeadershipOptions) {
     this.#options = options;
+    this.#own = new LocalTerm(options);
   }
 
   current(): Leadership {
@@ -46,8 +42,9 @@ export class DisabledLeadership implements LeadershipEngine {
       return { kind: 'none', term, reason: 'no instance of the replica set may lead' };
     }
     if (leader !== this.#options.identity.uuid) return { kind: 'follower', term, leader };
-    if (this.#led === undefined) return { kind: 'none', term, reason: 'the term is being stored' };
-    return { kind: 'leader', ...this.#led, deadlineMs: Number.POSITIVE_INFINITY };
+    const { led } = this.#own;
+    if (led === undefined) return { kind: 'none', term, reason: 'the term is being stored' };
+    return { kind: 'leader', ...led, deadlineMs: Number.POSITIVE_INFINITY };
   }
 
   leaderOf(replicaSetUuid: string): KnownLeader | undefined {
@@ -59,22 +56,16 @@ export class DisabledLeadership implements LeadershipEngine {
   async configure(topology: Topology): Promise<void> {
     const before = this.#topology;
     this.#topology = topology;
-    const leads = this.#leaderUuid(this.#options.replicaSetUuid) === this.#options.identity.uuid;
-    if (!leads) this.#led = undefined;
-    else if (this.#led === undefined) await this.#lead();
+    if (!this.#leads) this.#own.end();
+    else if (this.#own.led === undefined) await this.#lead();
     if (before !== topology) {
       this.#options.onChange();
       this.#options.onLeadersChange();
     }
   }
 
-  async proposeInSync(seats: readonly Seat[], reason: string): Promise<InSyncOutcome> {
-    const led = this.#led;
-    if (led === undefined) return 'lost';
-    this.#led = { ...led, inSync: unionOfSeats(led.inSync, seats) };
-    this.#options.onChange();
-    await this.#store({ term: led.term, inSync: seats }, reason);
-    return this.current().kind === 'leader' ? 'stored' : 'lost';
+  proposeInSync(seats: readonly Seat[], reason: string): Promise<InSyncOutcome> {
+    return this.#own.proposeInSync(seats, reason);
   }
 
   promising(): void {
@@ -104,21 +95,16 @@ export class DisabledLeadership implements LeadershipEngine {
 
   async #lead(): Promise<void> {
     const { identity, storage, file } = this.#options;
-    const own: Seat = { uuid: identity.uuid, incarnation: identity.logIncarnation };
     const { promisedTerm, position } = storage.report();
     const last = file.last;
     const term = Math.max(promisedTerm, position.term, last?.term ?? 0) + 1;
     const others = last?.leader === identity.uuid ? last.inSync : [];
-    const inSync = [own, ...others.filter(({ uuid }) => uuid !== identity.uuid)];
-    await this.#store({ term, inSync }, 'configured');
+    const inSync = [this.#own.ownSeat, ...others.filter(({ uuid }) => uuid !== identity.uuid)];
+    await this.#own.begin({ term, inSync }, 'configured', () => this.#leads);
   }
 
-  async #store(led: Led, reason: string): Promise<void> {
-    const { identity, file, onChange } = this.#options;
-    await file.store({ v: 1, ...led, inSync: [...led.inSync], leader: identity.uuid, reason });
-    if (this.#leaderUuid(this.#options.replicaSetUuid) !== identity.uuid) return;
-    this.#led = led;
-    onChange();
+  get #leads(): boolean {
+    return this.#leaderUuid(this.#options.replicaSetUuid) === this.#options.identity.uuid;
   }
 
   #leaderUuid(replicaSetUuid: string): string | undefined {

@@ -5,9 +5,14 @@
  * replica set change (FO-09). Without one, before the first config, nobody leads.
  */
 import { z } from 'zod';
-import { type StateProviderConfig, type Topology, uuidSchema } from '../contract/cluster-config.ts';
+import {
+  type FailoverConfig,
+  type StateProviderConfig,
+  type Topology,
+  uuidSchema,
+} from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
-import type { Issue } from '../contract/instance-status.ts';
+import { type Issue, positionSchema } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import type { PromiseReport } from '../core/failover/appointments.ts';
@@ -17,9 +22,11 @@ import type { Random } from '../foundation/random.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { InSyncOutcome, Leadership, LeadershipPort } from '../ports/leadership.ts';
+import type { Membership } from '../ports/membership.ts';
 import type { InternalHandler, InternalHandlers, Peers } from '../ports/peers.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
 import { DisabledLeadership } from './disabled-leadership.ts';
+import { EventualLeadership, type EventualLeadershipOptions } from './eventual-leadership.ts';
 import { Exclusive } from './exclusive.ts';
 import type { SeatReport } from './handover-protocol.ts';
 import { InSyncFile } from './in-sync-file.ts';
@@ -36,6 +43,8 @@ export interface FailoverServiceOptions {
   readonly disk: Disk;
   readonly peers: Peers;
   readonly storage: ReplicaSetStorage;
+  /** What gossip tells; only mode `eventual` needs it. */
+  readonly membership?: Membership | undefined;
   /** A client of its own, with the cluster's prefix; this service closes it. */
   readonly openProvider: (config: StateProviderConfig) => StateProvider;
   /** What the launcher must release if this process dies. */
@@ -60,6 +69,13 @@ const handoverRequestSchema = z.strictObject({
   reason: z.string().max(200),
 });
 
+const takeRequestSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  from: uuidSchema,
+  term: z.int().min(1),
+  position: positionSchema,
+});
+
 export class FailoverService implements LeadershipPort {
   readonly #options: FailoverServiceOptions;
   readonly #configuring = new Exclusive();
@@ -68,6 +84,7 @@ export class FailoverService implements LeadershipPort {
   #file: InSyncFile | undefined;
   #replicaSetUuid: string | undefined;
   #running: Running | undefined;
+  #isPaused = false;
 
   constructor(options: FailoverServiceOptions) {
     this.#options = options;
@@ -82,8 +99,7 @@ export class FailoverService implements LeadershipPort {
     return this.#configuring.run(async () => {
       const server = topology.servers[this.#options.identity.uuid];
       const own = server === undefined || server === 'expelled' ? undefined : server;
-      const { mode, state_provider: provider, fencing_ttl: ttl } = topology.failover;
-      const key = JSON.stringify([own?.replicaset_uuid ?? null, mode, provider ?? null, ttl]);
+      const key = engineKey(topology, own?.replicaset_uuid);
       if (key !== this.#running?.key) {
         await this.#stop();
         this.#replicaSetUuid = own?.replicaset_uuid;
@@ -134,6 +150,7 @@ export class FailoverService implements LeadershipPort {
       ['leadership.promise', (body) => this.#promise(body)],
       ['leadership.report', (body) => this.#report(body)],
       ['leadership.handover', (body) => this.#handover(body)],
+      ['leadership.take', (body) => this.#take(body)],
     ]);
   }
 
@@ -153,15 +170,28 @@ export class FailoverService implements LeadershipPort {
       ...this.#options,
       replicaSetUuid,
       file: this.#file,
+      isPaused: () => this.#isPaused,
       onChange: () => notify(this.#listeners),
       onLeadersChange: () => notify(this.#leadersListeners),
     };
     const engine =
       provider === undefined
-        ? new DisabledLeadership(shared)
+        ? this.#withoutProvider(mode, shared)
         : new StatefulLeadership({ ...shared, provider, ttlMs });
     this.#running = { key, engine, tasks, provider, ttlMs };
     tasks.run('leadership', (signal) => engine.run(signal));
+  }
+
+  #withoutProvider(
+    mode: FailoverConfig['mode'],
+    shared: Omit<EventualLeadershipOptions, 'membership'>,
+  ): LeadershipEngine {
+    const { membership } = this.#options;
+    if (mode !== 'eventual') return new DisabledLeadership(shared);
+    if (membership !== undefined) return new EventualLeadership({ ...shared, membership });
+    throw new ClusterError('INTERNAL', {
+      message: 'mode eventual needs gossip, and there is none',
+    });
   }
 
   async #stop(): Promise<void> {
@@ -212,6 +242,16 @@ export class FailoverService implements LeadershipPort {
     return this.handover(to, reason);
   }
 
+  async #take(body: unknown): Promise<KnownLeader> {
+    const { replicaSetUuid, ...request } = parseBody(body, takeRequestSchema);
+    this.#assertOwn(replicaSetUuid);
+    const taken = await this.#running?.engine.take?.(request);
+    if (taken !== undefined) return taken;
+    throw new ClusterError('STATE_FORBIDS', {
+      message: 'The failover mode here gives leadership in another way.',
+    });
+  }
+
   #assertOwn(replicaSetUuid: string): void {
     if (replicaSetUuid === this.#replicaSetUuid) return;
     throw new ClusterError('NOT_FOUND', {
@@ -219,6 +259,13 @@ export class FailoverService implements LeadershipPort {
       field: 'replicaSetUuid',
     });
   }
+}
+
+/** Everything in it is what an engine is made of: another value takes another engine (FO-09). */
+function engineKey({ failover }: Topology, replicaSetUuid: string | undefined): string {
+  const { mode, state_provider: provider, fencing_ttl: ttl } = failover;
+  const made = mode === 'stateful' ? [provider, ttl] : [];
+  return JSON.stringify([replicaSetUuid ?? null, mode, ...made]);
 }
 
 function notify(listeners: ReadonlySet<() => void>): void {

@@ -150,10 +150,18 @@ export class LeaderTerm {
   }
 
   issues(): readonly Issue[] {
+    const issues: Issue[] = [];
     const missing = this.#missing();
-    if (missing.length === 0) return [];
-    const message = `Writes wait: ${this.#lacking(missing)}. Start them, or look why they do not keep up.`;
-    return [{ level: 'critical', topic: 'synchronous-spaces', message }];
+    if (missing.length > 0) {
+      const message = `Writes wait: ${this.#lacking(missing)}. Start them, or look why they do not keep up.`;
+      issues.push({ level: 'critical', topic: 'synchronous-spaces', message });
+    }
+    const synchronous = this.#options.synchronous();
+    if (this.#lease()?.ack === 'local' && synchronous.length > 0) {
+      const message = `The spaces ${synchronous.join(', ')} are synchronous, but this failover mode may choose a leader that lacks their rows: use mode stateful or raft.`;
+      issues.push({ level: 'warning', topic: 'synchronous-spaces', message });
+    }
+    return issues;
   }
 
   /** Resolves once every row up to this one is acknowledged, or in the own log, with a valid lease. */
@@ -175,9 +183,11 @@ export class LeaderTerm {
       this.#progress.setSynchronous(synchronous().length > 0, applied);
       const acknowledged = this.#progress.acknowledged(lease.inSync);
       this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
-      const done = this.#take(({ row }) => !isAwaited(row, this.#acknowledged, this.#sequence));
+      const isLocal = lease.ack === 'local' && synchronous().length === 0;
+      const answered = isLocal ? this.#sequence : this.#acknowledged;
+      const done = this.#take(({ row }) => !isAwaited(row, answered, this.#sequence));
       for (const waiter of done) waiter.resolve();
-      this.#options.held.settle(this.#acknowledged, this.#sequence);
+      this.#options.held.settle(answered, this.#sequence);
     }
     this.#options.onProgress();
   }
@@ -229,7 +239,7 @@ export class LeaderTerm {
     );
   }
 
-  #lease(): { readonly inSync: readonly Seat[] } | undefined {
+  #lease(): { readonly inSync: readonly Seat[]; readonly ack?: 'local' } | undefined {
     const current = this.#options.leadership.current();
     if (this.#ended || current.kind !== 'leader' || current.term !== this.term) return undefined;
     if (this.#now() >= current.deadlineMs) return undefined;

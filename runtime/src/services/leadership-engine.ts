@@ -1,12 +1,19 @@
-/** One way to find out who leads: with a state provider, or by the config alone. */
+/** One way to find out who leads: with a state provider, by membership, or by the config alone. */
 import type { Topology } from '../contract/cluster-config.ts';
-import type { Issue } from '../contract/instance-status.ts';
+import type { Issue, Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 
 export interface KnownLeader {
   readonly uuid: string;
   readonly term: number;
+}
+
+/** Asked by a leader that has frozen its rows at this position. */
+export interface TakeRequest {
+  readonly from: string;
+  readonly term: number;
+  readonly position: Position;
 }
 
 export interface LeadershipEngine {
@@ -17,6 +24,8 @@ export interface LeadershipEngine {
   /** Refused by a throw while this instance leads that term or a higher one; ends leadership of lower ones. */
   promising(term: number): void;
   handover(target: string | undefined, reason: string): Promise<KnownLeader>;
+  /** Takes leadership over; left out where only a state provider gives it. */
+  take?(request: TakeRequest): Promise<KnownLeader>;
   issues(): readonly Issue[];
   run(signal: AbortSignal): Promise<void>;
   /** Gives up what this instance leads, so that nobody has to wait for it. Before `run` is aborted. */

@@ -1,11 +1,14 @@
 /** What leadership needs of the storage of its instance. */
 import type { Position } from '../contract/instance-status.ts';
+import type { Seat } from '../contract/provider-records.ts';
 
 export interface StorageReport {
   /** The last own row. */
   readonly position: Position;
   readonly promisedTerm: number;
   readonly logIncarnation: number;
+  /** The in-sync members that a leader has told this process last; left out where nobody asks. */
+  readonly followed?: { readonly term: number; readonly seats: readonly Seat[] } | undefined;
 }
 
 export interface ReplicaSetStorage {

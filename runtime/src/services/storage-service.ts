@@ -136,6 +136,11 @@ export class StorageService {
     return this.#seenTerm;
   }
 
+  /** The in-sync members that a leader has told this process last. */
+  get followed(): { readonly term: number; readonly seats: readonly Seat[] } | undefined {
+    return this.#store.knownAcknowledged.sequence > 0 ? this.#store.promise.inSync : undefined;
+  }
+
   get acknowledged(): Position {
     const leader = this.#leader;
     if (leader === undefined || leader.ended) return this.#store.knownAcknowledged;
@@ -330,12 +335,7 @@ export class StorageService {
     if (beganAt === undefined || this.#leader?.term === term) return;
     this.#isFrozen = false;
     this.#leader = new LeaderTerm({
-      term,
-      own: this.seat,
-      beganAt,
-      leadership,
-      clock,
-      logger,
+      ...{ term, own: this.seat, beganAt, leadership, clock, logger },
       limits: this.#limits,
       required: this.#options.required ?? requireUnion,
       isMember: this.#options.isMember ?? (() => true),
