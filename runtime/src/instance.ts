@@ -3,11 +3,10 @@
  *
  * The HTTP server is first and last: whatever the instance cannot do, it can say why.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
 import type { FastifyPluginAsync } from 'fastify';
 import { createStateProvider } from './adapters/create-state-provider.ts';
 import { Credentials } from './adapters/credentials.ts';
-import { type DirectoryLock, lockDirectory } from './adapters/directory-lock.ts';
+import type { DirectoryLock } from './adapters/directory-lock.ts';
 import { HttpListener } from './adapters/http-listener.ts';
 import {
   decodeInternal,
@@ -17,32 +16,39 @@ import {
 } from './adapters/http-peers.ts';
 import { LmdbRowDatabase } from './adapters/lmdb-row-database.ts';
 import { readBootId } from './adapters/machine.ts';
-import { NodeDisk } from './adapters/node-disk.ts';
+import type { NodeDisk } from './adapters/node-disk.ts';
 import { binaryPort } from './binary-port.ts';
 import type { ClusterConfig } from './contract/cluster-config.ts';
 import type { InstanceIdentity } from './contract/identity.ts';
-import { stateProviderOf, topologyOf, vshardGroupsOf } from './core/config/read-sections.ts';
+import {
+  rolesAskedOf,
+  stateProviderOf,
+  topologyOf,
+  vshardGroupsOf,
+} from './core/config/read-sections.ts';
 import type { InstanceOptions } from './core/options/instance-options.ts';
 import { systemClock } from './foundation/clock.ts';
 import type { Logger } from './foundation/logger.ts';
 import { systemRandom } from './foundation/random.ts';
 import { TaskRegistry } from './foundation/task-registry.ts';
 import { adminRoutes } from './http/admin-routes.ts';
-import { type Health, healthRoutes } from './http/health-routes.ts';
+import { describeHealth, type Health, healthRoutes } from './http/health-routes.ts';
 import { buildHttpApp } from './http/http-app.ts';
 import { internalRoutes } from './http/internal-routes.ts';
 import { metricsRoutes } from './http/metrics-routes.ts';
+import type { InstanceMembership } from './instance-membership.ts';
 import { HeldLeadership } from './launcher/held-leadership.ts';
 import { connectToLauncher } from './launcher/parent.ts';
+import { type OpenedInstance, openInstance } from './open-instance.ts';
 import type { InternalHandlers } from './ports/peers.ts';
 import { ReplicaSetServices } from './replica-set-services.ts';
 import type { AnyRole } from './role/define-role.ts';
 import { builtInRoles, VSHARD_STORAGE } from './roles/built-in-roles.ts';
+import { RUNTIME_VERSION } from './runtime-version.ts';
 import { buildAdminApi } from './services/admin-service.ts';
-import { archiveData, finishArchiving } from './services/archive-data.ts';
+import { archiveData } from './services/archive-data.ts';
 import { ConfigService } from './services/config-service.ts';
 import { describeInstance } from './services/describe-instance.ts';
-import { openIdentity } from './services/identity-service.ts';
 import { InstanceLifecycle } from './services/instance-lifecycle.ts';
 import type { IprotoServer } from './services/iproto/iproto-server.ts';
 import { makeRoleContext } from './services/role-contexts.ts';
@@ -59,12 +65,6 @@ export interface InstanceStartOptions {
   readonly onEnd: (code: number) => void;
 }
 
-const VERSION = (
-  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  }
-).version;
-
 /** Requests, tasks and clients get this long each when the instance stops. */
 const GRACE_MS = 2000;
 
@@ -77,6 +77,7 @@ export class Instance {
   readonly #peers: HttpPeers;
   readonly #disk: NodeDisk;
   readonly #lock: DirectoryLock;
+  readonly #membership: InstanceMembership;
   readonly #held: HeldLeadership;
   readonly #listener: HttpListener;
   readonly #tasks: TaskRegistry;
@@ -91,37 +92,20 @@ export class Instance {
 
   /** Resolves when the instance answers on its HTTP port, whatever its state is. */
   static async start(options: InstanceStartOptions): Promise<Instance> {
-    const { settings } = options;
-    mkdirSync(settings.workdir, { recursive: true });
-    const lock = await lockDirectory(settings.workdir);
-    const disk = new NodeDisk(settings.workdir);
-    await finishArchiving(disk);
-    const opened = await openIdentity(disk, {
-      clusterUuid: settings.clusterUuid,
-      bootId: readBootId(),
-      logMode: settings.logMode,
-      newUuid: systemRandom.uuid(),
-    });
-    if (opened.kind === 'failed') throw new Error(`${settings.workdir}: ${opened.reason}`);
-    const instance = new Instance(options, { lock, disk, identity: opened.identity });
+    const opened = await openInstance(options.settings, options.logger);
+    const instance = new Instance(options, opened);
     await instance.#open();
     return instance;
   }
 
-  private constructor(
-    options: InstanceStartOptions,
-    found: {
-      readonly lock: DirectoryLock;
-      readonly disk: NodeDisk;
-      readonly identity: InstanceIdentity;
-    },
-  ) {
+  private constructor(options: InstanceStartOptions, opened: OpenedInstance) {
     this.#options = options;
     this.#settings = options.settings;
-    this.#lock = found.lock;
-    this.#disk = found.disk;
-    this.#identity = found.identity;
-    this.#logger = options.logger.child({ uuid: found.identity.uuid });
+    this.#lock = opened.lock;
+    this.#disk = opened.disk;
+    this.#identity = opened.identity;
+    this.#logger = opened.logger;
+    this.#membership = opened.membership;
     this.#listener = new HttpListener(this.#logger);
     this.#tasks = new TaskRegistry(this.#logger, (_name, error) => this.#fatal(error));
     this.#credentials = new Credentials({
@@ -163,12 +147,14 @@ export class Instance {
     await this.#lifecycle.stop();
     const clientsGone = this.#binaryPort?.close(GRACE_MS);
     await this.#replicaSet?.release();
+    await this.#membership.leave();
     await this.#roles.stopAll();
     await clientsGone;
     await this.#listener.close(GRACE_MS);
     // A role that never ends keeps the task that applies it.
     await within(systemClock, GRACE_MS, this.#tasks.close());
     await this.#replicaSet?.close();
+    await this.#membership.close();
     await this.#config.close();
     await this.#peers.close();
     await last?.();
@@ -177,16 +163,21 @@ export class Instance {
 
   async #open(): Promise<void> {
     await this.#rebuildHttp();
+    this.#tasks.run('gossip', (signal) => this.#membership.service.run(signal));
     let fault: string | undefined;
     try {
       await this.#config.open();
+      this.#membership.configure(this.#config.active);
     } catch (error) {
       fault = error instanceof Error ? error.message : String(error);
     }
     await this.#listener.listen(this.#settings.httpHost, this.#settings.httpPort);
     const { httpUri, workdir } = this.#settings;
     const { incarnation } = this.#identity;
-    this.#logger.info({ version: VERSION, httpUri, workdir, incarnation }, 'the instance answers');
+    this.#logger.info(
+      { version: RUNTIME_VERSION, httpUri, workdir, incarnation },
+      'the instance answers',
+    );
     if (fault !== undefined) this.#lifecycle.fail(fault);
     else this.#tasks.run('start', () => this.#lifecycle.start());
   }
@@ -227,6 +218,7 @@ export class Instance {
       tasks: this.#tasks,
       roles: this.#roles,
       activeConfig: () => this.#config.active,
+      onState: this.#membership.stateChanged,
       join: (replicaSetUuid) => this.#join(replicaSetUuid),
       onRolesApplied: () => this.#rebuildHttp(),
       onExpelled: (config) => this.#expelled(config),
@@ -247,7 +239,10 @@ export class Instance {
       hooks: {
         mayPrepare: () => this.#lifecycle.mayPrepare(),
         validate: (next, previous) => this.#validate(next, previous),
-        onCommitted: (next) => this.#lifecycle.committed(next),
+        onCommitted: (next) => {
+          this.#membership.configure(next);
+          return this.#lifecycle.committed(next);
+        },
         openProvider: createStateProvider,
         knownRoles: () => this.#roles.knownRoles,
         storesBuckets: (roles) => this.#roles.enabled(roles).includes(VSHARD_STORAGE),
@@ -259,12 +254,7 @@ export class Instance {
     next: ClusterConfig,
     previous: ClusterConfig | undefined,
   ): ReturnType<RoleHost['validate']> {
-    const topology = topologyOf(next);
-    const own = topology.servers[this.#identity.uuid];
-    const asked =
-      own === undefined || own === 'expelled'
-        ? []
-        : (topology.replicasets[own.replicaset_uuid]?.roles ?? []);
+    const asked = rolesAskedOf(topologyOf(next), this.#identity.uuid);
     return this.#roles.validate({ sections: next.sections, asked }, previous?.sections);
   }
 
@@ -322,11 +312,12 @@ export class Instance {
     return describeInstance({
       options: this.#settings,
       identity: this.#identity,
-      runtimeVersion: VERSION,
+      runtimeVersion: RUNTIME_VERSION,
       lifecycle: this.#lifecycle,
       config: this.#config,
       roles: this.#roles,
       replicaSet: this.#replicaSet,
+      membership: this.#membership,
     });
   }
 
@@ -367,14 +358,9 @@ export class Instance {
   }
 
   #health(): Health {
-    const { name, error } = this.#lifecycle.state;
-    const isReady =
-      this.#ending === undefined &&
-      (name === 'RolesConfigured' ||
-        (name === 'ConfiguringRoles' && this.#roles.runningRoles.length > 0));
+    const hasRoles = this.#roles.runningRoles.length > 0;
     const isEnding = this.#ending !== undefined;
-    const why = isEnding ? 'the instance stops' : `the state is ${name || 'starting'}`;
-    return { state: name, error, isReady, reason: isReady ? '' : why };
+    return describeHealth(this.#lifecycle.state, { hasRoles, isEnding });
   }
 
   /** Its data moves aside, nothing is deleted; the next start is that of a new, empty instance. */

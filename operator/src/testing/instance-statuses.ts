@@ -48,5 +48,6 @@ export function describeStatus(facts: StatusFacts): InstanceStatus {
           },
     roles: [],
     issues: [],
+    membership: [],
   };
 }

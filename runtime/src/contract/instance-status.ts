@@ -61,6 +61,22 @@ export const replicaSetViewSchema = z.strictObject({
 });
 export type ReplicaSetView = z.infer<typeof replicaSetViewSchema>;
 
+/** One instance of the cluster, as this one has heard of it by gossip. */
+export const gossipViewSchema = z.strictObject({
+  uri: hostPortSchema,
+  /** What it tells of itself; null until it was heard. */
+  uuid: z.string().nullable(),
+  alias: z.string().nullable(),
+  status: z.enum(['alive', 'suspect', 'dead', 'left']),
+  incarnation: z.int().min(0),
+  state: z.string().nullable(),
+  /** ISO 8601: when this became known here. */
+  since: z.string(),
+  /** Milliseconds by which its clock is ahead of the one here; null until it has answered. */
+  clockDeltaMs: z.number().nullable(),
+});
+export type GossipView = z.infer<typeof gossipViewSchema>;
+
 export const instanceStatusSchema = z.strictObject({
   name: z.string(),
   uuid: uuidSchema,
@@ -82,5 +98,7 @@ export const instanceStatusSchema = z.strictObject({
   replicaSet: replicaSetViewSchema.nullable(),
   roles: z.array(z.string()),
   issues: z.array(issueSchema),
+  /** Every instance that this one has heard of by gossip, itself too, by `uri`. */
+  membership: z.array(gossipViewSchema).default([]),
 });
 export type InstanceStatus = z.infer<typeof instanceStatusSchema>;

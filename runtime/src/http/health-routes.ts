@@ -1,5 +1,6 @@
 /** Probes. Liveness says only that the process answers; readiness that this instance can serve its roles. */
 import type { FastifyPluginAsync } from 'fastify';
+import type { InstanceState } from '../core/lifecycle/instance-state.ts';
 
 export interface Health {
   readonly state: string;
@@ -7,6 +8,19 @@ export interface Health {
   readonly isReady: boolean;
   /** Why it is not ready; empty when it is. */
   readonly reason: string;
+}
+
+/** It serves as soon as its roles run, also while they are told of a change. */
+export function describeHealth(
+  state: InstanceState,
+  facts: { readonly hasRoles: boolean; readonly isEnding: boolean },
+): Health {
+  const { name, error } = state;
+  const { hasRoles, isEnding } = facts;
+  const isConfigured = name === 'RolesConfigured' || (name === 'ConfiguringRoles' && hasRoles);
+  const isReady = isConfigured && !isEnding;
+  const why = isEnding ? 'the instance stops' : `the state is ${name || 'starting'}`;
+  return { state: name, error, isReady, reason: isReady ? '' : why };
 }
 
 export function healthRoutes(health: () => Health): FastifyPluginAsync {

@@ -5,19 +5,9 @@
  * rests on it alone.
  */
 
-/** Worse ones come later: at the same incarnation the worse one is believed. */
-export type GossipStatus = 'alive' | 'suspect' | 'dead' | 'left';
+import type { GossipEntry } from '../core/membership/entry.ts';
 
-/** One instance, as gossip tells of it. */
-export interface GossipEntry {
-  /** `host:port`, where it is reached by gossip: the `uri` of its server in the topology. */
-  readonly uri: string;
-  readonly status: GossipStatus;
-  /** Raised by the instance itself alone, to refute what is said of it, or with a new payload. */
-  readonly incarnation: number;
-  /** What it tells of itself: `uuid`, `alias`, `state`, `leader_uuid`, `raft_term` [MEM-10]. */
-  readonly payload: Readonly<Record<string, string>>;
-}
+export type { GossipEntry, GossipStatus } from '../core/membership/entry.ts';
 
 export interface Membership {
   /** Every instance that was heard of, this one too, sorted by `uri`. */

@@ -1,6 +1,11 @@
 /** What an instance says of itself, gathered from its services. */
 import type { InstanceIdentity } from '../contract/identity.ts';
-import type { InstanceStatus, Issue, ReplicaSetView } from '../contract/instance-status.ts';
+import type {
+  GossipView,
+  InstanceStatus,
+  Issue,
+  ReplicaSetView,
+} from '../contract/instance-status.ts';
 import { versionOf } from '../core/config/apply-patch.ts';
 import type { InstanceOptions } from '../core/options/instance-options.ts';
 import type { ConfigService } from './config-service.ts';
@@ -25,6 +30,7 @@ export interface DescribedInstance {
   readonly config: ConfigService;
   readonly roles: RoleHost;
   readonly replicaSet: DescribedReplicaSet | undefined;
+  readonly membership: { view(): GossipView[] };
 }
 
 export async function describeInstance(instance: DescribedInstance): Promise<InstanceStatus> {
@@ -47,6 +53,7 @@ export async function describeInstance(instance: DescribedInstance): Promise<Ins
     replicaSet: replicaSet === undefined ? null : await describeReplicaSet(replicaSet),
     roles: [...roles.runningRoles],
     issues: [...config.issues(), ...(replicaSet?.issues() ?? [])],
+    membership: instance.membership.view(),
   };
 }
 

@@ -42,6 +42,8 @@ class Fixture {
   readonly clock = new SimulatedClock();
   readonly happened: string[] = [];
   readonly failed: unknown[] = [];
+  /** Each in its turn, as it was told. */
+  readonly states: string[] = [];
   readonly tasks = new TaskRegistry(silentLogger, (name, error) => this.failed.push(name, error));
   active: ClusterConfig | undefined;
   isWritable = false;
@@ -79,6 +81,7 @@ class Fixture {
           },
         };
       },
+      onState: (state) => void this.states.push(state),
       onRolesApplied: async () => {
         if (this.routeFault !== undefined) throw new Error(this.routeFault);
       },
@@ -131,6 +134,15 @@ describe('InstanceLifecycle, starting', () => {
     const fixture = new Fixture(configAt(3, 'joined'));
     await fixture.lifecycle.start();
     assert.deepEqual(fixture.look(), ['RolesConfigured', null, 'join, open, run, apply 3']);
+    assert.deepEqual(fixture.states, [
+      'ConfigFound',
+      'ConfigLoaded',
+      'RecoveringSnapshot',
+      'ConnectingFullmesh',
+      'BoxConfigured',
+      'ConfiguringRoles',
+      'RolesConfigured',
+    ]);
   });
 
   it('does not begin with a config that does not name it, or that its roles do not take', async () => {

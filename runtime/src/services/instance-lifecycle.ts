@@ -42,6 +42,7 @@ export interface InstanceLifecycleOptions {
   readonly roles: RoleHost;
   readonly activeConfig: () => ClusterConfig | undefined;
   readonly join: (replicaSetUuid: string, config: ClusterConfig) => JoinedReplicaSet;
+  readonly onState: (state: InstanceStateName) => void;
   /** Roles have started or stopped: their HTTP routes change. A rejection leaves those of before. */
   readonly onRolesApplied: () => Promise<void>;
   /** The config says that this instance was expelled: it never comes back under its UUID (TOPO-07). */
@@ -230,6 +231,7 @@ export class InstanceLifecycle {
     const transition = transit(this.#state, next, error);
     assert(transition.kind === 'changed', transition.kind === 'forbidden' ? transition.reason : '');
     this.#state = transition.state;
+    this.#options.onState(next);
     const fields = { state: next, previous: transition.state.previous };
     if (isErrorState(next))
       this.#options.logger.error({ ...fields, reason: transition.state.error }, 'instance state');

@@ -27,6 +27,13 @@ export function topologyOf(config: { readonly sections: Sections } | undefined):
   return parsed.data;
 }
 
+/** The roles that a user asked for where this instance belongs; none when it belongs nowhere. */
+export function rolesAskedOf(topology: Topology, uuid: string): readonly string[] {
+  const own = topology.servers[uuid];
+  if (own === undefined || own === 'expelled') return [];
+  return topology.replicasets[own.replicaset_uuid]?.roles ?? [];
+}
+
 /** Of a config that was validated. */
 export function vshardGroupsOf(config: { readonly sections: Sections } | undefined): VshardGroups {
   const parsed = vshardGroupsSchema.safeParse(config?.sections['vshard_groups'] ?? {});
