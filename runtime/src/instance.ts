@@ -265,6 +265,7 @@ export class Instance {
       identity: this.#identity,
       disk: this.#disk,
       peers: this.#peers,
+      membership: this.#membership.service,
       tasks: this.#tasks,
       roles: () => this.#roles,
       logMode: this.#settings.logMode,

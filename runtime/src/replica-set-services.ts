@@ -12,6 +12,7 @@ import type { Logger } from './foundation/logger.ts';
 import type { Random } from './foundation/random.ts';
 import type { TaskRegistry } from './foundation/task-registry.ts';
 import type { Disk } from './ports/disk.ts';
+import type { Membership } from './ports/membership.ts';
 import type { InternalHandlers, Peers } from './ports/peers.ts';
 import type { RowDatabase } from './ports/row-database.ts';
 import type { StateProvider } from './ports/state-provider.ts';
@@ -32,6 +33,7 @@ export interface ReplicaSetServicesOptions {
   readonly logger: Logger;
   readonly disk: Disk;
   readonly peers: Peers;
+  readonly membership: Membership;
   readonly tasks: TaskRegistry;
   readonly roles: () => RoleHost;
   readonly logMode: 'write' | 'fsync';
