@@ -36,6 +36,7 @@ import { describeHealth, type Health, healthRoutes } from './http/health-routes.
 import { buildHttpApp } from './http/http-app.ts';
 import { internalRoutes } from './http/internal-routes.ts';
 import { metricsRoutes } from './http/metrics-routes.ts';
+import { type RoleRoutes, sameRoutes } from './http/role-routes.ts';
 import type { InstanceMembership } from './instance-membership.ts';
 import { HeldLeadership } from './launcher/held-leadership.ts';
 import { connectToLauncher } from './launcher/parent.ts';
@@ -89,6 +90,7 @@ export class Instance {
   #replicaSet: ReplicaSetServices | undefined;
   #binaryPort: IprotoServer | undefined;
   #ending: Promise<void> | undefined;
+  #routes: readonly RoleRoutes[] | undefined;
 
   /** Resolves when the instance answers on its HTTP port, whatever its state is. */
   static async start(options: InstanceStartOptions): Promise<Instance> {
@@ -191,6 +193,7 @@ export class Instance {
       roles: [...builtIn, ...this.#options.roles],
       clock: systemClock,
       logger: this.#logger,
+      onApplied: () => this.#replicaSet?.buckets.leadershipChanged(),
       makeContext: (scope) => {
         const { uuid } = this.#identity;
         const { replicaSetUuid, storage } = this.#requireReplicaSet();
@@ -277,6 +280,7 @@ export class Instance {
       reporter: this.#held,
       onOpen: () => this.#openBinaryPort(),
       onWritableChange: () => this.#lifecycle.leadershipChanged(),
+      onLeadersChange: () => this.#router.leadersChanged(),
       fatal: (error) => this.#fatal(error),
     });
     return this.#replicaSet;
@@ -323,6 +327,8 @@ export class Instance {
   }
 
   async #rebuildHttp(): Promise<void> {
+    const routes = this.#roles.httpPlugins();
+    if (sameRoutes(this.#routes, routes)) return;
     const admin = buildAdminApi({
       name: this.#settings.instanceName,
       uuid: this.#identity.uuid,
@@ -352,10 +358,11 @@ export class Instance {
             storage: () => this.#replicaSet?.storage.figures(),
           }),
         ],
-        application: this.#roles.httpPlugins(),
+        application: routes,
         missing: () => this.#health().reason,
       }),
     );
+    this.#routes = routes;
   }
 
   #health(): Health {

@@ -46,6 +46,8 @@ export interface ReplicaSetServicesOptions {
   /** Rows can be read now. */
   readonly onOpen: () => Promise<void>;
   readonly onWritableChange: () => void;
+  /** The leader of any replica set may have changed. */
+  readonly onLeadersChange: () => void;
   readonly fatal: (error: unknown) => void;
 }
 
@@ -100,8 +102,14 @@ export class ReplicaSetServices implements JoinedReplicaSet {
         }),
         seenTerm: () => storageOf().seenTerm,
         promise: (term) => storageOf().promise(term),
-        freeze: () => storageOf().freeze(),
-        thaw: () => storageOf().thaw(),
+        freeze: async () => {
+          await this.buckets.drain();
+          return storageOf().freeze();
+        },
+        thaw: () => {
+          storageOf().thaw();
+          this.buckets.letIn();
+        },
       },
       onHeld: (held) => options.reporter.leases(held),
       onFatal: (_name, error) => fatal(error),
@@ -137,6 +145,8 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       storage: this.storage,
       roles: options.roles,
       replicaSetUuid: () => options.replicaSetUuid,
+      leaderOf: (uuid) => this.failover.leaderOf(uuid),
+      clock,
     });
     this.coordinator = new CoordinatorService({
       ...common,
@@ -168,10 +178,15 @@ export class ReplicaSetServices implements JoinedReplicaSet {
 
   run(): void {
     const changed = (isWritable: boolean): void => {
+      this.buckets.leadershipChanged();
       this.#absence.leads(isWritable);
       this.#options.onWritableChange();
     };
     this.storage.onWritableChange(changed);
+    this.failover.onLeadersChange(() => {
+      this.buckets.leadershipChanged();
+      this.#options.onLeadersChange();
+    });
     this.#options.tasks.run('follow the leader', (signal) => this.#replication.run(signal));
     this.#options.tasks.run('tell the peers that it runs', (signal) => this.#absence.runs(signal));
     if (this.isWritable) changed(true);
@@ -217,7 +232,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       ...this.#absence.handlers(),
       // Leadership answers `leadership.promise` itself, with the storage's help: it has to void its lease first.
       ...this.failover.handlers(),
-      ['bucket.call', this.buckets.call],
+      ...this.buckets.handlers(),
       ['storage.snapshot', () => this.#snapshot()],
       ['storage.reseed', (body) => this.#reseed(body)],
     ]);

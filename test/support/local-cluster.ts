@@ -21,6 +21,8 @@ export interface LocalClusterOptions {
   readonly fencingTtlSeconds?: number;
   /** Instances of storages appoint leaders too, not only the routers. */
   readonly allCoordinate?: boolean;
+  /** Of all instances, beside what tests give them. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const BUCKET_COUNT_DEFAULT = 300;
@@ -49,6 +51,7 @@ export class LocalCluster {
         httpPort,
         port: ports.pop() ?? 0,
         workdir: path.join(cluster.folder, name),
+        environment: options.environment ?? {},
       });
     };
     for (let index = 0; index < routerCount; index++) cluster.routers.push(make(`router-${index}`));

@@ -9,6 +9,7 @@ import type { RoleContext } from '../role/role-context.ts';
 import { EngineStorage } from '../testing/engine-storage.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { BUCKETS_PER_TRANSACTION, BucketService } from './bucket-service.ts';
+import type { KnownLeader } from './leadership-engine.ts';
 import { RoleHost } from './role-host.ts';
 
 const SET = '00000000-0000-4000-8000-00000000000a';
@@ -20,18 +21,23 @@ const ASSIGNMENT: readonly BucketRange[] = [
 ];
 
 class Fixture {
+  readonly clock = new SimulatedClock();
+  leader: KnownLeader | undefined;
   readonly storage = new EngineStorage();
   readonly executed: unknown[] = [];
   /** What happens while the role's function runs. */
   during: () => void = () => undefined;
+  /** When the role's function ends. */
+  until: Promise<void> = Promise.resolve();
   readonly roles = new RoleHost({
     roles: [
       defineRole({
         name: 'app',
         rpc: {
-          echo: (_context, ...args: readonly unknown[]) => {
+          echo: async (_context, ...args: readonly unknown[]) => {
             this.executed.push(args);
             this.during();
+            await this.until;
             return args;
           },
         },
@@ -45,6 +51,8 @@ class Fixture {
     storage: this.storage,
     roles: () => this.roles,
     replicaSetUuid: () => SET,
+    leaderOf: () => this.leader,
+    clock: this.clock,
   });
 
   async start(): Promise<this> {
@@ -204,6 +212,64 @@ describe('BucketService', () => {
     fixture.storage.isWritable = true;
     // A write has its own proof: it was acknowledged by all in-sync instances, or it has thrown.
     assert.deepEqual(await fixture.call({ mode: 'write' }), ['a', 1]);
+  });
+
+  it('lets those end that were let in before a handover, and refuses others with who leads then', async () => {
+    const fixture = await new Fixture().start();
+    const { buckets, clock } = fixture;
+    let end = (): void => undefined;
+    fixture.until = new Promise((resolve) => {
+      end = resolve;
+    });
+    const entered = fixture.call();
+    await clock.advance(0);
+    let isDrained = false;
+    const draining = buckets.drain().then(() => {
+      isDrained = true;
+    });
+    fixture.leader = { uuid: OTHER, term: 2 };
+    const refusal = { executed: false, leader: fixture.leader };
+    assert.deepEqual(await answer(fixture.call()), ['NOT_LEADER', refusal]);
+    await clock.advance(100);
+    assert.equal(isDrained, false);
+    end();
+    assert.deepEqual(await entered, ['a', 1]);
+    await draining;
+    buckets.letIn();
+    assert.deepEqual(await fixture.call(), ['a', 1]);
+  });
+
+  it('does not wait for ever for a function before a handover', async () => {
+    const fixture = await new Fixture().start();
+    fixture.until = new Promise(() => undefined);
+    void fixture.call();
+    await fixture.clock.advance(0);
+    const draining = fixture.buckets.drain();
+    await fixture.clock.advance(1000);
+    await draining;
+  });
+
+  it('tells who asks when it takes calls, and at once who leads in a higher term than was known', async () => {
+    const fixture = await new Fixture().start();
+    const ask = async (term: number): Promise<unknown> =>
+      fixture.buckets.handlers().get('bucket.leader')?.({
+        replicaSetUuid: SET,
+        ...{ term, waitMs: 1000 },
+      });
+    assert.deepEqual(await ask(1), { takesCalls: true, leader: null });
+    fixture.storage.isWritable = false;
+    fixture.leader = { uuid: OTHER, term: 2 };
+    assert.deepEqual(await ask(1), { takesCalls: false, leader: fixture.leader });
+    const waiting = ask(2);
+    await fixture.clock.advance(500);
+    fixture.storage.isWritable = true;
+    fixture.buckets.leadershipChanged();
+    assert.deepEqual(await waiting, { takesCalls: true, leader: fixture.leader });
+    assert.equal(fixture.clock.monotonicMs(), 500);
+    fixture.storage.isWritable = false;
+    const inVain = ask(2);
+    await fixture.clock.advance(1000);
+    assert.deepEqual(await inVain, { takesCalls: false, leader: fixture.leader });
   });
 
   it('refuses a body that is no call', async () => {

@@ -10,11 +10,17 @@ import { z } from 'zod';
 import type { BucketRange } from '../contract/cluster-config.ts';
 import { ClusterError } from '../core/errors.ts';
 import { outcomeUnknown, thrownBefore, thrownWithin } from '../core/routing/execution-proof.ts';
-import { type InternalHandler, PeerError } from '../ports/peers.ts';
+import type { Clock } from '../foundation/clock.ts';
+import { type InternalHandler, type InternalHandlers, PeerError } from '../ports/peers.ts';
+import { LeaderNews } from './leader-news.ts';
+import type { KnownLeader } from './leadership-engine.ts';
 import type { RoleHost } from './role-host.ts';
 import { createSpace, type SpaceStorage } from './space-access.ts';
+import { within } from './within.ts';
 
 const BUCKET_SPACE = '_bucket';
+/** Functions that have been entered may end before leadership is handed over; one that takes longer may fail. */
+const DRAIN_MS = 500;
 
 /** A transaction is one record of the log and one message to a follower, whatever the number of buckets is. */
 export const BUCKETS_PER_TRANSACTION = 5000;
@@ -23,6 +29,8 @@ export interface BucketServiceOptions {
   readonly storage: SpaceStorage & { readonly isWritable: boolean };
   readonly roles: () => RoleHost;
   readonly replicaSetUuid: () => string | undefined;
+  readonly leaderOf: (replicaSetUuid: string) => KnownLeader | undefined;
+  readonly clock: Clock;
 }
 
 const callSchema = z.object({
@@ -37,13 +45,67 @@ const callSchema = z.object({
 
 export class BucketService {
   readonly #options: BucketServiceOptions;
+  readonly #news: LeaderNews;
+  /** Calls that were let in and have not ended. */
+  #entered = 0;
+  #isDraining = false;
+  #drained = (): void => undefined;
 
   constructor(options: BucketServiceOptions) {
     this.#options = options;
+    const { clock, leaderOf } = options;
+    this.#news = new LeaderNews({
+      ...{ clock, leaderOf },
+      takesCalls: (replicaSetUuid) => {
+        try {
+          this.#requireLeader(replicaSetUuid);
+          return true;
+        } catch {
+          return false;
+        }
+      },
+    });
+  }
+
+  handlers(): InternalHandlers {
+    return new Map([
+      ['bucket.call', this.call],
+      ['bucket.leader', this.#news.handle],
+    ]);
+  }
+
+  /** Whether calls are taken, or who leads, may have changed: routers may be waiting to hear of it. */
+  leadershipChanged(): void {
+    this.#news.notify();
+  }
+
+  /** Before a handover: lets no call in, and waits until those that were let in have ended, but not for long. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    if (this.#entered === 0) return;
+    const drained = new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+    await within(this.#options.clock, DRAIN_MS, drained);
+  }
+
+  letIn(): void {
+    this.#isDraining = false;
+    this.#news.notify();
   }
 
   readonly call: InternalHandler = async (body) => {
     const call = callSchema.parse(body);
+    this.#entered++;
+    try {
+      return await this.#run(call);
+    } finally {
+      this.#entered--;
+      if (this.#entered === 0) this.#drained();
+    }
+  };
+
+  async #run(call: z.infer<typeof callSchema>): Promise<unknown> {
     const { call: fn, context } = await this.#enter(call);
     let result: unknown;
     try {
@@ -53,9 +115,9 @@ export class BucketService {
       throw thrownWithin(error, call.mode);
     }
     // A leader that has lost its lease meanwhile may have read what another leader has since changed.
-    if (call.mode === 'read') this.#requireLeader(call.replicaSetUuid);
+    if (call.mode === 'read') this.#requireWritable(call.replicaSetUuid);
     return result;
-  };
+  }
 
   /** On the leader: makes the buckets of the first assignment that this replica set has not got yet. */
   async createAssigned(assignment: readonly BucketRange[]): Promise<void> {
@@ -116,22 +178,26 @@ export class BucketService {
   }
 
   #requireLeader(replicaSetUuid: string): void {
-    const own = this.#options.replicaSetUuid();
-    if (own !== replicaSetUuid) {
-      throw new ClusterError('NOT_LEADER', {
-        message: `This instance is not of replica set ${replicaSetUuid}.`,
-      });
-    }
-    if (!this.#options.storage.isWritable) {
-      throw new ClusterError('NOT_LEADER', {
-        message: `This instance does not lead replica set ${replicaSetUuid} now.`,
-      });
-    }
-    if (!this.#options.roles().appliedAsLeader) {
-      throw new ClusterError('NOT_LEADER', {
-        message: `This instance has just become leader of replica set ${replicaSetUuid}: its roles are being applied.`,
-      });
-    }
+    if (this.#isDraining)
+      throw this.#notLeader(replicaSetUuid, 'hands over leadership, and takes no calls meanwhile');
+    this.#requireWritable(replicaSetUuid);
+    if (!this.#options.roles().appliedAsLeader)
+      throw this.#notLeader(replicaSetUuid, 'has just become leader: its roles are being applied');
+  }
+
+  #requireWritable(replicaSetUuid: string): void {
+    const { storage, replicaSetUuid: own } = this.#options;
+    if (own() !== replicaSetUuid) throw this.#notLeader(replicaSetUuid, 'is of another');
+    if (!storage.isWritable) throw this.#notLeader(replicaSetUuid, 'does not lead it now');
+  }
+
+  /** With who leads, if this instance knows: the router may not have heard of it yet. */
+  #notLeader(replicaSetUuid: string, why: string): ClusterError {
+    const leader = this.#options.leaderOf(replicaSetUuid);
+    return new ClusterError('NOT_LEADER', {
+      message: `This instance takes no calls for replica set ${replicaSetUuid}: it ${why}.`,
+      ...(leader === undefined ? {} : { details: { leader } }),
+    });
   }
 
   async #requireBucket(bucketId: number): Promise<void> {

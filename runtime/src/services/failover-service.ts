@@ -13,7 +13,7 @@ import {
 } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import { type Issue, positionSchema } from '../contract/instance-status.ts';
-import type { Seat } from '../contract/provider-records.ts';
+import { appointmentSchema, type Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import type { PromiseReport } from '../core/failover/appointments.ts';
 import type { Clock } from '../foundation/clock.ts';
@@ -63,6 +63,11 @@ interface Running {
 
 const promiseRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema, term: z.int().min(1) });
 const reportRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema });
+const appointedSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  appointment: appointmentSchema,
+  revision: z.int().min(1),
+});
 const handoverRequestSchema = z.strictObject({
   replicaSetUuid: uuidSchema,
   to: uuidSchema.optional(),
@@ -151,6 +156,7 @@ export class FailoverService implements LeadershipPort {
       ['leadership.report', (body) => this.#report(body)],
       ['leadership.handover', (body) => this.#handover(body)],
       ['leadership.take', (body) => this.#take(body)],
+      ['leadership.appointed', (body) => this.#appointed(body)],
     ]);
   }
 
@@ -250,6 +256,13 @@ export class FailoverService implements LeadershipPort {
     throw new ClusterError('STATE_FORBIDS', {
       message: 'The failover mode here gives leadership in another way.',
     });
+  }
+
+  async #appointed(body: unknown): Promise<Record<string, never>> {
+    const { replicaSetUuid, ...stored } = parseBody(body, appointedSchema);
+    this.#assertOwn(replicaSetUuid);
+    this.#running?.engine.appointed?.(stored);
+    return {};
   }
 
   #assertOwn(replicaSetUuid: string): void {

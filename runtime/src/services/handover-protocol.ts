@@ -26,7 +26,7 @@ import type { Random } from '../foundation/random.ts';
 import type { Peers } from '../ports/peers.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
 import type { InSyncKeeper } from './in-sync-keeper.ts';
-import type { LeaderMap } from './leader-map.ts';
+import type { LeaderMap, StoredAppointment } from './leader-map.ts';
 import type { KnownLeader } from './leadership-engine.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 import type { ReplicaSetStorage } from './replica-set-storage.ts';
@@ -146,7 +146,8 @@ export class HandoverProtocol {
     const { inSync, lease } = this.#options;
     return inSync.exclusive(() =>
       lease.exclusive(async () => {
-        await lease.renew(request.signal);
+        // Only what is known of the record can be compared.
+        if (!lease.isKnown) await lease.renew(request.signal);
         const { stored } = inSync;
         const { term, revision } = lease;
         const seat = stored?.appointment.inSync.find((other) => sameSeat(other, successor.seat));
@@ -165,7 +166,8 @@ export class HandoverProtocol {
           inSync: [seat, ...stored.appointment.inSync.filter((other) => !sameSeat(other, seat))],
           reason: request.reason,
         };
-        return this.#send(appointment, { lease: revision, leader: stored.revision }, request);
+        const compare = { lease: revision, leader: stored.revision };
+        return this.#send(appointment, compare, { ...request, address: successor.address });
       }),
     );
   }
@@ -173,7 +175,7 @@ export class HandoverProtocol {
   async #send(
     appointment: Appointment,
     compare: { readonly lease: number; readonly leader: number },
-    { signal }: HandoverRequest,
+    { address, signal }: { readonly address: string; readonly signal: AbortSignal },
   ): Promise<KnownLeader> {
     const { provider, lease, leaders, random, replicaSetUuid, ttlMs } = this.#options;
     const { term, leader } = appointment;
@@ -201,14 +203,25 @@ export class HandoverProtocol {
         { timeoutMs: ttlMs / 2, signal },
       );
       if (outcome.kind === 'applied') {
+        const stored = { appointment, revision: outcome.revision };
+        this.#tell(address, stored, signal);
         lease.drop(`term ${term} was handed to ${leader}`);
-        leaders.set(replicaSetUuid, { appointment, revision: outcome.revision });
+        leaders.set(replicaSetUuid, stored);
         return { uuid: leader, term };
       }
     } catch (error) {
       if (!isProviderTrouble(error)) throw error;
     }
     return this.#settle(appointment, signal);
+  }
+
+  /** The successor would hear of it from the state provider too, but later. */
+  #tell(address: string, stored: StoredAppointment, signal: AbortSignal): void {
+    const { peers, replicaSetUuid, ttlMs } = this.#options;
+    const options = { timeoutMs: ttlMs / 2, signal };
+    peers
+      .call(address, 'leadership.appointed', { replicaSetUuid, ...stored }, options)
+      .catch(() => undefined);
   }
 
   /** Renews the old record, or learns that it is lost. */

@@ -3,6 +3,7 @@ import type { Topology } from '../contract/cluster-config.ts';
 import type { Issue, Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
+import type { StoredAppointment } from './leader-map.ts';
 
 export interface KnownLeader {
   readonly uuid: string;
@@ -26,6 +27,8 @@ export interface LeadershipEngine {
   handover(target: string | undefined, reason: string): Promise<KnownLeader>;
   /** Takes leadership over; left out where only a state provider gives it. */
   take?(request: TakeRequest): Promise<KnownLeader>;
+  /** The former leader says that this appointment was stored; the state provider would say so too, but later. */
+  appointed?(stored: StoredAppointment): void;
   issues(): readonly Issue[];
   run(signal: AbortSignal): Promise<void>;
   /** Gives up what this instance leads, so that nobody has to wait for it. Before `run` is aborted. */

@@ -68,6 +68,11 @@ export class LeaseKeeper {
     return this.#hold?.term;
   }
 
+  /** The last renewal succeeded, and the outcome of none is open. */
+  get isKnown(): boolean {
+    return this.#hold?.confirmed !== undefined && this.#hold.attempts.length === 0;
+  }
+
   /** The record's revision, for a transaction that compares it. */
   get revision(): number | undefined {
     return this.#hold?.revision;

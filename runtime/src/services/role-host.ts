@@ -28,6 +28,8 @@ export interface RoleHostOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly makeContext: (scope: RoleScope) => RoleContext;
+  /** All roles have been applied; `appliedAsLeader` may have changed. */
+  readonly onApplied?: () => void;
 }
 
 export interface RoleGoal {
@@ -170,6 +172,7 @@ export class RoleHost {
       firstError ??= error;
     }
     this.#appliedAsLeader = goal.isLeader;
+    this.#options.onApplied?.();
     return firstError;
   }
 

@@ -41,9 +41,10 @@ function routerWith(
 ) {
   const clock = new SimulatedClock();
   const asked: string[] = [];
-  let lookups = 0;
   const peers: Peers = {
-    call: async (address) => {
+    call: async (address, method) => {
+      // Whoever leads says so at once.
+      if (method === 'bucket.leader') return { takesCalls: true, leader: null };
       const answer = answers[Math.min(asked.length, answers.length - 1)];
       asked.push(address);
       if (answer === undefined) throw new Error('no answer scripted');
@@ -57,7 +58,7 @@ function routerWith(
     topology: () => topology,
     groups: () => groups,
     leaderOf: () => {
-      const uuid = leaders[Math.min(lookups++, leaders.length - 1)];
+      const uuid = leaders[Math.min(asked.length, leaders.length - 1)];
       return uuid === undefined ? undefined : { uuid, term: 1 };
     },
   });

@@ -136,6 +136,10 @@ export class StatefulLeadership implements LeadershipEngine {
     return this.#handover.run(this.#topology, { target, reason, signal: this.#closing.signal });
   }
 
+  appointed(stored: StoredAppointment): void {
+    this.#leaders.set(this.#options.replicaSetUuid, stored);
+  }
+
   issues(): readonly Issue[] {
     const issues: Issue[] = [];
     const { trouble } = this.#leaders;

@@ -81,10 +81,10 @@ class Fixture {
     return this;
   }
 
-  async pull(term: number, sequence: number, atTerm = term): Promise<PullAnswer> {
+  async pull(term: number, sequence: number, atTerm = term, waitMs = 0): Promise<PullAnswer> {
     const handler = this.storage.handlers().get('replication.pull')!;
     const position = { term: sequence === 0 ? 0 : atTerm, sequence };
-    const body = { replicaSetUuid: REPLICA_SET, seat: other, term, position, waitMs: 0 };
+    const body = { replicaSetUuid: REPLICA_SET, seat: other, term, position, waitMs };
     const [answer] = await Promise.all([handler(body), this.clock.advance(1)]);
     return answer as PullAnswer;
   }
@@ -240,6 +240,29 @@ describe('a storage that leads', () => {
     fixture.storage.thaw();
     await fixture.storage.write(insert(2));
     assert.deepEqual(seen, [true, false, true]);
+  });
+
+  it('is frozen once who waits for a write is answered', async () => {
+    const fixture = await new Fixture().start();
+    fixture.leadership.lead(1, [own, other]);
+    await fixture.settle();
+    await fixture.pull(1, 1);
+    const written = fixture.storage.write(insert(1));
+    let isFrozen = false;
+    const freezing = fixture.storage.freeze().then(() => {
+      isFrozen = true;
+    });
+    await fixture.settle();
+    assert.equal(isFrozen, false);
+    await fixture.pull(1, fixture.storage.position.sequence);
+    await Promise.all([written, freezing]);
+  });
+
+  it('lets a follower wait for a term that is about to begin', async () => {
+    const fixture = await new Fixture().start();
+    const pulling = fixture.pull(1, 0, 1, 100);
+    fixture.leadership.lead(1);
+    assert.equal((await pulling).kind, 'rows');
   });
 
   it('stops when its disk fails: what was under way is unknown', async () => {

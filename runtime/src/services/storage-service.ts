@@ -12,19 +12,13 @@ import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import { type AwaitedRow, awaited } from '../core/replication/awaited-row.ts';
 import { requireUnion, sameSeat } from '../core/replication/leader-progress.ts';
-import {
-  type PromiseAnswer,
-  type PullAnswer,
-  type PullRequest,
-  promiseRequestSchema,
-  pullRequestSchema,
-} from '../core/replication/messages.ts';
+import type { PromiseAnswer, PullAnswer, PullRequest } from '../core/replication/messages.ts';
 import type { IndexOptions } from '../core/schema/space-definition.ts';
 import type { OpenTransaction, Reader, Transaction } from '../core/storage/engine.ts';
 import { MemoryEngine } from '../core/storage/memory/memory-engine.ts';
 import { afterTick } from '../foundation/after-tick.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
-import type { InternalHandler, InternalHandlers } from '../ports/peers.ts';
+import type { InternalHandlers } from '../ports/peers.ts';
 import { makeIndexes } from './index-builds.ts';
 import { LeaderTerm } from './leader-term.ts';
 import { areLocal, refuseSynchronous, SynchronousSpaces } from './local-spaces.ts';
@@ -33,8 +27,9 @@ import { refuseThenable } from './refuse-thenable.ts';
 import { ReplicaStore } from './replica-store.ts';
 import { RequestStorage } from './request-storage.ts';
 import { StorageRowAccess } from './row-access.ts';
-import { requireReplicaSet, StorageCopies } from './storage-copies.ts';
+import { StorageCopies } from './storage-copies.ts';
 import { type StorageFigures, storageFigures } from './storage-figures.ts';
+import { storageHandlers } from './storage-handlers.ts';
 import { defaultStorageLimits, type StorageLimits } from './storage-limits.ts';
 import type {
   ReadOptions,
@@ -42,6 +37,9 @@ import type {
   StorageServiceOptions,
   WriteOptions,
 } from './storage-service-options.ts';
+
+/** A follower may hear of an appointment before its term has begun here: so long it waits for its rows. */
+const BEGIN_MS = 500;
 
 export class StorageService {
   readonly copies: StorageCopies;
@@ -143,8 +141,8 @@ export class StorageService {
 
   get acknowledged(): Position {
     const leader = this.#leader;
-    if (leader === undefined || leader.ended) return this.#store.knownAcknowledged;
-    return this.#store.history.at(leader.acknowledged);
+    const isOver = leader === undefined || leader.ended;
+    return isOver ? this.#store.knownAcknowledged : this.#store.history.at(leader.acknowledged);
   }
 
   #inSyncEnd(): number {
@@ -191,11 +189,20 @@ export class StorageService {
   }
 
   handlers(watch: { onPull?: (request: PullRequest) => void } = {}): InternalHandlers {
-    return new Map<string, InternalHandler>([
-      ['leadership.promise', (body) => this.#onPromise(body)],
-      ['replication.pull', (body) => this.#onPull(body, watch.onPull)],
-      ...this.copies.handlers(),
-    ]);
+    const { rowSignal } = this.#store;
+    const { clock } = this.#options;
+    const own = storageHandlers({
+      replicaSetUuid: this.replicaSetUuid,
+      promise: (term) => this.promise(term),
+      answerPull: async (request) => {
+        watch.onPull?.(request);
+        this.#seeTerm(request.term);
+        const isAhead = (this.#leader?.term ?? 0) < request.term;
+        if (isAhead) await rowSignal.wait(clock, Math.min(request.waitMs, BEGIN_MS));
+        return this.copies.answerPull(request);
+      },
+    });
+    return new Map([...own, ...this.copies.handlers()]);
   }
 
   /** Runs `work` as one transaction: all of it happens, or nothing if it throws. It must not wait for anything. */
@@ -267,11 +274,17 @@ export class StorageService {
     return { ...promised, logIncarnation: this.seat.incarnation };
   }
 
-  /** For a planned handover: no more writes; gives the position that the successor must have. */
+  /**
+   * For a planned handover: no more writes; gives the position that the successor must have. Who waits for a write is
+   * answered before, unless an in-sync member is so slow that it is about to be taken out.
+   */
   async freeze(): Promise<Position> {
     this.#isFrozen = true;
     this.#checkWritable();
-    return this.#store.drained();
+    const end = await this.#store.drained();
+    const { laggardMs } = this.#limits;
+    await this.#leader?.wait(end.sequence, 'NO_LEADER', 2 * laggardMs).catch(() => undefined);
+    return end;
   }
 
   thaw(): void {
@@ -349,6 +362,7 @@ export class StorageService {
     });
     logger.info({ term, beganAt }, 'this instance leads its replica set');
     this.#leader.settle();
+    this.#store.rowSignal.notify();
   }
 
   /** A leader of a lower term writes no more, and does not come back in that term. */
@@ -382,19 +396,5 @@ export class StorageService {
     this.#rows.forget();
     this.#wasWritable = isWritable;
     for (const listener of this.#listeners) listener(isWritable);
-  }
-
-  async #onPromise(body: unknown): Promise<PromiseAnswer> {
-    const request = promiseRequestSchema.parse(body);
-    requireReplicaSet(this.replicaSetUuid, request);
-    return this.promise(request.term);
-  }
-
-  async #onPull(body: unknown, onPull?: (request: PullRequest) => void): Promise<PullAnswer> {
-    const request = pullRequestSchema.parse(body);
-    requireReplicaSet(this.replicaSetUuid, request);
-    onPull?.(request);
-    this.#seeTerm(request.term);
-    return this.copies.answerPull(request);
   }
 }

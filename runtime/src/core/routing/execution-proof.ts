@@ -8,6 +8,7 @@
 import { ClusterError, type ErrorCode } from '../errors.ts';
 
 const PROOF = 'executed';
+const LEADER = 'leader';
 
 /** Another try may succeed: what refuses these passes, or stands at another instance. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
@@ -28,6 +29,16 @@ const OF_OTHERS: ReadonlySet<ErrorCode> = new Set([
 
 export function isNotExecuted(error: ClusterError): boolean {
   return error.details?.[PROOF] === false;
+}
+
+/** Who leads instead, as whoever refused a call knows it: news of it may not have come here yet. */
+export function leaderInRefusal(
+  error: ClusterError,
+): { readonly uuid: string; readonly term: number } | undefined {
+  const named = error.details?.[LEADER];
+  if (typeof named !== 'object' || named === null) return undefined;
+  const { uuid, term } = named as Readonly<Record<string, unknown>>;
+  return typeof uuid === 'string' && typeof term === 'number' ? { uuid, term } : undefined;
 }
 
 /** What was thrown before the function was entered. */
