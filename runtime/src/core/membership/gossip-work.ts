@@ -8,6 +8,7 @@ import {
   believed,
   type GossipEntry,
   type GossipStatus,
+  INCARNATION_MAX,
   samePayload,
   unheardEntry,
 } from './entry.ts';
@@ -172,7 +173,7 @@ export class GossipWork {
     if (own.status === 'left' || heard.incarnation < own.incarnation) return;
     const isTrue = heard.status === 'alive' && samePayload(heard, own);
     if (heard.incarnation === own.incarnation && isTrue) return;
-    this.put({ ...own, incarnation: heard.incarnation + 1 });
+    this.put({ ...own, incarnation: Math.min(heard.incarnation + 1, INCARNATION_MAX) });
   }
 }
 

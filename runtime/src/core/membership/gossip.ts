@@ -132,23 +132,20 @@ function leave(work: GossipWork): void {
 
 function tick(work: GossipWork): void {
   const { nowMs } = work.moment;
-  if (work.own.status === 'left') {
-    work.periodDueMs = nowMs + work.before.times.periodMs;
-    work.syncDueMs = work.periodDueMs;
-    return;
-  }
+  const { ackTimeoutMs, periodMs, syncPeriodMs } = work.before.times;
   const lateMs = nowMs - nextTickMs(work.before);
-  if (lateMs > work.before.times.ackTimeoutMs) holdAgainstNobody(work, lateMs);
+  if (lateMs > ackTimeoutMs) holdAgainstNobody(work, lateMs);
   for (const { entry, suspectUntilMs = Number.POSITIVE_INFINITY } of [...work.heard.values()]) {
     if (nowMs >= suspectUntilMs) work.judge(entry.uri, 'dead');
   }
-  if (nowMs >= work.periodDueMs) beginPeriod(work);
-  else askHelpers(work);
-  if (nowMs >= work.syncDueMs) {
-    work.syncDueMs = nowMs + work.before.times.syncPeriodMs;
-    const [other] = work.others(({ status }) => status === 'alive');
-    if (other !== undefined) sync(work, other.uri);
-  }
+  const hasLeft = work.own.status === 'left';
+  if (nowMs < work.periodDueMs) askHelpers(work);
+  else if (hasLeft) work.periodDueMs = nowMs + periodMs;
+  else beginPeriod(work);
+  if (nowMs < work.syncDueMs) return;
+  work.syncDueMs = nowMs + syncPeriodMs;
+  const [other] = work.others(({ status }) => status === 'alive');
+  if (other !== undefined && !hasLeft) sync(work, other.uri);
 }
 
 /** This process did not run: answers that came in the meantime are still to be read. */
