@@ -39,7 +39,16 @@ interface Running {
   readonly session: CoordinatorSession;
   readonly tasks: TaskRegistry;
   readonly wakeUp: WakeUp;
+  /** Something has happened that a round has to look at. */
+  isDue: boolean;
 }
+
+/** Of the lease time: how often the lock is renewed, or looked at by those that wait for it. */
+const LOCK_PERIOD = 1 / 3;
+/** How soon a round is repeated that has found something to do. */
+const BUSY_PERIOD = 1 / 5;
+/** How often everything is read anew when nothing seems to happen: what happens is watched. */
+const IDLE_PERIOD = 2;
 
 export const COORDINATOR_ROLE = 'failover-coordinator';
 
@@ -74,7 +83,7 @@ export class CoordinatorService {
         await this.#stop();
         if (config !== undefined && key !== undefined) this.#start(topology, config, key);
       }
-      this.#running?.wakeUp.wake();
+      if (this.#running !== undefined) wake(this.#running);
     });
   }
 
@@ -102,6 +111,7 @@ export class CoordinatorService {
       session: new CoordinatorSession({ ...shared, lock }),
       tasks: new TaskRegistry(logger, onFatal),
       wakeUp: new WakeUp(clock),
+      isDue: true,
     };
     this.#running = running;
     running.tasks.run('coordinator', (signal) => this.#rounds(running, signal));
@@ -117,23 +127,43 @@ export class CoordinatorService {
     await running.provider.close();
   }
 
+  /** At the moment at which a lease expires, when anything happens to one, and now and then. */
   async #rounds(running: Running, signal: AbortSignal): Promise<void> {
-    const { logger } = this.#options;
+    const { logger, clock } = this.#options;
+    const { session, wakeUp, ttlMs, lock } = running;
+    let nextMs = clock.monotonicMs();
     while (!signal.aborted && this.#topology !== undefined) {
+      const nowMs = clock.monotonicMs();
+      const isFull = running.isDue || nowMs >= nextMs || session.untilExpiryMs(nowMs) <= 0;
+      running.isDue = false;
+      let isQuiet = false;
       try {
-        await running.session.round(this.#topology, signal);
+        isQuiet = await session.round(this.#topology, isFull, signal);
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
         logger.warn({ error }, 'the coordinator cannot read the state provider; trying again');
       }
-      await running.wakeUp.sleep(running.ttlMs / 5, signal);
+      const endMs = clock.monotonicMs();
+      if (!isQuiet) nextMs = endMs + BUSY_PERIOD * ttlMs;
+      else if (isFull) nextMs = endMs + IDLE_PERIOD * ttlMs;
+      const expiryMs = session.untilExpiryMs(endMs);
+      // Who waits for the lock has nothing to do at that moment, and what has expired already is looked at in `nextMs`.
+      const isAwaited = expiryMs > 0 && lock.compare() !== undefined;
+      const delayMs = Math.min(
+        LOCK_PERIOD * ttlMs,
+        isAwaited ? expiryMs : Infinity,
+        nextMs - endMs,
+      );
+      await wakeUp.sleep(delayMs, signal);
     }
   }
 
-  /** A release, or a record that is gone, starts a round at once. Renewals do not. */
-  async #watch({ provider, wakeUp, ttlMs }: Running, signal: AbortSignal): Promise<void> {
+  /** A release, or a record that is gone, starts a round at once. A renewal puts off the moment of expiry. */
+  async #watch(running: Running, signal: AbortSignal): Promise<void> {
+    const { provider, session, ttlMs } = running;
     const onChanges = (changes: readonly ProviderChange[]): void => {
-      if (changes.some(({ value }) => value === null || isRelease(value))) wakeUp.wake();
+      session.seen(changes);
+      if (changes.some(({ value }) => value === null || isRelease(value))) wake(running);
     };
     while (!signal.aborted) {
       try {
@@ -146,6 +176,11 @@ export class CoordinatorService {
       }
     }
   }
+}
+
+function wake(running: Running): void {
+  running.isDue = true;
+  running.wakeUp.wake();
 }
 
 function isRelease(value: string): boolean {

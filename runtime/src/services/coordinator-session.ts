@@ -25,14 +25,27 @@ import {
   type ReplicaSetSnapshot,
 } from '../core/failover/appointments.ts';
 import { addressOf, leaderOrder } from '../core/failover/leader-order.ts';
-import { type Observation, observe, versionOf } from '../core/failover/lease-observer.ts';
+import {
+  judgeRecord,
+  OBSERVER_PATIENCE,
+  type Observation,
+  observe,
+  versionOf,
+} from '../core/failover/lease-observer.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
 import type { Peers } from '../ports/peers.ts';
-import type { ProviderListing, ProviderWrite, StateProvider } from '../ports/state-provider.ts';
+import type {
+  ProviderChange,
+  ProviderEntry,
+  ProviderListing,
+  ProviderWrite,
+  StateProvider,
+} from '../ports/state-provider.ts';
 import type { CoordinatorLockKeeper } from './coordinator-lock.ts';
 import { isProviderTrouble, parseRecord } from './stored-records.ts';
+import { within } from './within.ts';
 
 export interface CoordinatorSessionOptions {
   readonly provider: StateProvider;
@@ -55,6 +68,12 @@ interface View {
   readonly leases: ReadonlyMap<string, Stored<Lease>>;
 }
 
+/** A lease record, and since when this instance has seen it as it is. */
+interface Observed {
+  readonly revision: number;
+  readonly observation: Observation;
+}
+
 const promiseReportSchema = z.object({
   position: positionSchema,
   promisedTerm: z.int().min(0),
@@ -70,7 +89,7 @@ const ASKINGS = 3;
 
 export class CoordinatorSession {
   readonly #options: CoordinatorSessionOptions;
-  readonly #observations = new Map<string, Observation>();
+  readonly #observed = new Map<string, Observed>();
   readonly #highestPromise = new Map<string, number>();
   readonly #reasons = new Map<string, string>();
   #probedMs = Number.NEGATIVE_INFINITY;
@@ -79,25 +98,61 @@ export class CoordinatorSession {
     this.#options = options;
   }
 
-  /** One round; throws what the provider throws. */
-  async round(topology: Topology, signal: AbortSignal): Promise<void> {
+  /**
+   * One round; throws what the provider throws. When not full it only keeps the lock. True when there is nothing to do
+   * until a lease expires or something else happens.
+   */
+  async round(topology: Topology, isFull: boolean, signal: AbortSignal): Promise<boolean> {
     const { lock } = this.#options;
+    const wasActive = lock.compare() !== undefined;
     await lock.ensure(signal);
-    if (lock.compare() === undefined) return;
-    const view = await this.#read(signal);
-    if (!(await this.#identityFits(topology, view, signal))) return;
-    await this.#probe(topology, signal);
+    if (lock.compare() === undefined || (wasActive && !isFull)) return true;
+    const [view, identity] = await Promise.all([this.#read(signal), this.#readIdentity(signal)]);
+    if (!(await this.#identityFits(topology, view, { identity, signal }))) return true;
+    void this.#probe(topology, signal);
     const uuids = Object.keys(topology.replicasets).sort();
-    await Promise.all(uuids.map((uuid) => this.#decide(topology, view, uuid, signal)));
+    const quiet = await Promise.all(
+      uuids.map((uuid) => this.#decide(topology, view, uuid, signal)),
+    );
     await this.#forgetRemoved(topology, view, signal);
+    return quiet.every((isQuiet) => isQuiet);
   }
 
-  async #decide(topology: Topology, view: View, uuid: string, signal: AbortSignal): Promise<void> {
+  /** A renewal counts from when it is heard of, not from the next round. Older news than a round has read is none. */
+  seen(changes: readonly ProviderChange[]): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const { key, value, revision } of changes) {
+      const uuid = key.slice(providerKeys.leases.length);
+      const known = this.#observed.get(uuid);
+      if (value === null || known === undefined || known.revision >= revision) continue;
+      const { nonce } = parseRecord({ key, value, revision }, leaseSchema);
+      const version = versionOf({ nonce }, revision);
+      this.#observed.set(uuid, {
+        revision,
+        observation: observe(known.observation, version, nowMs),
+      });
+    }
+  }
+
+  /** Until the first lease expires that is not renewed; not above 0 when one has. */
+  untilExpiryMs(nowMs: number): number {
+    const patienceMs = OBSERVER_PATIENCE * this.#options.ttlMs;
+    const since = [...this.#observed.values()].map(({ observation }) => observation.sinceMs);
+    return Math.min(...since) + patienceMs - nowMs;
+  }
+
+  /** True when there is nothing to do for this replica set until its lease expires. */
+  async #decide(
+    topology: Topology,
+    view: View,
+    uuid: string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     let snapshot = this.#snapshot(topology, view, uuid);
-    if (snapshot.members.length === 0) return;
+    if (snapshot.members.length === 0) return true;
     let decision = this.#plan(snapshot);
     for (let asking = 0; decision?.kind === 'ask' && asking < ASKINGS; asking++) {
-      if (this.#options.lock.compare() === undefined) return;
+      if (this.#options.lock.compare() === undefined) return false;
       const { term } = decision;
       const reports = await this.#ask(topology, snapshot, term, signal);
       snapshot = {
@@ -107,9 +162,13 @@ export class CoordinatorSession {
       };
       decision = this.#plan(snapshot);
     }
-    if (decision === undefined) return;
+    if (decision === undefined) return true;
     this.#logChange(decision);
     if (decision.kind === 'appoint') await this.#appoint(decision, view, signal);
+    const { kind, reason } = decision;
+    return (
+      kind === 'keep' && (reason === 'current-leader-healthy' || reason === 'lease-not-expired')
+    );
   }
 
   #plan(snapshot: ReplicaSetSnapshot): Decision | undefined {
@@ -122,8 +181,8 @@ export class CoordinatorSession {
     const appointment = view.leaders.get(uuid)?.record;
     const version = versionOf(lease?.record, lease?.revision ?? 0, appointment?.term);
     const nowMs = this.#options.clock.monotonicMs();
-    const observation = observe(this.#observations.get(uuid), version, nowMs);
-    this.#observations.set(uuid, observation);
+    const observation = observe(this.#observed.get(uuid)?.observation, version, nowMs);
+    this.#observed.set(uuid, { revision: lease?.revision ?? 0, observation });
     return {
       uuid,
       members: leaderOrder(topology, uuid),
@@ -148,27 +207,33 @@ export class CoordinatorSession {
     };
   }
 
-  /** Asks every instance of the set, and keeps the answers of those that answer in time. */
+  /**
+   * Asks every instance of the set, and keeps the answers of those that answer in time. A leader whose lease is void is
+   * not waited for much longer than for the others: it is mostly frozen, and it is missed as if it were dead.
+   */
   async #ask(
     topology: Topology,
     set: ReplicaSetSnapshot,
     term: number,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, PromiseReport>> {
-    const answers = await Promise.all(
-      set.members.map(async ({ uuid }) => {
-        const body = { replicaSetUuid: set.uuid, term };
-        const report = await this.#call(topology, uuid, 'leadership.promise', body, signal).catch(
-          (error: unknown) => {
-            this.#learnRefusal(set.uuid, error);
-            return undefined;
-          },
-        );
-        const parsed = promiseReportSchema.safeParse(report);
-        return parsed.success ? [[uuid, parsed.data] as const] : [];
-      }),
-    );
-    return new Map(answers.flat());
+    const { clock, ttlMs } = this.#options;
+    const answers = new Map<string, PromiseReport>();
+    const body = { replicaSetUuid: set.uuid, term };
+    const ask = async ({ uuid }: { readonly uuid: string }): Promise<void> => {
+      const report = await this.#call(topology, uuid, 'leadership.promise', body, signal).catch(
+        (error: unknown) => this.#learnRefusal(set.uuid, error),
+      );
+      const parsed = promiseReportSchema.safeParse(report);
+      if (parsed.success) answers.set(uuid, parsed.data);
+    };
+    const isVoid =
+      judgeRecord(set.observation, set.lease, ttlMs, clock.monotonicMs()).kind !== 'held';
+    const former = isVoid ? set.appointment?.leader : undefined;
+    const asked = set.members.filter(({ uuid }) => uuid === former).map(ask);
+    await Promise.all(set.members.filter(({ uuid }) => uuid !== former).map(ask));
+    await within(clock, ttlMs / 40, Promise.all(asked));
+    return new Map(answers);
   }
 
   #learnRefusal(replicaSetUuid: string, error: unknown): void {
@@ -262,10 +327,19 @@ export class CoordinatorSession {
     }
   }
 
+  #readIdentity(signal: AbortSignal): Promise<ProviderEntry | undefined> {
+    const { provider, ttlMs } = this.#options;
+    return provider.get(providerKeys.identity, { timeoutMs: ttlMs / 3, signal });
+  }
+
   /** A provider that serves another cluster is left alone; one without identity gets it once all sets are known. */
-  async #identityFits(topology: Topology, view: View, signal: AbortSignal): Promise<boolean> {
-    const { provider, identity, ttlMs, logger } = this.#options;
-    const entry = await provider.get(providerKeys.identity, { timeoutMs: ttlMs / 3, signal });
+  async #identityFits(
+    topology: Topology,
+    view: View,
+    found: { readonly identity: ProviderEntry | undefined; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const { identity, logger } = this.#options;
+    const { identity: entry, signal } = found;
     if (entry !== undefined) {
       const fits = parseRecord(entry, identitySchema).clusterUuid === identity.clusterUuid;
       if (!fits) logger.error({}, 'the state provider is used by another cluster; nothing is done');
@@ -284,7 +358,7 @@ export class CoordinatorSession {
     const known = new Set([...view.leaders.keys(), ...view.leases.keys()]);
     const removed = [...known].filter((uuid) => topology.replicasets[uuid] === undefined);
     for (const uuid of removed) {
-      this.#observations.delete(uuid);
+      this.#observed.delete(uuid);
       this.#highestPromise.delete(uuid);
       this.#reasons.delete(uuid);
       await this.#transact(
