@@ -2,7 +2,7 @@
  * Runs one tier of tests in one process: `node scripts/run.mjs test/run.ts [--tier=NAME] [--only=TEXT]`.
  *
  * `fast` (the default) needs Node alone: every `*.test.ts` beside the code, and in test/{bench,contract,linearizability,
- * simulation,soak,repo,local}. `integration` and `kubernetes` are the folders of those names.
+ * simulation,soak,repo,local}. `integration`, `kubernetes` and `containers` are folders.
  */
 import { globSync } from 'node:fs';
 import path from 'node:path';
@@ -24,6 +24,7 @@ const tiers: Record<string, readonly string[]> = {
   ],
   integration: ['test/integration/**/*.test.ts'],
   kubernetes: ['test/kubernetes/**/*.test.ts'],
+  containers: ['test/containers/**/*.test.ts'],
 };
 const patterns = tiers[values.tier];
 if (patterns === undefined) {

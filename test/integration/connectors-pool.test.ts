@@ -7,7 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { ROWS } from '../soak/crash-rounds.ts';
 import { readRows, spaceIdOf } from '../soak/row-checker.ts';
-import { setUuid } from '../support/local-cluster.ts';
+import { setUuid } from '../support/first-config.ts';
 import type { LocalInstance } from '../support/local-instance.ts';
 import { endWithTheTest } from '../support/processes.ts';
 import { ReplicaSet } from '../support/replica-set.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ClusterConfig } from '@tonearm/runtime/contract';
-import { LocalCluster, setUuid } from '../support/local-cluster.ts';
+import { setUuid } from '../support/first-config.ts';
+import { LocalCluster } from '../support/local-cluster.ts';
 import { startStateboard } from '../support/stateboard.ts';
 
 const STORAGE = setUuid(1);

@@ -1,4 +1,4 @@
-/** Requests to the HTTP port of an instance on loopback, as its administrator. */
+/** Requests to the HTTP port of an instance, on loopback unless a host is named, as its administrator. */
 export interface AdminRequest {
   readonly method: string;
   readonly url: string;
@@ -16,10 +16,11 @@ export interface AdminAnswer {
 const TIMEOUT_MS = 20_000;
 
 export async function adminRequest(
-  { httpPort, cookie }: { readonly httpPort: number; readonly cookie: string },
+  instance: { readonly host?: string; readonly httpPort: number; readonly cookie: string },
   { method, url, body, text = textOf(body), timeoutMs = TIMEOUT_MS }: AdminRequest,
 ): Promise<AdminAnswer> {
-  const response = await fetch(`http://127.0.0.1:${httpPort}${url}`, {
+  const { host = '127.0.0.1', httpPort, cookie } = instance;
+  const response = await fetch(`http://${host}:${httpPort}${url}`, {
     method,
     signal: AbortSignal.timeout(timeoutMs),
     headers: {

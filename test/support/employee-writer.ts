@@ -6,16 +6,20 @@
  * the same row is sent again and 409 then means that it was stored. Anything else is a surprise.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LocalCluster } from './local-cluster.ts';
-import type { LocalInstance } from './local-instance.ts';
+import type { AdminAnswer } from './admin-request.ts';
 import { waitUntil } from './wait-until.ts';
 
+/** An instance that answers requests. */
+interface Answering {
+  request(method: string, url: string, body?: unknown): Promise<AdminAnswer>;
+}
+
 export interface EmployeeWriterOptions {
-  readonly cluster: LocalCluster;
+  readonly cluster: { setOf(id: string): number };
   /** Of all its ids. */
   readonly prefix: string;
   /** Whom it asks; called before each request. */
-  readonly through: () => LocalInstance;
+  readonly through: () => Answering;
   /** Only employees of this storage replica set. */
   readonly set: number;
   /** A thousand salaries from this one on are the writer's own. */

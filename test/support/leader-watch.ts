@@ -5,8 +5,12 @@
  * term, was writable at the same time as that one. Questions that overlap prove nothing and are not counted.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LocalCluster } from './local-cluster.ts';
-import type { LocalInstance } from './local-instance.ts';
+import type { InstanceStatus } from '@tonearm/runtime/contract';
+
+interface Watched {
+  readonly name: string;
+  status(timeoutMs: number): Promise<InstanceStatus>;
+}
 
 interface Leadership {
   readonly name: string;
@@ -27,7 +31,7 @@ export class LeaderWatch {
   readonly #highest = new Map<string, Leadership>();
   readonly #leaders = new Map<string, string>();
 
-  constructor(cluster: LocalCluster) {
+  constructor(cluster: { readonly instances: readonly Watched[] }) {
     this.#loops = Promise.all(cluster.instances.map((instance) => this.#follow(instance)));
   }
 
@@ -36,7 +40,7 @@ export class LeaderWatch {
     await this.#loops;
   }
 
-  async #follow(instance: LocalInstance): Promise<void> {
+  async #follow(instance: Watched): Promise<void> {
     while (!this.#ended.signal.aborted) {
       const askedMs = performance.now();
       const status = await instance.status(2000).catch(() => undefined);

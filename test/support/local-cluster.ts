@@ -8,6 +8,7 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { StateProviderConfig } from '@tonearm/runtime/contract';
 import { bucketIdStrCrc32 } from '../../runtime/src/core/sharding/bucket-id.ts';
+import { type ConfiguredInstance, firstSections } from './first-config.ts';
 import { LocalInstance } from './local-instance.ts';
 import { freePorts } from './ports.ts';
 import { waitUntil } from './wait-until.ts';
@@ -175,58 +176,16 @@ export class LocalCluster {
 
   #firstSections(uuidOf: ReadonlyMap<string, string>): Record<string, unknown> {
     const { provider, fencingTtlSeconds = 1, allCoordinate = false } = this.#options;
-    const bucketCount = this.#bucketCount;
-    const sets = [
-      {
-        uuid: setUuid(0),
-        instances: this.routers,
-        roles: ['failover-coordinator', 'app.roles.api'],
-        weight: 0,
-      },
-      ...this.storages.map((instances, index) => ({
-        uuid: setUuid(index + 1),
-        instances,
-        roles: [...(allCoordinate ? ['failover-coordinator'] : []), 'app.roles.storage'],
-        weight: 1,
-      })),
-    ];
-    const servers = sets.flatMap(({ uuid, instances }) =>
-      instances.map((instance) => [
-        uuidOf.get(instance.name) ?? '',
-        {
-          uri: `127.0.0.1:${instance.port}`,
-          http_uri: `127.0.0.1:${instance.httpPort}`,
-          alias: instance.name,
-          replicaset_uuid: uuid,
-        },
-      ]),
-    );
-    const replicasets = sets.map(({ uuid, instances, roles, weight }, index) => [
-      uuid,
-      {
-        alias: `set-${index}`,
-        roles,
-        weight,
-        failover_priority: instances.map((instance) => uuidOf.get(instance.name)),
-      },
-    ]);
-    const share = Math.ceil(bucketCount / this.storages.length);
-    const assignment = this.storages.map((_, index) => ({
-      replicaset_uuid: setUuid(index + 1),
-      first: index * share + 1,
-      last: Math.min((index + 1) * share, bucketCount),
-    }));
-    return {
-      topology: {
-        servers: Object.fromEntries(servers) as unknown,
-        replicasets: Object.fromEntries(replicasets) as unknown,
-        failover: { mode: 'stateful', state_provider: provider, fencing_ttl: fencingTtlSeconds },
-      },
-      vshard_groups: { default: { bucket_count: bucketCount, bootstrapped: true, assignment } },
-    };
+    const configured = (instance: LocalInstance): ConfiguredInstance => ({
+      name: instance.name,
+      uuid: uuidOf.get(instance.name) ?? '',
+      uri: `127.0.0.1:${instance.port}`,
+      httpUri: `127.0.0.1:${instance.httpPort}`,
+    });
+    return firstSections({
+      routers: this.routers.map(configured),
+      storages: this.storages.map((instances) => instances.map(configured)),
+      ...{ provider, fencingTtlSeconds, allCoordinate, bucketCount: this.#bucketCount },
+    });
   }
-}
-
-export function setUuid(index: number): string {
-  return `00000000-0000-4000-8000-00000000a0${String(index).padStart(2, '0')}`;
 }

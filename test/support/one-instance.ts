@@ -7,7 +7,7 @@ import type { AnyRole } from '@tonearm/runtime/role';
 import { silentLogger } from '../../runtime/src/foundation/logger.ts';
 import { Instance } from '../../runtime/src/instance.ts';
 import { readSettings } from '../../runtime/src/settings.ts';
-import { setUuid } from './local-cluster.ts';
+import { setUuid } from './first-config.ts';
 import { freePorts } from './ports.ts';
 import { waitUntil } from './wait-until.ts';
 

@@ -3,6 +3,7 @@ import { Packr } from 'msgpackr';
 import { ClusterError, isErrorCode } from '../core/errors.ts';
 import { Agent, request } from '../foundation/http-client.ts';
 import { type PeerCallOptions, PeerError, type Peers } from '../ports/peers.ts';
+import { NameCache } from './name-cache.ts';
 
 export const INTERNAL_CONTENT_TYPE = 'application/msgpack';
 
@@ -35,11 +36,15 @@ export interface HttpPeersOptions {
 export class HttpPeers implements Peers {
   readonly #agent: Agent;
   readonly #authorization: string;
+  readonly #names = new NameCache();
 
   constructor(options: HttpPeersOptions) {
     this.#authorization = options.authorization;
     this.#agent = new Agent({
-      connect: { timeout: options.connectTimeoutMs ?? 1000 },
+      connect: {
+        timeout: options.connectTimeoutMs ?? 1000,
+        lookup: this.#names.lookup,
+      },
       keepAliveTimeout: 30_000,
       // Every call has a deadline of its own.
       headersTimeout: 0,
@@ -80,6 +85,7 @@ export class HttpPeers implements Peers {
       });
       return { status: response.statusCode, bytes: await response.body.bytes() };
     } catch (error) {
+      this.#names.forget(call.address.slice(0, call.address.lastIndexOf(':')));
       throw asPeerError(error, `${call.method} at ${call.address}`);
     }
   }

@@ -21,6 +21,8 @@ export interface LaunchOptions {
 
 /** The first leases come when a whole cluster starts, and its processes need the machine for themselves. */
 const LOAD_DELAY_MS = 3_000;
+/** Names that a name server does not answer occupy some of them for seconds: syncs of the log need others. */
+const THREADS = '16';
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** Resolves to the exit code that this process should have. */
@@ -29,7 +31,7 @@ export async function launch(options: LaunchOptions): Promise<number> {
   const nodeArguments = [...execArgv, ...heapArguments(execArgv, env['NODE_OPTIONS'])];
   const child = spawn(execPath, [...nodeArguments, ...options.command], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { ...env, TONEARM_LAUNCHER: '1' },
+    env: { UV_THREADPOOL_SIZE: THREADS, ...env, TONEARM_LAUNCHER: '1' },
   });
   const reports = new Reports(options);
   child.on('message', (message) => reports.add(message));

@@ -1,5 +1,5 @@
 /** What connectors must see, case by case, in the order in which the programs beside this run them. */
-import { setUuid } from '../../support/local-cluster.ts';
+import { setUuid } from '../../support/first-config.ts';
 import type { ConnectorName } from './install.ts';
 
 export interface Seen {

@@ -97,6 +97,27 @@ export async function buildImages(folder: string, binaries: string): Promise<Bui
   return { store, images, absent };
 }
 
+/** What the containers of Docker need: the employees, Node alone, and an etcd that this machine has installed. */
+export async function buildContainerImages(folder: string, etcd: string): Promise<BuiltImages> {
+  const store = new ImageStore(folder);
+  const names = imageNames('localhost');
+  const base = await store.layer(baseLayer());
+  const node = await store.layer(await nodeLayer());
+  const program = await store.layer(await programLayer('etcd', realpathSync(etcd)));
+  const images = [
+    store.image(names.node, [base, node], config({ Cmd: ['/bin/node'] })),
+    store.image(names.etcd, [base, program], config({ Entrypoint: ['/bin/etcd'] })),
+  ];
+  const [employees] = applications.filter(({ role }) => role === 'employees');
+  const missing = uncompiledEntries('employees');
+  if (employees === undefined || missing.length > 0)
+    throw new Error(`${missing.join(' and ')} was not compiled`);
+  const layers = [base, node, ...(await applicationLayers(store, employees))];
+  images.push(store.image(names.employees, layers, applicationConfig(employees)));
+  store.prune(images);
+  return { store, images, absent: [] };
+}
+
 /** The entry files of an application's image which the compiler has not made. */
 export function uncompiledEntries(role: Application['role']): readonly string[] {
   const entry = applications.find((application) => application.role === role)?.entry ?? [];
@@ -144,20 +165,27 @@ const baseFiles: Readonly<Record<string, string>> = {
   'etc/group': `root:x:0:\ntonearm:x:${user}:\n`,
 };
 
-/** The Node of the project, the libraries it is linked with, and those that its resolver opens by itself. */
+/** The Node of the project. */
 async function nodeLayer(): Promise<LayerSource> {
-  const binary = realpathSync(process.execPath);
+  return programLayer('node', realpathSync(process.execPath));
+}
+
+/** A program, the libraries it is linked with, and those that the resolver of names opens by itself. */
+async function programLayer(name: string, binary: string): Promise<LayerSource> {
   const linked = (await run('ldd', [binary])).match(/\/\S+/g) ?? [];
   const folders = [...new Set(linked.map((file) => path.dirname(file)))];
-  const opened = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv.so.2'].flatMap((name) =>
-    folders.map((folder) => path.join(folder, name)).filter((file) => existsSync(file)),
+  const opened = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv.so.2'].flatMap((library) =>
+    folders.map((folder) => path.join(folder, library)).filter((file) => existsSync(file)),
   );
   const libraries = [...new Set([...linked, ...opened])];
   return {
-    key: `node ${[binary, ...libraries].map(identityOf).join(' ')}`,
+    key: `${name} ${[binary, ...libraries].map(identityOf).join(' ')}`,
     prepare: (scratch) => {
       const rootFolder = path.join(scratch, 'root');
-      for (const [from, to] of [[binary, '/bin/node'], ...libraries.map((file) => [file, file])]) {
+      for (const [from, to] of [
+        [binary, `/bin/${name}`],
+        ...libraries.map((file) => [file, file]),
+      ]) {
         const place = path.join(rootFolder, to!);
         mkdirSync(path.dirname(place), { recursive: true });
         cpSync(realpathSync(from!), place);

@@ -130,6 +130,21 @@ export class ImageStore {
     ];
   }
 
+  /** The same for `docker load`, whose older versions do not read OCI archives. */
+  dockerArchiveCommand(images: readonly Image[], scratch: string): readonly string[] {
+    mkdirSync(scratch, { recursive: true });
+    const fileOf = (blob: Blob): string => path.join('blobs', blob.digest.replace(':', '/'));
+    const manifest = images.map(({ name, blobs }) => {
+      const [config, ...layers] = [...blobs.slice(0, -1)].reverse();
+      if (config === undefined) throw new Error(`${name} has no config`);
+      const inOrder = layers.toReversed().map(fileOf);
+      return { Config: fileOf(config), RepoTags: [name], Layers: inOrder };
+    });
+    writeFileSync(path.join(scratch, 'manifest.json'), JSON.stringify(manifest));
+    const files = new Set(manifest.flatMap(({ Config, Layers }) => [Config, ...Layers]));
+    return ['tar', '-cf', '-', '-C', scratch, 'manifest.json', '-C', this.#folder, ...files];
+  }
+
   /** Removes what none of the images uses. */
   prune(images: readonly Image[]): void {
     const used = new Set(images.flatMap((image) => image.blobs.map((blob) => blob.digest)));
