@@ -77,7 +77,7 @@ describe('the arguments of the benchmark', () => {
     );
     assert.equal(
       refusal('speed'),
-      'the suite is one of storage, growth, replication, join, pauses, start, not "speed"',
+      'the suite is one of storage, growth, replication, join, pauses, start, failover, not "speed"',
     );
     assert.equal(refusal('storage', 'growth'), 'one suite at a time, not storage growth');
     assert.match(refusal('--turbo') ?? '', /Unknown option '--turbo'/);

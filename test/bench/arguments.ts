@@ -1,7 +1,9 @@
 /** The command line of `npm run bench`: which suite, with which options. Pure. */
 import { parseArgs } from 'node:util';
 
-export const suiteNames = ['storage', 'growth', 'replication', 'join', 'pauses', 'start'] as const;
+export const suiteNames = [
+  ...(['storage', 'growth', 'replication', 'join', 'pauses', 'start', 'failover'] as const),
+] as const;
 export type SuiteName = (typeof suiteNames)[number];
 
 export const competitors = ['tonearm', 'tarantool', 'redis'] as const;
@@ -39,6 +41,7 @@ Suites
   replication   what followers cost a writer, beside Tarantool with an asynchronous replica
   join          how long a new follower takes until it has all rows, beside a replica of Tarantool
   pauses        how long the main loop stands still at most while an instance does what takes long
+  failover      gaps, failed and lost writes after faults; what an idle cluster costs
   start         how long \`npm start\` takes until the first write
 
 Options
@@ -47,7 +50,7 @@ Options
   --rows=N         in the space before it is measured (1000000; replication: 100000)
   --sizes=N,N      growth: numbers of rows (100000,1000000,10000000)
   --targets=A,B    who is measured (tonearm,tarantool,redis; who is not installed is left out)
-  --only=TEXT,…    storage, pauses: only measurements whose name contains one of the texts
+  --only=TEXT,…    storage, pauses, failover: only what has one of the texts in its name
   --output=FORMAT  table or json (table)
   --json=FILE      write the results there as well
   --compare=FILE   show how the ratios have changed since an earlier --json

@@ -4,11 +4,18 @@ import { availableParallelism, cpus, release } from 'node:os';
 import { z } from 'zod';
 import { type BenchOptions, help, parseArguments } from './arguments.ts';
 import { compareRuns, type EarlierRatio, type SuiteResult } from './comparison.ts';
+import { type FailoverReport, runFailover } from './failover.ts';
 import { runGrowth } from './growth.ts';
 import { installRedis } from './install-redis.ts';
 import { runJoin } from './join.ts';
 import { type Pause, runPauses } from './pauses.ts';
-import { renderChanges, renderComparisons, renderPauses } from './render.ts';
+import {
+  renderChanges,
+  renderComparisons,
+  renderFailover,
+  renderIdle,
+  renderPauses,
+} from './render.ts';
 import { runReplication } from './replication.ts';
 import { Session } from './session.ts';
 import { runStart } from './start.ts';
@@ -23,6 +30,7 @@ interface Described {
 }
 
 type Report = Described & SuiteResult;
+type FailoverRun = Described & FailoverReport;
 type PausesReport = Described & { readonly pauses: readonly Pause[] };
 
 const suites = {
@@ -112,6 +120,11 @@ async function run(options: BenchOptions): Promise<void> {
   if (options.suite === 'pauses') {
     const report = await measurePauses(options);
     print(report, renderPauses(report.pauses));
+    return;
+  }
+  if (options.suite === 'failover') {
+    const report: FailoverRun = await withSession(options, 'failover', runFailover);
+    print(report, `${renderFailover(report.failover)}\n${renderIdle(report.idle)}`);
     return;
   }
   const report = await measure(options, options.suite);

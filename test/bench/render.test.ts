@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { buildComparison, type ComparisonInput } from './comparison.ts';
-import { renderChanges, renderComparisons, renderFigure } from './render.ts';
+import {
+  renderChanges,
+  renderComparisons,
+  renderFailover,
+  renderFigure,
+  renderIdle,
+} from './render.ts';
 
 const get: ComparisonInput = {
   id: 'get',
@@ -63,6 +69,42 @@ insert / Redis              1.00×  0.80×  0.80×  WORSE
         renderFigure(null, 'seconds'),
       ],
       ['9876/s', '99k/s', '1.23M/s', '0.13 ms', '153 B', '–'],
+    );
+  });
+});
+
+describe('the table of failover', () => {
+  it('marks medians above their goal, and rows that are missing', () => {
+    const figure = {
+      ...{ title: 'frozen', rounds: 3, medianMs: 2500, worstMs: 3100, goalMs: 2700 },
+      ...{ acknowledged: 900, failed: 4, missing: 0 },
+    };
+    const late = { ...figure, title: 'cut', medianMs: 2800 };
+    const lost = { ...figure, title: 'killed', missing: 1 };
+    assert.equal(
+      renderFailover([figure, late, lost, { ...figure, medianMs: null, worstMs: null }]),
+      `\
+fault   rounds      median       worst       goal  written  failed  missing
+frozen       3  2500.00 ms  3100.00 ms  ≤ 2700 ms      900       4        0  met
+cut          3  2800.00 ms  3100.00 ms  ≤ 2700 ms      900       4        0  MISSED
+killed       3  2500.00 ms  3100.00 ms  ≤ 2700 ms      900       4        1  ROWS ARE MISSING
+frozen       3           –           –  ≤ 2700 ms      900       4        0  not measured
+`,
+    );
+  });
+
+  it('shows what one instance of an idle cluster asks for', () => {
+    assert.equal(
+      renderIdle([
+        {
+          ...{ instances: 20, what: 'real processes' as const },
+          ...{ cpuSecondsPerMinute: 12, requestsPerSecond: 14 },
+        },
+      ]),
+      `\
+idle instances  as              CPU a minute  requests/s  of an instance
+20              real processes       12.00 s        14.0            0.70
+`,
     );
   });
 });

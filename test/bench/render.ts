@@ -1,5 +1,7 @@
 /** Results as tables for a terminal of 100 columns. Pure. */
 import type { Comparison, Goal, RatioChange, Unit } from './comparison.ts';
+import type { IdleRow } from './failover/idle.ts';
+import type { FailoverFigure } from './failover.ts';
 import type { Pause } from './pauses.ts';
 
 /** Runs of the same code differ by so much on a busy machine; less is no news. */
@@ -44,6 +46,42 @@ export function renderPauses(pauses: readonly Pause[]): string {
     '',
   ]);
   return renderTable([header, ...rows], 1);
+}
+
+export function renderFailover(figures: readonly FailoverFigure[]): string {
+  const header = ['fault', 'rounds', 'median', 'worst', 'goal', 'written', 'failed', 'missing', ''];
+  const rows = figures.map((figure) => [
+    figure.title,
+    String(figure.rounds),
+    renderFigure(figure.medianMs, 'ms'),
+    renderFigure(figure.worstMs, 'ms'),
+    figure.goalMs === null ? '' : `≤ ${figure.goalMs} ms`,
+    String(figure.acknowledged),
+    String(figure.failed),
+    String(figure.missing),
+    renderFailoverVerdict(figure),
+  ]);
+  return renderTable([header, ...rows], 1);
+}
+
+function renderFailoverVerdict({ medianMs, goalMs, missing }: FailoverFigure): string {
+  if (missing > 0) return 'ROWS ARE MISSING';
+  if (goalMs === null) return '';
+  if (medianMs === null) return 'not measured';
+  return medianMs <= goalMs ? 'met' : 'MISSED';
+}
+
+export function renderIdle(idle: readonly IdleRow[]): string {
+  const header = ['idle instances', 'as', 'CPU a minute', 'requests/s', 'of an instance', ''];
+  const rows = idle.map(({ instances, what, cpuSecondsPerMinute, requestsPerSecond }) => [
+    String(instances),
+    what,
+    renderFigure(cpuSecondsPerMinute, 'cpu-seconds'),
+    requestsPerSecond.toFixed(1),
+    (requestsPerSecond / instances).toFixed(2),
+    '',
+  ]);
+  return renderTable([header, ...rows], 2);
 }
 
 export function renderFigure(figure: number | null, unit: Unit): string {

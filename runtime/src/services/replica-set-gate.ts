@@ -47,8 +47,11 @@ export interface Flight {
 
 /** A leader that has answered nothing for so long is asked whether it is one, before it is given more. */
 const SILENCE_MS = 250;
-/** An answer that was sent before its leader handed over may arrive after the news of that. */
-const LATE_ANSWER_MS = 100;
+/**
+ * A leader that hands over has answered before, but on a busy machine the news of that may be here sooner. Longer than
+ * that, and shorter than most deadlines: one that is frozen will not answer at all.
+ */
+const LATE_ANSWER_MS = 1000;
 /** How many of those that waited are under way at once: a new leader is not given all of them in one tick. */
 const RELEASED_AT_ONCE = 256;
 const FIRST_DELAY_MS = 25;

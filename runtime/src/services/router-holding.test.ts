@@ -216,7 +216,7 @@ describe('a router whose leader does not answer', () => {
     await fixture.clock.advance(0);
     fixture.moveTo({ uuid: B, term: 2 });
     assert.deepEqual(await fixture.asked(), ['bucket.call A', 'bucket.call A', 'bucket.call B']);
-    await fixture.clock.advance(200);
+    await fixture.clock.advance(1100);
     assert.deepEqual([write.outcome, read.outcome], ['OUTCOME_UNKNOWN', 'waits']);
     fixture.open.at(-1)?.answer('read');
     await fixture.clock.advance(0);
@@ -228,9 +228,9 @@ describe('a router whose leader does not answer', () => {
     const write = fixture.call();
     await fixture.clock.advance(0);
     fixture.moveTo({ uuid: B, term: 2 });
-    await fixture.clock.advance(50);
-    (await fixture.take('bucket.call')).answer('stored');
     await fixture.clock.advance(500);
+    (await fixture.take('bucket.call')).answer('stored');
+    await fixture.clock.advance(1000);
     assert.equal(write.outcome, 'stored');
   });
 

@@ -1,0 +1,94 @@
+/** Rounds of the suite `failover` that need a cluster of their own. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RealEtcd } from '../../support/etcd.ts';
+import { LocalCluster } from '../../support/local-cluster.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+import { missingOf, type Round } from './rounds.ts';
+import { longestSilence, WriteLoad } from './write-load.ts';
+
+const AWAY_MS = 60_000;
+const SETS = 20;
+const SALARY = 1000;
+const BEFORE_MS = 3000;
+
+/** No write may fail while the state provider is away, nor when it is back. */
+export async function stopProvider(etcd: RealEtcd): Promise<Round> {
+  const storages = [2, 2];
+  return withCluster(etcd, storages, async (cluster) => {
+    const load = new WriteLoad({ cluster, sets: [0, 1], salary: SALARY, perSecond: 1000 });
+    await delay(BEFORE_MS);
+    const atMs = performance.now();
+    etcd.pause();
+    await delay(AWAY_MS);
+    etcd.resume();
+    await delay(BEFORE_MS);
+    return finish(cluster, load, () => [
+      longestSilence(
+        load.acknowledged.map((row) => row.atMs),
+        atMs,
+      ).ms,
+    ]);
+  });
+}
+
+/** As when a machine with many leaders is lost, but that the launchers live. */
+export async function loseManyLeaders(etcd: RealEtcd): Promise<Round> {
+  const storages = Array<number>(SETS).fill(2);
+  return withCluster(etcd, storages, async (cluster) => {
+    const sets = [...storages.keys()];
+    const victims = await Promise.all(sets.map((set) => cluster.leaderOf(set)));
+    const pids = victims.map(({ dataPid }) => dataPid);
+    const load = new WriteLoad({ cluster, sets, salary: SALARY, perSecond: 20 * SETS });
+    await delay(BEFORE_MS);
+    const atMs = performance.now();
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await delay(5000);
+    return finish(cluster, load, () =>
+      sets.map((set) => {
+        const times = load.acknowledged.filter((row) => row.set === set).map((row) => row.atMs);
+        return longestSilence(times, atMs).endedMs - atMs;
+      }),
+    );
+  });
+}
+
+async function finish(
+  cluster: LocalCluster,
+  load: WriteLoad,
+  gapsMs: () => readonly number[],
+): Promise<Round> {
+  await load.stop();
+  return {
+    gapsMs: gapsMs(),
+    acknowledged: load.acknowledged.length,
+    failed: load.failed,
+    reasons: [...load.reasons],
+    missing: await missingOf(cluster, load, SALARY),
+  };
+}
+
+async function withCluster<T>(
+  etcd: RealEtcd,
+  storages: readonly number[],
+  work: (cluster: LocalCluster) => Promise<T>,
+): Promise<T> {
+  const cluster = await LocalCluster.start({
+    provider: { kind: 'etcd', endpoints: [etcd.endpoint], prefix: `/special-${storages.length}/` },
+    ...{ routers: 2, storages, fencingTtlSeconds: 2 },
+    environment: { TONEARM_LOG_LEVEL: 'info' },
+  });
+  try {
+    await waitUntil(
+      'all members are in sync',
+      async () => {
+        const leaders = await Promise.all(storages.map((_, set) => cluster.leaderOf(set)));
+        const statuses = await Promise.all(leaders.map((leader) => leader.status()));
+        return statuses.every(({ replicaSet }) => replicaSet?.inSync.length === 2);
+      },
+      60_000,
+    );
+    return await work(cluster);
+  } finally {
+    await cluster.stop();
+  }
+}
