@@ -18,22 +18,34 @@ describeStateProvider('SimulatedStateProvider', async () => {
     client: async (prefix) =>
       new SimulatedStateProvider({ store, prefix, clock: systemClock, random }),
     compact: async () => store.compact(),
+    wipe: async () => store.forget(),
     close: async () => undefined,
   };
 });
 
 describeStateProvider('StateboardStateProvider', async () => {
-  const workdir = mkdtempSync(path.join(tmpdir(), 'tonearm-stateboard-'));
-  const store = await StateboardStore.open({ workdir, wallTimeMs: 1_700_000_000_000 });
-  const server = new StateboardServer({ store, password: 'secret', logger: silentLogger });
-  const uri = `127.0.0.1:${await server.listen('127.0.0.1', 0)}`;
+  const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-stateboard-'));
+  const start = async (workdir: string, port: number) => {
+    const store = await StateboardStore.open({ workdir });
+    const server = new StateboardServer({ store, password: 'secret', logger: silentLogger });
+    return { store, server, port: await server.listen('127.0.0.1', port) };
+  };
+  const stop = async ({ server, store }: typeof board): Promise<void> => {
+    await server.close();
+    await store.close();
+  };
+  let board = await start(mkdtempSync(path.join(folder, 'workdir-')), 0);
+  const uri = `127.0.0.1:${board.port}`;
   return {
     client: async (prefix) => new StateboardStateProvider({ uri, prefix, password: 'secret' }),
-    compact: () => store.compact(),
+    compact: () => board.store.compact(),
+    wipe: async () => {
+      await stop(board);
+      board = await start(mkdtempSync(path.join(folder, 'workdir-')), board.port);
+    },
     close: async () => {
-      await server.close();
-      await store.close();
-      rmSync(workdir, { recursive: true });
+      await stop(board);
+      rmSync(folder, { recursive: true });
     },
   };
 });

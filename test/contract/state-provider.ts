@@ -15,6 +15,8 @@ export interface ProviderSetUp {
   client(prefix: string): Promise<StateProvider>;
   /** Takes away the history up to the present, so that watches cannot begin earlier. */
   compact(): Promise<void>;
+  /** The store is set up anew at the same place: everything is gone, and revisions count from the beginning. */
+  wipe(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export function describeStateProvider(name: string, make: () => Promise<Provider
 
     describeCalls({ fresh, clientOf, put });
     describeWatch({ fresh, put, compact: () => setUp.compact() });
+    describeWipe({ fresh, clientOf, put, wipe: () => setUp.wipe() });
   });
 }
 
@@ -317,5 +320,73 @@ function describeWatch(tools: Tools & { readonly compact: () => Promise<void> })
     const revision = await put(provider, 'w/a', '1');
     const watched = new Watched(provider, 'w/', revision + 1_000_000);
     assert.ok((await watched.ended) instanceof ProviderError);
+  });
+}
+
+interface WipeTools extends Tools {
+  readonly clientOf: (prefix: string) => Promise<StateProvider>;
+  readonly wipe: () => Promise<void>;
+}
+
+function describeWipe({ fresh, clientOf, put, wipe }: WipeTools): void {
+  /** Until the connections to the server that was there before are given up. */
+  const again = async <T>(call: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      const result = await call().catch((error: unknown) => {
+        assert.ok(error instanceof ProviderError, String(error));
+        return undefined;
+      });
+      if (result !== undefined) return result;
+    }
+  };
+  /** The store as it was, up to the revision, but another. */
+  const rebuild = async (prefix: string, revision: number): Promise<void> => {
+    const rebuilder = await clientOf(prefix);
+    await again(() => rebuilder.list('', options));
+    while ((await put(rebuilder, 'filler', '')) < revision - 1);
+    assert.equal(await put(rebuilder, 'a', 'another'), revision);
+  };
+
+  it('applies nothing that was prepared before the store was set up anew [SP-03]', async () => {
+    const prefix = '/contract/wiped/';
+    const provider = await clientOf(prefix);
+    await put(provider, 'filler', '');
+    const revision = await put(provider, 'a', 'mine');
+    const listing = await provider.list('', options);
+    const write = { kind: 'put', key: 'a', value: 'late' } as const;
+    const prepared = { compare: [{ key: 'a', revision }], writes: [write] };
+    const onAbsence = {
+      compare: [{ key: 'b', revision: 0 }],
+      readAt: listing.revision,
+      writes: [{ kind: 'put', key: 'b', value: 'late' } as const],
+    };
+    await wipe();
+    await rebuild(prefix, revision);
+    const conflict = { kind: 'conflict' };
+    // The client does not know yet that the store is another.
+    assert.deepEqual(await again(() => provider.transact(prepared, options)), conflict);
+    assert.deepEqual(await provider.transact(onAbsence, options), conflict);
+    const entry = await provider.get('a', options);
+    assert.equal(entry?.value, 'another');
+    assert.ok(entry.revision > listing.revision, 'a revision came twice');
+    assert.deepEqual(await provider.transact(prepared, options), conflict);
+    assert.deepEqual(await provider.transact(onAbsence, options), conflict);
+    const now = { compare: [{ key: 'a', revision: entry.revision }], writes: [write] };
+    assert.equal((await provider.transact(now, options)).kind, 'applied');
+  });
+
+  it('refuses to go on with a watch in a store that was set up anew', async () => {
+    const prefix = '/contract/wiped/watch/';
+    const provider = await clientOf(prefix);
+    await again(() => provider.list('', options));
+    const revision = await put(provider, 'a', 'mine');
+    const watched = new Watched(provider, '', revision + 1);
+    await wipe();
+    await rebuild(prefix, revision);
+    await put(await fresh(), 'later', '');
+    assert.ok((await watched.ended) instanceof ProviderError);
+    const late = new Watched(provider, '', revision + 1);
+    assert.ok((await late.ended) instanceof ProviderError);
+    assert.deepEqual([...watched.changes, ...late.changes], []);
   });
 }

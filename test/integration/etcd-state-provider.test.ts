@@ -15,6 +15,7 @@ if (binary !== undefined) {
     return {
       client: async (prefix) => new EtcdStateProvider({ endpoints: [etcd.endpoint], prefix }),
       compact: () => etcd.compact(),
+      wipe: () => etcd.wipe(),
       close: () => etcd.stop(),
     };
   });

@@ -118,9 +118,12 @@ export class ClusterFaults {
               'suspended away',
               (machine, forMs) => this.#suspendAway(machine, forMs),
             ] satisfies Fault,
+            ['provider counts again', (machine) => this.#countAgain(machine)] satisfies Fault,
           ]),
     ];
-    if (bug === 'deadline-from-answer') return all.filter(([name]) => name === 'isolate');
+    const needed = bug === 'deadline-from-answer' ? 'isolate' : undefined;
+    const own = bug === 'epoch-not-compared' ? 'provider counts again' : needed;
+    if (own !== undefined) return all.filter(([name]) => name === own);
     if (only !== undefined) return all.filter(([name]) => only.includes(name));
     // Few kinds at once go deeper; many meet each other.
     const density = random.pick([0.12, 0.5]);
@@ -228,6 +231,15 @@ export class ClusterFaults {
     this.#after(awayMs, () => {
       this.#isolate(machine, forMs);
       if (losesLease) this.#loseLease(machine);
+    });
+  }
+
+  /** It forgets, soon gives revisions again that it has just given, and requests from before arrive only then. */
+  #countAgain(machine: Machine): void {
+    const { store, random } = this.#options;
+    this.#provider([machine], { delayMs: 2000 }, 800);
+    this.#after(200 + random.fraction() * 600, () => {
+      store.forget(Math.max(0, store.revision - 2 - random.integer(3)));
     });
   }
 

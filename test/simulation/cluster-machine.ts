@@ -15,7 +15,7 @@ import {
   SimulatedStateProvider,
 } from '../../runtime/src/testing/simulated-state-provider.ts';
 import type { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
-import type { ClusterBug, FocusedBug } from './cluster-bugs.ts';
+import { type ClusterBug, epochNotCompared, type FocusedBug } from './cluster-bugs.ts';
 import { MachineClock } from './cluster-clock.ts';
 import { ClusterProcess } from './cluster-process.ts';
 
@@ -84,8 +84,10 @@ export class Machine {
 
   /** A client of the state provider, with what is wrong between it and this machine. */
   openProvider(clock: Clock, deliver: () => Promise<void>): SimulatedStateProvider {
-    const { store, random, clock: network } = this.world;
-    const client = new SimulatedStateProvider({ store, clock, random, network, deliver });
+    const { store, random, clock: network, bug } = this.world;
+    const tampered = bug === 'epoch-not-compared' ? { tampered: epochNotCompared } : {};
+    const options = { store, clock, random, network, deliver, ...tampered };
+    const client = new SimulatedStateProvider(options);
     Object.assign(client.faults, this.#providerFaults);
     this.#clients.push(client);
     return client;

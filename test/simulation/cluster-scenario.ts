@@ -16,6 +16,7 @@ import { ReplicaSetChecker } from './cluster-checker.ts';
 import { ClusterFaults } from './cluster-faults.ts';
 import { promisedOn } from './cluster-logs.ts';
 import { type ClusterWorld, Machine } from './cluster-machine.ts';
+import { RecordChecker } from './cluster-records.ts';
 import type { Scenario, ScenarioRun } from './scenario.ts';
 
 const TTL_SECONDS = 1;
@@ -40,7 +41,10 @@ export interface ClusterFocus {
 
 /** What needs several faults of few kinds close together. */
 export const clusterFocuses: readonly ClusterFocus[] = [
-  { name: 'cluster-forgets', faults: ['provider forgets', 'reboot'] },
+  {
+    name: 'cluster-forgets',
+    faults: ['provider forgets', 'provider counts again', 'provider slow', 'reboot'],
+  },
   { name: 'cluster-absence', faults: ['lease lost', 'isolate', 'cut from provider', 'pod lost'] },
   // So short that a suspension too short to be taken for one is as long as the lease.
   { name: 'cluster-suspend', faults: ['suspend', 'suspended away'], ttlSeconds: 0.2 },
@@ -108,7 +112,9 @@ class ClusterRun {
   }
 
   async run(): Promise<ScenarioRun> {
+    const records = new RecordChecker(this.#store, (message) => this.#violate(message));
     this.#store.subscribe(() => {
+      records.changed();
       const { entries } = this.#store.list('leaders/');
       const values = new Map(entries.map(({ key, value }) => [key, value]));
       for (const checker of this.#checkers) checker.stored(values);

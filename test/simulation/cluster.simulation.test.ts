@@ -41,7 +41,7 @@ describe('clusters under faults', () => {
     'absent-is-expired': [180, /two are writable/],
     'acknowledge-early': [5, /misses acknowledged rows/],
     'forgetful-promise': [1, /answered before its promise/],
-    'appoint-anyone': [1, /misses acknowledged rows|was appointed, in sync were/],
+    'appoint-anyone': [1, /misses acknowledged rows|was appointed, in sync were|without ever having had a seat/],
   };
   for (const bug of clusterBugs) {
     it(`are found out with the planted bug "${bug}"`, async () => {
@@ -56,6 +56,13 @@ describe('clusters under faults', () => {
     const scenario = clusterScenario({ bug: 'suspension-unseen', ...(focus && { focus }) });
     const { failed } = await runSeeds(scenario, 1, 60, { stopAtFirst: true });
     assert.match(failed[0]?.violations[0] ?? '', /two are writable/);
+  });
+
+  it('are found out when a transaction does not compare the epoch of the store', async () => {
+    const focus = clusterFocuses.find(({ name }) => name === 'cluster-forgets');
+    const scenario = clusterScenario({ bug: 'epoch-not-compared', ...(focus && { focus }) });
+    const { failed } = await runSeeds(scenario, 1, 60, { stopAtFirst: true });
+    assert.match(failed[0]?.violations[0] ?? '', /went back from term/);
   });
 
   it('run the same from the same seed', async () => {

@@ -18,6 +18,8 @@ export interface RealEtcd {
   resume(): void;
   /** Takes away the history up to the present. */
   compact(): Promise<void>;
+  /** Ends it, and starts another at the same place, without data. */
+  wipe(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,37 +38,50 @@ export async function startEtcd(binary: string): Promise<RealEtcd> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-etcd-'));
   const endpoint = `http://127.0.0.1:${await freePort()}`;
   const peer = `http://127.0.0.1:${await freePort()}`;
-  const child = spawn(
-    binary,
-    [
-      ...['--name', 'one', '--data-dir', folder, '--log-level', 'error'],
+  const start = (): Promise<ChildProcess> =>
+    startMember(binary, endpoint, [
+      ...['--name', 'one', '--data-dir', folder],
       ...['--listen-client-urls', endpoint, '--advertise-client-urls', endpoint],
       ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
       ...['--initial-cluster', `one=${peer}`],
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  let log = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    log = (log + chunk.toString()).slice(-4000);
-  });
+    ]);
   const stop = async (): Promise<void> => {
     await ended(child);
     rmSync(folder, { recursive: true, force: true });
   };
-  try {
-    await answering(endpoint, child);
-  } catch (error) {
-    await stop();
-    throw new Error(`etcd did not start: ${String(error)}\n${log}`);
-  }
+  let child = await start();
   return {
     endpoint,
     pause: () => child.kill('SIGSTOP'),
     resume: () => child.kill('SIGCONT'),
     compact: () => compact(endpoint),
+    wipe: async () => {
+      await stop();
+      child = await start();
+    },
     stop,
   };
+}
+
+async function startMember(
+  binary: string,
+  endpoint: string,
+  options: readonly string[],
+): Promise<ChildProcess> {
+  const child = spawn(binary, ['--log-level', 'error', ...options], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    log = (log + chunk.toString()).slice(-4000);
+  });
+  try {
+    await answering(endpoint, child);
+  } catch (error) {
+    await ended(child);
+    throw new Error(`etcd did not start: ${String(error)}\n${log}`);
+  }
+  return child;
 }
 
 async function compact(endpoint: string): Promise<void> {

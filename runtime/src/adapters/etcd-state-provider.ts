@@ -1,9 +1,10 @@
 /**
- * The state provider on etcd v3: ranges, transactions and watches; no leases of etcd's own.
+ * The state provider on etcd v3: transactions and watches; no leases of etcd's own.
  *
  * Reads are linearizable. An answer whose revision is lower than one seen before the call was sent comes from a store
  * that was set up anew: it is never taken for an answer.
  */
+import { randomUUID } from 'node:crypto';
 import {
   type Etcd3,
   EtcdAuthenticationFailedError,
@@ -12,17 +13,21 @@ import {
   GRPCInvalidArgumentError,
   GRPCUnauthenticatedError,
 } from 'etcd3';
-import type { IKeyValue, IResponseHeader } from 'etcd3/lib/rpc.js';
+import type { ICompare, IKeyValue, IResponseHeader } from 'etcd3/lib/rpc.js';
+import type {
+  ProviderStore,
+  StoreRange,
+  StoreReading,
+  StoreTransaction,
+  WatchListener,
+} from '../ports/provider-store.ts';
 import {
   type ProviderCallOptions,
-  type ProviderChange,
   type ProviderEntry,
   ProviderError,
-  type ProviderListing,
   type ProviderOutcome,
-  type ProviderTransaction,
-  type StateProvider,
 } from '../ports/state-provider.ts';
+import { EpochGuard } from './epoch-guard.ts';
 import { EtcdConnection, type EtcdEndpoints } from './etcd-connection.ts';
 import { watchEtcd } from './etcd-watch.ts';
 
@@ -42,7 +47,13 @@ const refusals = [
   GRPCUnauthenticatedError,
 ];
 
-export class EtcdStateProvider implements StateProvider {
+export class EtcdStateProvider extends EpochGuard {
+  constructor(options: EtcdStateProviderOptions) {
+    super(new EtcdStore(options), randomUUID);
+  }
+}
+
+class EtcdStore implements ProviderStore {
   readonly #connection: EtcdConnection;
   readonly #prefix: string;
   readonly #watchIdleMs: number;
@@ -54,41 +65,40 @@ export class EtcdStateProvider implements StateProvider {
     this.#watchIdleMs = options.watchIdleMs ?? 5000;
   }
 
-  async get(key: string, options: ProviderCallOptions): Promise<ProviderEntry | undefined> {
+  async read(ranges: readonly StoreRange[], options: ProviderCallOptions): Promise<StoreReading> {
+    const request = {
+      success: ranges.map((range) => ({
+        request_range:
+          'key' in range
+            ? { key: this.#key(range.key) }
+            : { key: this.#key(range.prefix), range_end: this.#end(range.prefix) },
+      })),
+    };
     const answer = await this.#call('refused', options, (client, deadline) =>
-      client.kv.range({ key: this.#key(key) }, { deadline }),
-    );
-    const [found] = answer.kvs;
-    return found === undefined ? undefined : this.#entry(found);
-  }
-
-  async list(prefix: string, options: ProviderCallOptions): Promise<ProviderListing> {
-    const answer = await this.#call('refused', options, (client, deadline) =>
-      client.kv.range({ key: this.#key(prefix), range_end: this.#end(prefix) }, { deadline }),
+      client.kv.txn(request, { deadline }),
     );
     return {
-      entries: answer.kvs.map((found) => this.#entry(found)),
+      found: answer.responses.map(({ response_range: { kvs } }) =>
+        kvs.map((found) => this.#entry(found)),
+      ),
       revision: Number(answer.header.revision),
     };
   }
 
   async transact(
-    transaction: ProviderTransaction,
+    transaction: StoreTransaction,
     options: ProviderCallOptions,
   ): Promise<ProviderOutcome> {
     const request = {
-      compare: transaction.compare.map(({ key, revision }) => ({
-        key: this.#key(key),
-        target: 'Mod' as const,
-        result: 'Equal' as const,
-        mod_revision: revision,
-      })),
+      compare: [
+        ...transaction.equal.map(({ key, value }) => this.#equal(key, value)),
+        ...transaction.compare.map(({ key, revision }) => this.#unchanged(key, revision)),
+      ],
       success: transaction.writes.map((write) =>
         write.kind === 'put'
           ? { request_put: { key: this.#key(write.key), value: Buffer.from(write.value) } }
           : { request_delete_range: { key: this.#key(write.key) } },
       ),
-      failure: [],
     };
     const answer = await this.#call('unknown', options, (client, deadline) =>
       client.kv.txn(request, { deadline }),
@@ -101,7 +111,7 @@ export class EtcdStateProvider implements StateProvider {
   async watch(
     prefix: string,
     fromRevision: number,
-    onChanges: (changes: readonly ProviderChange[]) => void,
+    listener: WatchListener,
     signal: AbortSignal,
   ): Promise<void> {
     const closed = this.#connection.closed;
@@ -111,7 +121,7 @@ export class EtcdStateProvider implements StateProvider {
           key: this.#key(prefix),
           rangeEnd: this.#end(prefix),
           fromRevision,
-          onChanges,
+          listener,
           relative: (key) => this.#relative(key),
           idleMs: this.#watchIdleMs,
           signal: AbortSignal.any([signal, closed]),
@@ -159,6 +169,20 @@ export class EtcdStateProvider implements StateProvider {
     }
     this.#seenRevision = Math.max(this.#seenRevision, revision);
     return answer;
+  }
+
+  #equal(key: string, value: string | null): ICompare {
+    if (value === null) return this.#unchanged(key, 0);
+    return {
+      key: this.#key(key),
+      target: 'Value',
+      result: 'Equal',
+      value: Buffer.from(value),
+    };
+  }
+
+  #unchanged(key: string, revision: number): ICompare {
+    return { key: this.#key(key), target: 'Mod', result: 'Equal', mod_revision: revision };
   }
 
   #key(key: string): Buffer {

@@ -4,13 +4,13 @@
  */
 import type { Etcd3 } from 'etcd3';
 import type { IWatchResponse } from 'etcd3/lib/rpc.js';
-import type { ProviderChange } from '../ports/state-provider.ts';
+import type { WatchListener } from '../ports/provider-store.ts';
 
 export interface EtcdWatch {
   readonly key: Buffer;
   readonly rangeEnd: Buffer;
   readonly fromRevision: number;
-  readonly onChanges: (changes: readonly ProviderChange[]) => void;
+  readonly listener: WatchListener;
   readonly relative: (key: Buffer) => string;
   /** A silence of this length is probed; a second one ends the watch. */
   readonly idleMs: number;
@@ -73,12 +73,13 @@ function deliver(watch: EtcdWatch, response: IWatchResponse): string | undefined
   if (response.created && revision < watch.fromRevision - 1) {
     return `revision ${watch.fromRevision} is ahead of the server, which is at ${revision}`;
   }
+  if (response.created) watch.listener.onOpen();
   const changes = response.events.map((event) => ({
     key: watch.relative(event.kv.key),
     value: isDelete(event.type) ? null : event.kv.value.toString(),
     revision: Number(event.kv.mod_revision),
   }));
-  if (changes.length > 0) watch.onChanges(changes);
+  if (changes.length > 0) watch.listener.onChanges(changes);
   return undefined;
 }
 

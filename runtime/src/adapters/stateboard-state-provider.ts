@@ -2,25 +2,28 @@
  * The state provider on a stateboard. A transaction is sent once: only a connection that was refused proves that
  * nothing happened. A watch that is silent for three heartbeats is lost.
  */
+import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { Agent, type Dispatcher, request } from '../foundation/http-client.ts';
+import type {
+  ProviderStore,
+  StoreRange,
+  StoreReading,
+  StoreTransaction,
+  WatchListener,
+} from '../ports/provider-store.ts';
 import {
   type ProviderCallOptions,
-  type ProviderChange,
-  type ProviderEntry,
   ProviderError,
-  type ProviderListing,
   type ProviderOutcome,
-  type ProviderTransaction,
-  type StateProvider,
 } from '../ports/state-provider.ts';
 import {
-  getAnswerSchema,
-  listAnswerSchema,
+  readAnswerSchema,
   transactAnswerSchema,
   WATCH_HEARTBEAT_MS,
   watchLineSchema,
 } from '../stateboard/messages.ts';
+import { EpochGuard } from './epoch-guard.ts';
 
 export interface StateboardStateProviderOptions {
   /** `host:port`. */
@@ -30,7 +33,13 @@ export interface StateboardStateProviderOptions {
   readonly password: string;
 }
 
-export class StateboardStateProvider implements StateProvider {
+export class StateboardStateProvider extends EpochGuard {
+  constructor(options: StateboardStateProviderOptions) {
+    super(new StateboardClient(options), randomUUID);
+  }
+}
+
+class StateboardClient implements ProviderStore {
   readonly #agent = new Agent({ connect: { timeout: 5000 }, pipelining: 1, bodyTimeout: 0 });
   readonly #closing = new AbortController();
   readonly #uri: string;
@@ -44,20 +53,23 @@ export class StateboardStateProvider implements StateProvider {
     this.#authorization = `Basic ${credentials}`;
   }
 
-  async get(key: string, options: ProviderCallOptions): Promise<ProviderEntry | undefined> {
-    const body = { key: this.#prefix + key };
-    const { entry } = await this.#call('get', body, getAnswerSchema, options);
-    return entry === null ? undefined : this.#relative(entry);
-  }
-
-  async list(prefix: string, options: ProviderCallOptions): Promise<ProviderListing> {
-    const body = { prefix: this.#prefix + prefix };
-    const { entries, revision } = await this.#call('list', body, listAnswerSchema, options);
-    return { entries: entries.map((entry) => this.#relative(entry)), revision };
+  async read(ranges: readonly StoreRange[], options: ProviderCallOptions): Promise<StoreReading> {
+    const body = {
+      ranges: ranges.map((range) =>
+        'key' in range
+          ? { key: this.#prefix + range.key }
+          : { prefix: this.#prefix + range.prefix },
+      ),
+    };
+    const { found, revision } = await this.#call('read', body, readAnswerSchema, options);
+    return {
+      found: found.map((entries) => entries.map((entry) => this.#relative(entry))),
+      revision,
+    };
   }
 
   async transact(
-    transaction: ProviderTransaction,
+    transaction: StoreTransaction,
     options: ProviderCallOptions,
   ): Promise<ProviderOutcome> {
     const whole = <T extends { readonly key: string }>(item: T): T => ({
@@ -65,6 +77,7 @@ export class StateboardStateProvider implements StateProvider {
       key: this.#prefix + item.key,
     });
     const body = {
+      equal: transaction.equal.map(whole),
       compare: transaction.compare.map(whole),
       writes: transaction.writes.map(whole),
     };
@@ -74,11 +87,11 @@ export class StateboardStateProvider implements StateProvider {
   async watch(
     prefix: string,
     fromRevision: number,
-    onChanges: (changes: readonly ProviderChange[]) => void,
+    listener: WatchListener,
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      await this.#watch({ prefix: this.#prefix + prefix, fromRevision }, signal, onChanges);
+      await this.#watch({ prefix: this.#prefix + prefix, fromRevision }, signal, listener);
     } catch (cause) {
       if (!signal.aborted) {
         const reason = this.#closing.signal.aborted ? 'the client is closed' : messageOf(cause);
@@ -92,11 +105,7 @@ export class StateboardStateProvider implements StateProvider {
     await this.#agent.destroy();
   }
 
-  async #watch(
-    body: unknown,
-    signal: AbortSignal,
-    onChanges: (changes: readonly ProviderChange[]) => void,
-  ): Promise<void> {
+  async #watch(body: unknown, signal: AbortSignal, listener: WatchListener): Promise<void> {
     const silent = new AbortController();
     const hurry = (): NodeJS.Timeout =>
       setTimeout(
@@ -108,6 +117,7 @@ export class StateboardStateProvider implements StateProvider {
       const end = AbortSignal.any([signal, silent.signal, this.#closing.signal]);
       const answer = await this.#send('watch', body, end);
       if (answer.statusCode !== 200) throw new Error(await answer.body.text());
+      listener.onOpen();
       let rest = '';
       for await (const chunk of answer.body.setEncoding('utf8') as AsyncIterable<string>) {
         clearTimeout(watchdog);
@@ -116,7 +126,8 @@ export class StateboardStateProvider implements StateProvider {
         rest = lines.pop() ?? '';
         const changes = lines.flatMap((line) => watchLineSchema.parse(JSON.parse(line)).changes);
         if (signal.aborted) return;
-        if (changes.length > 0) onChanges(changes.map((change) => this.#relative(change)));
+        if (changes.length === 0) continue;
+        listener.onChanges(changes.map((change) => this.#relative(change)));
       }
       throw new Error('the stateboard ended it');
     } finally {
@@ -125,7 +136,7 @@ export class StateboardStateProvider implements StateProvider {
   }
 
   async #call<T extends z.ZodType>(
-    call: 'get' | 'list' | 'transact',
+    call: 'read' | 'transact',
     body: unknown,
     schema: T,
     options: ProviderCallOptions,

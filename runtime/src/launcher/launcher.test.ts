@@ -30,7 +30,7 @@ describe('tonearm-instance', () => {
   let uri = '';
 
   before(async () => {
-    store = await StateboardStore.open({ workdir: root, wallTimeMs: 1_700_000_000_000 });
+    store = await StateboardStore.open({ workdir: root });
     server = new StateboardServer({ store, password: '', logger: silentLogger });
     uri = `127.0.0.1:${await server.listen('127.0.0.1', 0)}`;
     provider = new StateboardStateProvider({ uri, prefix: '/c/', password: '' });

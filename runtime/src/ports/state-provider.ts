@@ -2,7 +2,9 @@
  * Where leadership and decisions are kept: a small linearizable store with compare-and-set and watches.
  *
  * Keys are relative to the cluster's prefix. `revision` counts the changes of the whole store; an entry's `revision`
- * is that of its last change. Everything safe is built from `transact`: compare revisions, then write all or nothing.
+ * is that of its last change. A client never gives one twice, even if the store was set up anew and counts from the
+ * beginning; to another client, or process, its revisions mean nothing.
+ * Everything safe is built from `transact`: compare revisions, then write all or nothing.
  * A call rejects with `ProviderError`; after `kind: 'unknown'` the outcome of a transaction is not known.
  */
 export interface ProviderEntry {
@@ -21,9 +23,15 @@ export type ProviderWrite =
   | { readonly kind: 'put'; readonly key: string; readonly value: string }
   | { readonly kind: 'delete'; readonly key: string };
 
+/**
+ * It applies only in the store that its compared revisions were read from, never in one that was set up anew since.
+ * An absent key has no revision: what is built on absences alone names, as `readAt`, the revision of the listing that
+ * showed them.
+ */
 export interface ProviderTransaction {
   readonly compare: readonly ProviderCompare[];
   readonly writes: readonly ProviderWrite[];
+  readonly readAt?: number;
 }
 
 /** `revision` is the store's after the transaction: that of every entry it wrote. */

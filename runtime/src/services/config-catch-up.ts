@@ -14,7 +14,7 @@ import { enabledParticipants, topologyOf } from '../core/config/read-sections.ts
 import { ClusterError } from '../core/errors.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
-import type { ConfigDecisions } from './config-decisions.ts';
+import type { ConfigDecisions, StoredHead } from './config-decisions.ts';
 import type { ConfigParticipant } from './config-participant.ts';
 import type { CallPeer } from './config-resolver.ts';
 import { isProviderTrouble } from './stored-records.ts';
@@ -82,10 +82,11 @@ export class ConfigCatchUp {
     decisions: ConfigDecisions,
     signal: AbortSignal,
   ): Promise<void> {
-    const { head, revision } = await decisions.readHead();
+    const found = await decisions.readHead();
+    const { head } = found;
     const own = versionOf(active);
     if (head === undefined || head.config.version < own.version) {
-      await this.#restore(active, { decisions, revision }, signal);
+      await this.#restore(active, { decisions, found }, signal);
     } else if (head.config.version > own.version) {
       await this.#fetch(active, head, signal);
     } else {
@@ -115,7 +116,7 @@ export class ConfigCatchUp {
 
   async #restore(
     active: ClusterConfig,
-    found: { readonly decisions: ConfigDecisions; readonly revision: number },
+    { decisions, found }: { readonly decisions: ConfigDecisions; readonly found: StoredHead },
     signal: AbortSignal,
   ): Promise<void> {
     let newest = active;
@@ -131,7 +132,7 @@ export class ConfigCatchUp {
         newest = answer.config;
       }
     }
-    const isRestored = await found.decisions.restoreHead(newest, found.revision);
+    const isRestored = await decisions.restoreHead(newest, found);
     this.#behind = undefined;
     const { version } = newest.meta;
     this.#options.logger.warn({ version, isRestored }, 'the state provider had lost the head');

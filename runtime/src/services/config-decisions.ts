@@ -42,6 +42,8 @@ export interface StoredHead {
   readonly head: ConfigHead | undefined;
   /** For comparing; 0 when there is none. */
   readonly revision: number;
+  /** The store's, when it was read. */
+  readonly readAt: number;
 }
 
 const ATTEMPTS = 5;
@@ -84,15 +86,19 @@ export class ConfigDecisions {
   }
 
   async readHead(): Promise<StoredHead> {
-    const entry = await this.#provider.get(providerKeys.configHead, this.#options());
-    if (entry === undefined) return { head: undefined, revision: 0 };
-    return { head: parseRecord(entry, configHeadSchema), revision: entry.revision };
+    const key = providerKeys.configHead;
+    // Not `get`: what is built on an absence must tell in which store it was found.
+    const { entries, revision: readAt } = await this.#provider.list(key, this.#options());
+    const entry = entries.find((other) => other.key === key);
+    if (entry === undefined) return { head: undefined, revision: 0, readAt };
+    return { head: parseRecord(entry, configHeadSchema), revision: entry.revision, readAt };
   }
 
   /** Puts back a head that the provider has lost. False when another one did it meanwhile. */
-  async restoreHead(config: ClusterConfig, revision: number): Promise<boolean> {
+  async restoreHead(config: ClusterConfig, { revision, readAt }: StoredHead): Promise<boolean> {
     const outcome = await this.#provider.transact(
       {
+        readAt,
         compare: [{ key: providerKeys.configHead, revision }],
         writes: [putHead(config)],
       },
@@ -105,16 +111,17 @@ export class ConfigDecisions {
   async #tryDecide(wish: DecisionWish): Promise<DecisionAnswer | undefined> {
     const stored = await this.#stored(wish.changeId);
     if (stored !== undefined) return answer(stored);
-    const { head, revision } = await this.readHead();
-    const plan = planDecision({ ...wish, head });
+    const found = await this.readHead();
+    const plan = planDecision({ ...wish, head: found.head });
     if (plan.kind === 'committed-before') return committedBefore();
     if (plan.kind === 'wait') return { kind: 'decision-failed', reason: plan.reason };
     const decision: Decision = { v: 1, decision: plan.decision, reason: plan.reason, by: this.#by };
-    const isStored = await this.#store(wish, decision, revision);
+    const isStored = await this.#store(wish, decision, found);
     return isStored ? answer(decision) : undefined;
   }
 
-  async #store(wish: DecisionWish, decision: Decision, headRevision: number): Promise<boolean> {
+  async #store(wish: DecisionWish, decision: Decision, found: StoredHead): Promise<boolean> {
+    const { revision, readAt } = found;
     const key = providerKeys.decision(wish.changeId);
     const writes: ProviderTransaction['writes'] = [
       { kind: 'put', key, value: JSON.stringify(decision) },
@@ -123,10 +130,11 @@ export class ConfigDecisions {
     const transaction =
       decision.decision === 'commit' && wish.next !== undefined
         ? {
-            compare: [...undecided, { key: providerKeys.configHead, revision: headRevision }],
+            readAt,
+            compare: [...undecided, { key: providerKeys.configHead, revision }],
             writes: [...writes, putHead(wish.next)],
           }
-        : { compare: undecided, writes };
+        : { readAt, compare: undecided, writes };
     try {
       const outcome = await this.#provider.transact(transaction, this.#options());
       return outcome.kind === 'applied';

@@ -44,14 +44,11 @@ export class Journal {
     this.#stateBytes = stateBytes;
   }
 
-  /** `firstRevision` is where a new store begins to count. */
   static async open(
     folder: string,
-    firstRevision: number,
   ): Promise<{ readonly journal: Journal; readonly state: JournalState }> {
     const stateText = await readText(path.join(folder, 'state.json'));
-    const state =
-      stateText === '' ? { revision: firstRevision, entries: [] } : parseState(stateText);
+    const state = stateText === '' ? { revision: 0, entries: [] } : parseState(stateText);
     const entries = new Map(state.entries.map((entry) => [entry.key, entry] as const));
     let revision = state.revision;
 
@@ -70,7 +67,7 @@ export class Journal {
     }
     if (validBytes < bytes.length) await file.truncate(validBytes);
     const journal = new Journal(folder, file, validBytes, stateText.length);
-    // So that the first revision of a new store survives, even if nothing is written before a crash.
+    // A folder that cannot be written is known before anything is answered.
     if (stateText === '') await journal.#writeState({ revision, entries });
     return { journal, state: { revision, entries } };
   }

@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   const options = readOptions();
   mkdirSync(options.workdir, { recursive: true });
   const lock = await lockDirectory(options.workdir);
-  const store = await StateboardStore.open({ workdir: options.workdir, wallTimeMs: Date.now() });
+  const store = await StateboardStore.open({ workdir: options.workdir });
   const server = new StateboardServer({ store, password: options.password, logger });
   const port = await server.listen(options.host, options.port);
   logger.info({ host: options.host, port, workdir: options.workdir }, 'the stateboard listens');

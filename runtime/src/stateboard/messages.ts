@@ -3,11 +3,13 @@ import { z } from 'zod';
 
 const key = z.string().min(1).max(1000);
 
-export const getRequestSchema = z.strictObject({ key });
-export const listRequestSchema = z.strictObject({ prefix: key });
+export const readRequestSchema = z.strictObject({
+  ranges: z.array(z.union([z.strictObject({ key }), z.strictObject({ prefix: key })])).max(20),
+});
 export const watchRequestSchema = z.strictObject({ prefix: key, fromRevision: z.int().min(0) });
 export const transactRequestSchema = z
   .strictObject({
+    equal: z.array(z.strictObject({ key, value: z.string().nullable() })).max(20),
     compare: z.array(z.strictObject({ key, revision: z.int().min(0) })).max(200),
     writes: z
       .array(
@@ -25,9 +27,8 @@ export const transactRequestSchema = z
 
 const entrySchema = z.strictObject({ key, value: z.string(), revision: z.int() });
 
-export const getAnswerSchema = z.strictObject({ entry: entrySchema.nullable() });
-export const listAnswerSchema = z.strictObject({
-  entries: z.array(entrySchema),
+export const readAnswerSchema = z.strictObject({
+  found: z.array(z.array(entrySchema)),
   revision: z.int(),
 });
 export const transactAnswerSchema = z.discriminatedUnion('kind', [

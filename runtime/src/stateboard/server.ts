@@ -9,8 +9,7 @@ import type { z } from 'zod';
 import type { Logger } from '../foundation/logger.ts';
 import { nodeHttp } from '../foundation/node-http.ts';
 import {
-  getRequestSchema,
-  listRequestSchema,
+  readRequestSchema,
   transactRequestSchema,
   WATCH_HEARTBEAT_MS,
   watchRequestSchema,
@@ -88,14 +87,9 @@ export class StateboardServer {
     if (request.method !== 'POST') throw new Refusal(404, 'There is no such call.');
     this.#authorize(request.headers.authorization);
     switch (request.url) {
-      case '/v1/get': {
-        const { key } = await bodyOf(request, getRequestSchema);
-        answer(response, 200, { entry: this.#store.get(key) ?? null });
-        return;
-      }
-      case '/v1/list': {
-        const { prefix } = await bodyOf(request, listRequestSchema);
-        answer(response, 200, this.#store.list(prefix));
+      case '/v1/read': {
+        const { ranges } = await bodyOf(request, readRequestSchema);
+        answer(response, 200, this.#store.read(ranges));
         return;
       }
       case '/v1/transact': {

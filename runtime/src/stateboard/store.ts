@@ -1,21 +1,10 @@
-/**
- * The stateboard's linearizable store: one transaction at a time, visible once it is on disk.
- *
- * A new store begins to count its revisions at the wall clock's microseconds, so that a store whose disk was lost
- * never gives a revision twice: a compare with one of the old store cannot succeed by accident.
- */
-import type {
-  ProviderChange,
-  ProviderEntry,
-  ProviderListing,
-  ProviderOutcome,
-  ProviderTransaction,
-} from '../ports/state-provider.ts';
+/** The stateboard's linearizable store: one transaction at a time, visible once it is on disk. */
+import type { StoreRange, StoreReading, StoreTransaction } from '../ports/provider-store.ts';
+import type { ProviderChange, ProviderEntry, ProviderOutcome } from '../ports/state-provider.ts';
 import { applyWrites, Journal, type JournalWrite } from './journal.ts';
 
 export interface StateboardStoreOptions {
   readonly workdir: string;
-  readonly wallTimeMs: number;
   /** So many past changes can be watched. */
   readonly historyLength?: number;
 }
@@ -45,7 +34,7 @@ export class StateboardStore {
   }
 
   static async open(options: StateboardStoreOptions): Promise<StateboardStore> {
-    const { journal, state } = await Journal.open(options.workdir, options.wallTimeMs * 1000);
+    const { journal, state } = await Journal.open(options.workdir);
     const { historyLength = 10_000 } = options;
     return new StateboardStore(journal, new Map(state.entries), state.revision, historyLength);
   }
@@ -59,18 +48,11 @@ export class StateboardStore {
     return this.#compacted;
   }
 
-  get(key: string): ProviderEntry | undefined {
-    return this.#entries.get(key);
+  read(ranges: readonly StoreRange[]): StoreReading {
+    return { found: ranges.map((range) => this.#range(range)), revision: this.#revision };
   }
 
-  list(prefix: string): ProviderListing {
-    const entries = [...this.#entries.values()]
-      .filter((entry) => entry.key.startsWith(prefix))
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
-    return { entries, revision: this.#revision };
-  }
-
-  transact(transaction: ProviderTransaction): Promise<ProviderOutcome> {
+  transact(transaction: StoreTransaction): Promise<ProviderOutcome> {
     const outcome = this.#tail.then(() => this.#apply(transaction));
     this.#tail = outcome.catch(() => undefined);
     return outcome;
@@ -104,12 +86,23 @@ export class StateboardStore {
     await this.#journal.close();
   }
 
-  async #apply(transaction: ProviderTransaction): Promise<ProviderOutcome> {
+  #range(range: StoreRange): readonly ProviderEntry[] {
+    if ('key' in range) {
+      const entry = this.#entries.get(range.key);
+      return entry === undefined ? [] : [entry];
+    }
+    return [...this.#entries.values()]
+      .filter((entry) => entry.key.startsWith(range.prefix))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async #apply(transaction: StoreTransaction): Promise<ProviderOutcome> {
     if (this.#failure !== undefined) throw this.#failure;
-    const differs = transaction.compare.some(
-      ({ key, revision }) => (this.#entries.get(key)?.revision ?? 0) !== revision,
-    );
-    if (differs) return { kind: 'conflict' };
+    const { equal, compare } = transaction;
+    const fits =
+      equal.every(({ key, value }) => (this.#entries.get(key)?.value ?? null) === value) &&
+      compare.every(({ key, revision }) => (this.#entries.get(key)?.revision ?? 0) === revision);
+    if (!fits) return { kind: 'conflict' };
     const writes = this.#effective(transaction);
     if (writes.length === 0) return { kind: 'applied', revision: this.#revision };
     const revision = this.#revision + 1;
@@ -129,7 +122,7 @@ export class StateboardStore {
   }
 
   /** A delete of a key that does not exist changes nothing. */
-  #effective(transaction: ProviderTransaction): readonly JournalWrite[] {
+  #effective(transaction: StoreTransaction): readonly JournalWrite[] {
     return transaction.writes.flatMap((write): JournalWrite[] => {
       if (write.kind === 'put') return [[write.key, write.value]];
       return this.#entries.has(write.key) ? [[write.key, null]] : [];

@@ -4,17 +4,20 @@
  * A request that timed out may still be applied later, and a reply may be lost after its effect: both look the same
  * to the caller, as `unknown`. It passes the contract suite that the real adapters pass.
  */
+import { EpochGuard } from '../adapters/epoch-guard.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Random } from '../foundation/random.ts';
+import type {
+  ProviderStore,
+  StoreRange,
+  StoreReading,
+  StoreTransaction,
+  WatchListener,
+} from '../ports/provider-store.ts';
 import {
   type ProviderCallOptions,
-  type ProviderChange,
-  type ProviderEntry,
   ProviderError,
-  type ProviderListing,
   type ProviderOutcome,
-  type ProviderTransaction,
-  type StateProvider,
 } from '../ports/state-provider.ts';
 import type { SimulatedStore } from './simulated-store.ts';
 
@@ -40,9 +43,30 @@ export interface SimulatedStateProviderOptions {
   readonly network?: Clock;
   /** Awaited before the client learns anything: a paused process learns nothing until it runs again. */
   readonly deliver?: () => Promise<void>;
+  /** A planted bug: what stands between this client and the store. */
+  readonly tampered?: (store: ProviderStore) => ProviderStore;
 }
 
-export class SimulatedStateProvider implements StateProvider {
+export class SimulatedStateProvider extends EpochGuard {
+  readonly #client: SimulatedClient;
+
+  constructor(options: SimulatedStateProviderOptions) {
+    const client = new SimulatedClient(options);
+    super(options.tampered?.(client) ?? client, () => options.random.uuid());
+    this.#client = client;
+  }
+
+  get faults(): ProviderFaults {
+    return this.#client.faults;
+  }
+
+  /** Every watch that is open now is lost. */
+  breakWatches(): void {
+    this.#client.breakWatches();
+  }
+}
+
+class SimulatedClient implements ProviderStore {
   readonly faults: ProviderFaults = { reach: 'ok', delayMs: 0, loseRequest: 0, loseReply: 0 };
   readonly #store: SimulatedStore;
   readonly #prefix: string;
@@ -62,27 +86,28 @@ export class SimulatedStateProvider implements StateProvider {
     this.#deliver = options.deliver ?? (() => Promise.resolve());
   }
 
-  get(key: string, options: ProviderCallOptions): Promise<ProviderEntry | undefined> {
-    return this.#call('refused', options, () =>
-      this.#relative(this.#store.get(this.#prefix + key)),
-    );
+  read(ranges: readonly StoreRange[], options: ProviderCallOptions): Promise<StoreReading> {
+    return this.#call('refused', options, () => ({
+      found: ranges.map((range) => {
+        const isKey = 'key' in range;
+        const { entries } = this.#store.list(this.#prefix + (isKey ? range.key : range.prefix));
+        const relative = entries.map((entry) => this.#relative(entry));
+        return isKey ? relative.filter(({ key }) => key === range.key) : relative;
+      }),
+      revision: this.#store.revision,
+    }));
   }
 
-  list(prefix: string, options: ProviderCallOptions): Promise<ProviderListing> {
-    return this.#call('refused', options, () => {
-      const { entries, revision } = this.#store.list(this.#prefix + prefix);
-      return { entries: entries.map((entry) => this.#relative(entry)), revision };
+  transact(transaction: StoreTransaction, options: ProviderCallOptions): Promise<ProviderOutcome> {
+    const whole = <T extends { readonly key: string }>(item: T): T => ({
+      ...item,
+      key: this.#prefix + item.key,
     });
-  }
-
-  transact(
-    transaction: ProviderTransaction,
-    options: ProviderCallOptions,
-  ): Promise<ProviderOutcome> {
     return this.#call('unknown', options, () =>
       this.#store.transact({
-        compare: transaction.compare.map((item) => ({ ...item, key: this.#prefix + item.key })),
-        writes: transaction.writes.map((item) => ({ ...item, key: this.#prefix + item.key })),
+        equal: transaction.equal.map(whole),
+        compare: transaction.compare.map(whole),
+        writes: transaction.writes.map(whole),
       }),
     );
   }
@@ -90,7 +115,7 @@ export class SimulatedStateProvider implements StateProvider {
   async watch(
     prefix: string,
     fromRevision: number,
-    onChanges: (changes: readonly ProviderChange[]) => void,
+    { onOpen, onChanges }: WatchListener,
     signal: AbortSignal,
   ): Promise<void> {
     const store = this.#store;
@@ -100,9 +125,12 @@ export class SimulatedStateProvider implements StateProvider {
     const epoch = store.epoch;
     await this.#deliver();
     let next = fromRevision;
+    let isTold = false;
     while (!signal.aborted) {
       const lost = this.#watchLost(epoch, next, breaks);
       if (lost !== undefined) throw new ProviderError('refused', lost);
+      if (!isTold) onOpen();
+      isTold = true;
       const changes = store.changesFrom(next, this.#prefix + prefix);
       if (changes.length === 0) {
         await changed(store, signals);
@@ -126,8 +154,8 @@ export class SimulatedStateProvider implements StateProvider {
     this.#closing.abort();
   }
 
-  #relative<T extends { readonly key: string } | undefined>(entry: T): T {
-    return entry === undefined ? entry : { ...entry, key: entry.key.slice(this.#prefix.length) };
+  #relative<T extends { readonly key: string }>(entry: T): T {
+    return { ...entry, key: entry.key.slice(this.#prefix.length) };
   }
 
   #watchLost(epoch: number, next: number, broken: AbortSignal): string | undefined {

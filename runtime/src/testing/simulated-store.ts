@@ -3,12 +3,12 @@
  *
  * It keeps its whole history, so that a watch can begin at any revision, until `compact` or `forget` takes it away.
  */
+import type { StoreTransaction } from '../ports/provider-store.ts';
 import type {
   ProviderChange,
   ProviderEntry,
   ProviderListing,
   ProviderOutcome,
-  ProviderTransaction,
 } from '../ports/state-provider.ts';
 
 export class SimulatedStore {
@@ -44,13 +44,14 @@ export class SimulatedStore {
     return { entries, revision: this.#revision };
   }
 
-  transact(transaction: ProviderTransaction): ProviderOutcome {
-    const differs = transaction.compare.some(
-      ({ key, revision }) => (this.#entries.get(key)?.revision ?? 0) !== revision,
-    );
-    if (differs) return { kind: 'conflict' };
+  transact(transaction: Partial<StoreTransaction>): ProviderOutcome {
+    const { equal = [], compare = [], writes = [] } = transaction;
+    const fits =
+      equal.every(({ key, value }) => (this.#entries.get(key)?.value ?? null) === value) &&
+      compare.every(({ key, revision }) => (this.#entries.get(key)?.revision ?? 0) === revision);
+    if (!fits) return { kind: 'conflict' };
     const revision = this.#revision + 1;
-    for (const write of transaction.writes) {
+    for (const write of writes) {
       const value = write.kind === 'put' ? write.value : null;
       if (value === null && !this.#entries.has(write.key)) continue;
       if (value === null) this.#entries.delete(write.key);
@@ -80,12 +81,12 @@ export class SimulatedStore {
     this.#history = [];
   }
 
-  /** The store is set up anew: everything is gone, and revisions begin again. */
-  forget(): void {
+  /** The store is set up anew: everything is gone, and revisions begin again, or after one that was given before. */
+  forget(revision = 0): void {
     this.#entries = new Map();
     this.#history = [];
-    this.#revision = 0;
-    this.#compacted = 0;
+    this.#revision = revision;
+    this.#compacted = revision;
     this.#epoch += 1;
     this.#wake();
   }
