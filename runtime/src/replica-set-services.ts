@@ -156,7 +156,12 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   }
 
   issues(): readonly Issue[] {
-    return [...this.failover.issues(), ...this.storage.issues(), ...this.#absence.issues()];
+    return [
+      ...this.failover.issues(),
+      ...this.coordinator.issues(),
+      ...this.storage.issues(),
+      ...this.#absence.issues(),
+    ];
   }
 
   get isWritable(): boolean {

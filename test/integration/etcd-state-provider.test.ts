@@ -51,19 +51,4 @@ describe('EtcdStateProvider with a failing server', { skip: absent }, () => {
       await etcd.stop();
     }
   });
-
-  it('goes on with the next endpoint when one is gone [ETCD-02]', async () => {
-    const etcd = await startEtcd(binary!);
-    const provider = new EtcdStateProvider({
-      endpoints: ['http://127.0.0.1:1', etcd.endpoint],
-      prefix: '/rotate/',
-    });
-    try {
-      await assert.rejects(provider.get('a', { timeoutMs: 2_000 }), ProviderError);
-      assert.equal(await provider.get('a', { timeoutMs: 2_000 }), undefined);
-    } finally {
-      await provider.close();
-      await etcd.stop();
-    }
-  });
 });

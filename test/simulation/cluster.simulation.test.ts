@@ -41,7 +41,10 @@ describe('clusters under faults', () => {
     'absent-is-expired': [180, /two are writable/],
     'acknowledge-early': [5, /misses acknowledged rows/],
     'forgetful-promise': [1, /answered before its promise/],
-    'appoint-anyone': [1, /misses acknowledged rows|was appointed, in sync were|without ever having had a seat/],
+    'appoint-anyone': [
+      1,
+      /misses acknowledged rows|was appointed, in sync were|without ever having had a seat/,
+    ],
   };
   for (const bug of clusterBugs) {
     it(`are found out with the planted bug "${bug}"`, async () => {

@@ -1,5 +1,5 @@
 /**
- * A real etcd for integration tests: one server on free loopback ports, its data in a temporary folder.
+ * Real etcd for integration tests: servers on free loopback ports, their data in temporary folders.
  *
  * The binary is `ETCD_BIN`, else `etcd` on the PATH, else Debian's package (as root), else `.tools/etcd`.
  */
@@ -20,6 +20,24 @@ export interface RealEtcd {
   compact(): Promise<void>;
   /** Ends it, and starts another at the same place, without data. */
   wipe(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface EtcdMember {
+  readonly endpoint: string;
+  pause(): void;
+  resume(): void;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+export interface EtcdCluster {
+  readonly members: readonly EtcdMember[];
+  readonly endpoints: readonly string[];
+  /** Which of the members leads; fails if none does. */
+  leader(): Promise<number>;
+  /** From now on only `root` with this password may do anything. */
+  enableAuthentication(password: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -61,6 +79,78 @@ export async function startEtcd(binary: string): Promise<RealEtcd> {
     },
     stop,
   };
+}
+
+export async function startEtcdCluster(binary: string, size: number): Promise<EtcdCluster> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-etcd-'));
+  const urls: { readonly endpoint: string; readonly peer: string }[] = [];
+  for (let index = 0; index < size; index++) {
+    const [endpoint, peer] = [await freePort(), await freePort()];
+    urls.push({ endpoint: `http://127.0.0.1:${endpoint}`, peer: `http://127.0.0.1:${peer}` });
+  }
+  const initial = urls.map(({ peer }, index) => `m${index}=${peer}`).join(',');
+  const members = urls.map(({ endpoint, peer }, index) => {
+    let child: ChildProcess | undefined;
+    return {
+      endpoint,
+      pause: () => child?.kill('SIGSTOP'),
+      resume: () => child?.kill('SIGCONT'),
+      kill: async () => {
+        if (child !== undefined) await ended(child);
+      },
+      start: async () => {
+        child = await startMember(binary, endpoint, [
+          ...['--name', `m${index}`, '--data-dir', path.join(folder, `m${index}`)],
+          ...['--listen-client-urls', endpoint, '--advertise-client-urls', endpoint],
+          ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+          ...['--initial-cluster', initial, '--initial-cluster-token', folder],
+          ...['--heartbeat-interval', '50', '--election-timeout', '500'],
+          ...['--auth-token-ttl', '1'],
+        ]);
+      },
+    };
+  });
+  const endpoints = urls.map(({ endpoint }) => endpoint);
+  const stop = async (): Promise<void> => {
+    await Promise.all(members.map((member) => member.kill()));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  await Promise.all(members.map((member) => member.start())).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  return {
+    members,
+    endpoints,
+    leader: () => leaderOf(endpoints),
+    enableAuthentication: (password) => enableAuthentication(endpoints, password),
+    stop,
+  };
+}
+
+async function leaderOf(endpoints: readonly string[]): Promise<number> {
+  for (const [index, endpoint] of endpoints.entries()) {
+    const client = new Etcd3({ hosts: [endpoint] });
+    try {
+      const { header, leader } = await client.maintenance.status();
+      if (header.member_id === leader) return index;
+    } finally {
+      client.close();
+    }
+  }
+  throw new Error('no member of etcd leads');
+}
+
+async function enableAuthentication(endpoints: readonly string[], password: string): Promise<void> {
+  const client = new Etcd3({ hosts: [...endpoints] });
+  try {
+    await client.role('root').create();
+    const user = await client.user('root').create(password);
+    await user.addRole('root');
+    await client.auth.authEnable();
+  } finally {
+    client.close();
+  }
 }
 
 async function startMember(

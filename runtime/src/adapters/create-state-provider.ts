@@ -78,6 +78,11 @@ class LoadingStateProvider implements StateProvider {
     return (await this.#client).watch(prefix, fromRevision, onChanges, signal);
   }
 
+  async check(options: ProviderCallOptions): Promise<readonly string[]> {
+    const client = await this.#client.catch(() => undefined);
+    return (await client?.check?.(options)) ?? [];
+  }
+
   async close(): Promise<void> {
     const client = await this.#client.catch(() => undefined);
     await client?.close();

@@ -68,6 +68,7 @@ export class EpochGuard implements StateProvider {
       await this.#read({ key: EPOCH_KEY }, options);
     }
     const epoch = this.#present();
+    const reached = this.#reached;
     if (readAts.some((revision) => this.#epochOf(revision) !== epoch)) return { kind: 'conflict' };
     const outcome = await this.#store.transact(
       {
@@ -85,7 +86,9 @@ export class EpochGuard implements StateProvider {
       this.#doubted = true;
       return outcome;
     }
-    if (epoch !== this.#present()) throw new ProviderError('unknown', SET_UP_ANEW);
+    if (epoch !== this.#present() || outcome.revision < reached) {
+      throw new ProviderError('unknown', SET_UP_ANEW);
+    }
     return { kind: 'applied', revision: this.#seen(epoch, outcome.revision) };
   }
 
@@ -139,6 +142,10 @@ export class EpochGuard implements StateProvider {
       signal.removeEventListener('abort', end);
       lost.abort();
     }
+  }
+
+  async check(options: ProviderCallOptions): Promise<readonly string[]> {
+    return (await this.#store.check?.(options)) ?? [];
   }
 
   close(): Promise<void> {

@@ -1,10 +1,12 @@
 /**
- * One etcd3 client on one endpoint at a time, replaced as a whole when it fails.
+ * One etcd3 client on one endpoint at a time, replaced as a whole when it fails; what still waits on the old one ends.
  *
  * The package's own fault handling is switched off: it would send a transaction again whose answer was lost, and
  * report `conflict` for one that was applied. Here a call is sent once; its outcome is known or it is not.
  */
 import { Etcd3, type IOptions } from 'etcd3';
+import type { EtcdAnswer } from '../core/failover/etcd-members.ts';
+import { explainEtcdError } from './etcd-errors.ts';
 
 export interface EtcdEndpoints {
   readonly endpoints: readonly string[];
@@ -22,10 +24,16 @@ const sendOnce = {
     call({ signal: new AbortController().signal }),
 } as unknown as Policy;
 
-interface Connection {
+export interface Connection {
   readonly client: Etcd3;
+  readonly endpoint: string;
+  /** Aborts when the endpoint is given up: a watch on it may be silent for ever. */
+  readonly givenUp: AbortSignal;
+}
+
+interface Opened extends Connection {
+  readonly giveUp: () => void;
   calls: number;
-  retired: boolean;
 }
 
 export class EtcdConnection {
@@ -33,7 +41,7 @@ export class EtcdConnection {
   readonly #closing = new AbortController();
   #next = 0;
   #failures = 0;
-  #current: Connection | undefined;
+  #current: Opened | undefined;
 
   constructor(options: EtcdEndpoints) {
     this.#options = options;
@@ -45,15 +53,16 @@ export class EtcdConnection {
   }
 
   /** Runs one call; the client that it uses stays open until it has ended. */
-  async use<T>(call: (client: Etcd3) => Promise<T>): Promise<T> {
-    const connection = (this.#current ??= this.#connect());
+  async use<T>(call: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = (this.#current ??= this.#open());
     connection.calls += 1;
     try {
-      const result = await call(connection.client);
+      const result = await call(connection);
       this.#failures = 0;
       return result;
     } catch (error) {
-      this.#failed(connection);
+      // Another endpoint would refuse it as well.
+      if (!explainEtcdError(error).isRefusal) this.#failed(connection);
       throw error;
     } finally {
       connection.calls -= 1;
@@ -61,12 +70,39 @@ export class EtcdConnection {
     }
   }
 
+  /** What every endpoint says of itself, within the time that is given. */
+  survey(timeoutMs: number): Promise<readonly EtcdAnswer[]> {
+    return Promise.all(
+      this.#options.endpoints.map(async (endpoint): Promise<EtcdAnswer> => {
+        const client = this.#client(endpoint);
+        const limit = new AbortController();
+        const late = new Promise<never>((_, reject) => {
+          const timer = setTimeout(() => reject(new Error('Deadline exceeded')), timeoutMs);
+          limit.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+        });
+        try {
+          const status = client.maintenance.status({ deadline: new Date(Date.now() + timeoutMs) });
+          status.catch(() => undefined);
+          return {
+            kind: 'status',
+            status: memberStatus(endpoint, await Promise.race([status, late])),
+          };
+        } catch (error) {
+          return { kind: 'silent', endpoint, reason: explainEtcdError(error).message };
+        } finally {
+          limit.abort();
+          client.close();
+        }
+      }),
+    );
+  }
+
   close(): void {
     this.#closing.abort();
     this.#retire();
   }
 
-  #failed(connection: Connection): void {
+  #failed(connection: Opened): void {
     if (connection !== this.#current) return;
     this.#failures += 1;
     const limit = this.#options.endpoints.length > 1 ? 1 : FAILURES_OF_ONE_ENDPOINT;
@@ -78,16 +114,26 @@ export class EtcdConnection {
     if (connection === undefined) return;
     this.#current = undefined;
     this.#failures = 0;
-    connection.retired = true;
+    connection.giveUp();
     closeWhenIdle(connection);
   }
 
-  #connect(): Connection {
-    const { endpoints, username, password } = this.#options;
-    const endpoint = endpoints[this.#next % endpoints.length];
+  #open(): Opened {
+    const { endpoints } = this.#options;
+    const endpoint = endpoints[this.#next % endpoints.length] ?? '';
     this.#next += 1;
-    const client = new Etcd3({
-      hosts: [endpoint ?? ''],
+    const given = new AbortController();
+    return {
+      ...{ client: this.#client(endpoint), endpoint, calls: 0 },
+      givenUp: given.signal,
+      giveUp: () => given.abort(new Error(`${endpoint} was given up`)),
+    };
+  }
+
+  #client(endpoint: string): Etcd3 {
+    const { username, password } = this.#options;
+    return new Etcd3({
+      hosts: [endpoint],
       ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
       faultHandling: { host: () => sendOnce, global: sendOnce },
       // No keepalive: etcd ends a connection that pings more than once in 5 s. A call has its deadline instead, and a
@@ -98,10 +144,29 @@ export class EtcdConnection {
         'grpc.max_reconnect_backoff_ms': 1000,
       },
     });
-    return { client, calls: 0, retired: false };
   }
 }
 
-function closeWhenIdle(connection: Connection): void {
-  if (connection.retired && connection.calls === 0) connection.client.close();
+type Status = Awaited<ReturnType<Etcd3['maintenance']['status']>>;
+
+function memberStatus(
+  endpoint: string,
+  status: Status,
+): Extract<EtcdAnswer, { kind: 'status' }>['status'] {
+  const { header, leader, raftTerm, raftIndex, version, dbSize, errors } = status;
+  return {
+    endpoint,
+    clusterId: header.cluster_id,
+    memberId: header.member_id,
+    leaderId: leader,
+    raftTerm: Number(raftTerm),
+    raftIndex: Number(raftIndex),
+    version,
+    dbSizeBytes: Number(dbSize),
+    errors,
+  };
+}
+
+function closeWhenIdle(connection: Opened): void {
+  if (connection.givenUp.aborted && connection.calls === 0) connection.client.close();
 }

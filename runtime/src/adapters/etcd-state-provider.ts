@@ -1,19 +1,14 @@
 /**
  * The state provider on etcd v3: transactions and watches; no leases of etcd's own.
  *
- * Reads are linearizable. An answer whose revision is lower than one seen before the call was sent comes from a store
- * that was set up anew: it is never taken for an answer.
+ * Reads are linearizable. An endpoint that answers for another cluster than the one believed in, or with a lower
+ * revision than one seen before the call was sent, is passed over: it belongs to others, or was started from old data.
+ * Only when no endpoint answers otherwise was the whole of etcd set up anew or restored, and is believed again.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  type Etcd3,
-  EtcdAuthenticationFailedError,
-  EtcdInvalidAuthTokenError,
-  EtcdPermissionDeniedError,
-  GRPCInvalidArgumentError,
-  GRPCUnauthenticatedError,
-} from 'etcd3';
+import type { Etcd3 } from 'etcd3';
 import type { ICompare, IKeyValue, IResponseHeader } from 'etcd3/lib/rpc.js';
+import { judgeEtcdMembers, prevailingCluster } from '../core/failover/etcd-members.ts';
 import type {
   ProviderStore,
   StoreRange,
@@ -29,6 +24,7 @@ import {
 } from '../ports/state-provider.ts';
 import { EpochGuard } from './epoch-guard.ts';
 import { EtcdConnection, type EtcdEndpoints } from './etcd-connection.ts';
+import { explainEtcdError } from './etcd-errors.ts';
 import { watchEtcd } from './etcd-watch.ts';
 
 export interface EtcdStateProviderOptions extends EtcdEndpoints {
@@ -38,14 +34,8 @@ export interface EtcdStateProviderOptions extends EtcdEndpoints {
   readonly watchIdleMs?: number;
 }
 
-/** With these the server has certainly not executed the transaction. */
-const refusals = [
-  EtcdAuthenticationFailedError,
-  EtcdInvalidAuthTokenError,
-  EtcdPermissionDeniedError,
-  GRPCInvalidArgumentError,
-  GRPCUnauthenticatedError,
-];
+/** For hearing of all members which cluster most of them belong to, before the first answer is believed. */
+const SURVEY_MS = 500;
 
 export class EtcdStateProvider extends EpochGuard {
   constructor(options: EtcdStateProviderOptions) {
@@ -57,11 +47,17 @@ class EtcdStore implements ProviderStore {
   readonly #connection: EtcdConnection;
   readonly #prefix: string;
   readonly #watchIdleMs: number;
+  readonly #endpoints: number;
   #seenRevision = 0;
+  #cluster: string | undefined;
+  #surveyed: Promise<void> | undefined;
+  /** Answers in a row that were not believed. */
+  #disbelieved = 0;
 
   constructor(options: EtcdStateProviderOptions) {
     this.#connection = new EtcdConnection(options);
     this.#prefix = options.prefix;
+    this.#endpoints = options.endpoints.length;
     this.#watchIdleMs = options.watchIdleMs ?? 5000;
   }
 
@@ -74,8 +70,8 @@ class EtcdStore implements ProviderStore {
             : { key: this.#key(range.prefix), range_end: this.#end(range.prefix) },
       })),
     };
-    const answer = await this.#call('refused', options, (client, deadline) =>
-      client.kv.txn(request, { deadline }),
+    const answer = await this.#anywhere(options, (rest) =>
+      this.#call('refused', rest, (client, deadline) => client.kv.txn(request, { deadline })),
     );
     return {
       found: answer.responses.map(({ response_range: { kvs } }) =>
@@ -114,9 +110,9 @@ class EtcdStore implements ProviderStore {
     listener: WatchListener,
     signal: AbortSignal,
   ): Promise<void> {
-    const closed = this.#connection.closed;
+    const { closed } = this.#connection;
     try {
-      await this.#connection.use((client) =>
+      await this.#connection.use(({ client, givenUp }) =>
         watchEtcd(client, {
           key: this.#key(prefix),
           rangeEnd: this.#end(prefix),
@@ -125,18 +121,41 @@ class EtcdStore implements ProviderStore {
           relative: (key) => this.#relative(key),
           idleMs: this.#watchIdleMs,
           signal: AbortSignal.any([signal, closed]),
+          givenUp,
         }),
       );
     } catch (cause) {
       if (!signal.aborted) {
-        throw new ProviderError('refused', `the watch was lost: ${messageOf(cause)}`, { cause });
+        const { message } = explainEtcdError(cause);
+        throw new ProviderError('refused', `the watch was lost: ${message}`, { cause });
       }
     }
     if (!signal.aborted) throw new ProviderError('refused', 'the client is closed');
   }
 
+  async check({ timeoutMs }: ProviderCallOptions): Promise<readonly string[]> {
+    return judgeEtcdMembers(await this.#connection.survey(timeoutMs));
+  }
+
   async close(): Promise<void> {
     this.#connection.close();
+  }
+
+  /** A read may be sent again: to the next endpoint, while there is time. */
+  async #anywhere<T>(
+    options: ProviderCallOptions,
+    read: (rest: ProviderCallOptions) => Promise<T>,
+  ): Promise<T> {
+    const endMs = performance.now() + options.timeoutMs;
+    for (let left = this.#endpoints - 1; ; left--) {
+      try {
+        return await read({ ...options, timeoutMs: endMs - performance.now() });
+      } catch (error) {
+        const isOver = performance.now() >= endMs || options.signal?.aborted === true;
+        const isRefusal = error instanceof ProviderError && explainEtcdError(error.cause).isRefusal;
+        if (left === 0 || isOver || isRefusal || this.#connection.closed.aborted) throw error;
+      }
+    }
   }
 
   async #call<T extends { readonly header: IResponseHeader }>(
@@ -144,31 +163,56 @@ class EtcdStore implements ProviderStore {
     options: ProviderCallOptions,
     call: (client: Etcd3, deadline: Date) => Promise<T>,
   ): Promise<T> {
-    if (this.#connection.closed.aborted) {
-      throw new ProviderError('refused', 'the client is closed');
-    }
-    const seen = this.#seenRevision;
-    const given = [AbortSignal.timeout(Math.ceil(options.timeoutMs)), this.#connection.closed];
+    const { closed } = this.#connection;
+    if (closed.aborted) throw new ProviderError('refused', 'the client is closed');
+    const deadline = new Date(Date.now() + options.timeoutMs);
+    const given = [AbortSignal.timeout(Math.max(1, Math.ceil(options.timeoutMs))), closed];
     if (options.signal !== undefined) given.push(options.signal);
     const end = AbortSignal.any(given);
-    const answer = await this.#connection
-      .use((client) =>
-        endingWith(end, () => call(client, new Date(Date.now() + options.timeoutMs))),
-      )
-      .catch((cause: unknown) => {
-        const kind = refusals.some((type) => cause instanceof type) ? 'refused' : failure;
-        throw new ProviderError(kind, `etcd did not answer: ${messageOf(cause)}`, { cause });
+    let asked = '';
+    try {
+      await endingWith(end, () => (this.#surveyed ??= this.#survey()));
+      const seen = this.#seenRevision;
+      return await this.#connection.use(async ({ client, endpoint }) => {
+        asked = ` at ${endpoint}`;
+        const answer = await endingWith(end, () => call(client, deadline));
+        this.#believe(answer.header, seen);
+        return answer;
       });
-    const revision = Number(answer.header.revision);
-    if (revision < seen) {
-      this.#seenRevision = revision;
-      throw new ProviderError(
-        failure,
-        `etcd went back from revision ${seen} to ${revision}: it was set up anew or restored`,
-      );
+    } catch (cause) {
+      const { message, isRefusal } = explainEtcdError(cause);
+      // Nothing is sent before an endpoint was chosen.
+      const kind = isRefusal || asked === '' ? 'refused' : failure;
+      throw new ProviderError(kind, `etcd${asked} did not answer: ${message}`, { cause });
     }
+  }
+
+  /** Throws when the answer is not to be believed, unless nobody answers otherwise. */
+  #believe(header: IResponseHeader, seen: number): void {
+    const revision = Number(header.revision);
+    const isForeign = this.#cluster !== undefined && header.cluster_id !== this.#cluster;
+    if (isForeign || revision < seen) {
+      this.#disbelieved += 1;
+      if (this.#disbelieved < this.#endpoints) {
+        throw new Error(
+          isForeign
+            ? `it belongs to another cluster (${header.cluster_id}) than the one that was used before (${this.#cluster})`
+            : `it went back from revision ${seen} to ${revision}: it was started from old data`,
+        );
+      }
+      this.#seenRevision = revision;
+    }
+    this.#disbelieved = 0;
+    this.#cluster = header.cluster_id;
     this.#seenRevision = Math.max(this.#seenRevision, revision);
-    return answer;
+  }
+
+  /** Which cluster to believe at first, where there is a choice. */
+  async #survey(): Promise<void> {
+    if (this.#endpoints === 1) return;
+    const answers = await this.#connection.survey(SURVEY_MS);
+    const statuses = answers.flatMap((answer) => (answer.kind === 'status' ? [answer.status] : []));
+    this.#cluster = prevailingCluster(statuses);
   }
 
   #equal(key: string, value: string | null): ICompare {
@@ -223,8 +267,4 @@ async function endingWith<T>(signal: AbortSignal, call: () => Promise<T>): Promi
   } finally {
     signal.removeEventListener('abort', give);
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -48,5 +48,7 @@ export interface ProviderStore {
     listener: WatchListener,
     signal: AbortSignal,
   ): Promise<void>;
+  /** What is wrong with the server, in sentences for people. Absent where there is nothing to look at. */
+  check?(options: ProviderCallOptions): Promise<readonly string[]>;
   close(): Promise<void>;
 }

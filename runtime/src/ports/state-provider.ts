@@ -72,6 +72,8 @@ export interface StateProvider {
     onChanges: (changes: readonly ProviderChange[]) => void,
     signal: AbortSignal,
   ): Promise<void>;
+  /** What is wrong with the server itself, in sentences for people; never rejects. Asked now and then, by one instance. */
+  check?(options: ProviderCallOptions): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 

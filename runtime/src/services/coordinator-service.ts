@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { StateProviderConfig, Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
+import type { Issue } from '../contract/instance-status.ts';
 import { providerKeys } from '../contract/provider-records.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
@@ -15,6 +16,7 @@ import type { ProviderChange, StateProvider } from '../ports/state-provider.ts';
 import { CoordinatorLockKeeper } from './coordinator-lock.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
 import { Exclusive } from './exclusive.ts';
+import { ProviderCheck } from './provider-check.ts';
 import { isProviderTrouble } from './stored-records.ts';
 import { WakeUp } from './wake-up.ts';
 
@@ -41,6 +43,7 @@ interface Running {
   readonly wakeUp: WakeUp;
   /** Something has happened that a round has to look at. */
   isDue: boolean;
+  readonly check: ProviderCheck;
 }
 
 /** Of the lease time: how often the lock is renewed, or looked at by those that wait for it. */
@@ -72,6 +75,11 @@ export class CoordinatorService {
   /** The instance that held the lock when this one last looked; undefined when no coordinator runs here. */
   get holder(): string | undefined {
     return this.#running?.lock.holder;
+  }
+
+  /** What is wrong with the state provider itself, as the active coordinator sees it. */
+  issues(): readonly Issue[] {
+    return this.active ? (this.#running?.check.issues() ?? []) : [];
   }
 
   configure(topology: Topology): Promise<void> {
@@ -112,10 +120,12 @@ export class CoordinatorService {
       tasks: new TaskRegistry(logger, onFatal),
       wakeUp: new WakeUp(clock),
       isDue: true,
+      check: new ProviderCheck({ provider, clock, isMine: () => lock.compare() !== undefined }),
     };
     this.#running = running;
     running.tasks.run('coordinator', (signal) => this.#rounds(running, signal));
     running.tasks.run('coordinator watch', (signal) => this.#watch(running, signal));
+    running.tasks.run('provider check', (signal) => running.check.run(signal));
   }
 
   async #stop(): Promise<void> {
