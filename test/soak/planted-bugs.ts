@@ -30,11 +30,14 @@ const configBugs: readonly [string, Partial<ParticipantRules>][] = [
 ];
 
 const findings: Readonly<Record<ClusterBug, readonly [number, RegExp]>> = {
-  'deadline-from-answer': [35, /two are writable/],
+  'deadline-from-answer': [40, /two are writable/],
   'absent-is-expired': [15, /two are writable/],
   'acknowledge-early': [5, /misses acknowledged rows/],
   'forgetful-promise': [1, /answered before its promise/],
-  'appoint-anyone': [1, /misses acknowledged rows|was appointed, in sync were/],
+  'appoint-anyone': [
+    1,
+    /misses acknowledged rows|was appointed, in sync were|without ever having had a seat/,
+  ],
 };
 
 const replicationFindings: readonly (readonly [ReplicationBug, from: number, RegExp])[] = [
@@ -90,6 +93,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: findings[bug][0],
     finding: findings[bug][1],
   })),
+  {
+    name: 'cluster: a transaction that does not compare the epoch of the store',
+    scenario: clusterScenario({
+      bug: 'epoch-not-compared',
+      focus: clusterFocuses.find(({ name }) => name === 'cluster-forgets')!,
+    }),
+    from: 1,
+    finding: /went back from term/,
+  },
   {
     name: 'cluster: a suspension of the machine that nobody sees',
     scenario: clusterScenario({

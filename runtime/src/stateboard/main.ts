@@ -1,59 +1,27 @@
-/**
- * `tonearm-stateboard --workdir FOLDER [--listen HOST:PORT] [--password-file FILE]`: a small state provider for
- * clusters without etcd. It keeps everything in its working directory, and serves any number of clusters.
- */
-import { mkdirSync, readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+/** The process `tonearm-stateboard`; `--help` tells how it is used. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { lockDirectory } from '../adapters/directory-lock.ts';
 import { createLogger } from '../foundation/logger.ts';
+import { HELP, readStateboardOptions, type StateboardOptions } from './options.ts';
 import { StateboardServer } from './server.ts';
 import { StateboardStore } from './store.ts';
 
-interface Options {
-  readonly host: string;
-  readonly port: number;
-  readonly workdir: string;
-  readonly password: string;
-}
-
-function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      listen: { type: 'string' },
-      workdir: { type: 'string' },
-      'password-file': { type: 'string' },
-    },
-  });
-  const { env } = process;
-  const workdir = values.workdir ?? env['TONEARM_STATEBOARD_WORKDIR'];
-  if (workdir === undefined || workdir === '') {
-    throw new Error('--workdir is required: the folder in which the stateboard keeps its data');
-  }
-  const listen = values.listen ?? env['TONEARM_STATEBOARD_LISTEN'] ?? 'localhost:4401';
-  const file = values['password-file'] ?? env['TONEARM_STATEBOARD_PASSWORD_FILE'];
-  const password =
-    file === undefined
-      ? (env['TONEARM_STATEBOARD_PASSWORD'] ?? '')
-      : readFileSync(file, 'utf8').trim();
-  return { ...readAddress(listen), workdir, password };
-}
-
-function readAddress(listen: string): { readonly host: string; readonly port: number } {
-  const address = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen);
-  const host = address?.[1] ?? address?.[2];
-  if (host === undefined) throw new Error(`--listen must be HOST:PORT, it is "${listen}"`);
-  return { host, port: Number(address?.[3]) };
-}
-
-async function main(): Promise<void> {
+async function main(options: StateboardOptions): Promise<void> {
   const logger = createLogger({ level: 'info', fields: { service: 'stateboard' } });
-  const options = readOptions();
-  mkdirSync(options.workdir, { recursive: true });
-  const lock = await lockDirectory(options.workdir);
-  const store = await StateboardStore.open({ workdir: options.workdir });
-  const server = new StateboardServer({ store, password: options.password, logger });
+  const { workdir, password, pidFile } = options;
+  mkdirSync(workdir, { recursive: true });
+  const lock = await lockDirectory(workdir);
+  const onFailure = (error: Error): void => {
+    logger.error({ error, workdir }, 'the stateboard ends: what it would answer could be untrue');
+    // After the log line is out; a request that comes meanwhile is refused.
+    setImmediate(() => process.exit(1));
+  };
+  const store = await StateboardStore.open({ workdir, onFailure });
+  const server = new StateboardServer({ store, password, logger });
   const port = await server.listen(options.host, options.port);
-  logger.info({ host: options.host, port, workdir: options.workdir }, 'the stateboard listens');
+  process.title = `tonearm-stateboard ${options.host}:${port}`;
+  if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`);
+  logger.info({ host: options.host, port, workdir }, 'the stateboard listens');
 
   await new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());
@@ -62,11 +30,14 @@ async function main(): Promise<void> {
   await server.close();
   await store.close();
   await lock.release();
+  if (pidFile !== undefined) rmSync(pidFile, { force: true });
   logger.info({}, 'the stateboard has ended');
 }
 
 try {
-  await main();
+  const options = readStateboardOptions(process.argv.slice(2), process.env);
+  if (options === 'help') process.stdout.write(HELP);
+  else await main(options);
 } catch (error) {
   process.stderr.write(`tonearm-stateboard: ${error instanceof Error ? error.message : ''}\n`);
   process.exitCode = 1;

@@ -8,13 +8,9 @@ import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
 import type { Logger } from '../foundation/logger.ts';
 import { nodeHttp } from '../foundation/node-http.ts';
-import {
-  readRequestSchema,
-  transactRequestSchema,
-  WATCH_HEARTBEAT_MS,
-  watchRequestSchema,
-} from './messages.ts';
+import { readRequestSchema, transactRequestSchema, watchRequestSchema } from './messages.ts';
 import type { StateboardStore } from './store.ts';
+import { WatchAnswer } from './watch-answer.ts';
 
 export interface StateboardServerOptions {
   readonly store: StateboardStore;
@@ -23,6 +19,7 @@ export interface StateboardServerOptions {
 }
 
 const LARGEST_BODY = 4_000_000;
+const SLOWEST_REQUEST_MS = 10_000;
 
 class Refusal extends Error {
   override readonly name = 'Refusal';
@@ -48,6 +45,9 @@ export class StateboardServer {
       (request, response) => void this.#handle(request, response),
     );
     this.#server.keepAliveTimeout = 30_000;
+    // A client that sends its request by drops holds a part of it in memory.
+    this.#server.headersTimeout = SLOWEST_REQUEST_MS;
+    this.#server.requestTimeout = SLOWEST_REQUEST_MS;
   }
 
   /** Resolves to the port. */
@@ -118,29 +118,8 @@ export class StateboardServer {
         `Revision ${fromRevision} is ahead of the store, which is at ${store.revision}.`,
       );
     }
-    let next = fromRevision;
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    const send = (): void => {
-      if (next <= store.compacted) {
-        response.destroy();
-        return;
-      }
-      const changes = store.changesFrom(next, prefix);
-      next = store.revision + 1;
-      if (changes.length > 0) response.write(`${JSON.stringify({ changes })}\n`);
-    };
-    const heartbeat = (): void => {
-      response.write('{"changes":[]}\n');
-    };
-    heartbeat();
-    const unsubscribe = store.subscribe(send);
-    const timer = setInterval(heartbeat, WATCH_HEARTBEAT_MS);
-    response.on('error', () => response.destroy());
-    response.on('close', () => {
-      unsubscribe();
-      clearInterval(timer);
-    });
-    send();
+    new WatchAnswer(store, response, { prefix, next: fromRevision }).begin();
   }
 
   #authorize(header: string | undefined): void {

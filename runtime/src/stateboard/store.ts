@@ -1,18 +1,21 @@
 /** The stateboard's linearizable store: one transaction at a time, visible once it is on disk. */
 import type { StoreRange, StoreReading, StoreTransaction } from '../ports/provider-store.ts';
 import type { ProviderChange, ProviderEntry, ProviderOutcome } from '../ports/state-provider.ts';
-import { applyWrites, Journal, type JournalWrite } from './journal.ts';
+import { applyWrites, Journal, type JournalState, type JournalWrite } from './journal.ts';
 
 export interface StateboardStoreOptions {
   readonly workdir: string;
   /** So many past changes can be watched. */
   readonly historyLength?: number;
+  /** The disk has failed, and what is on it is not known: from here on nothing may be answered, nor read. */
+  readonly onFailure?: (error: Error) => void;
 }
 
 export class StateboardStore {
   readonly #journal: Journal;
   readonly #entries: Map<string, ProviderEntry>;
   readonly #historyLength: number;
+  readonly #onFailure: (error: Error) => void;
   readonly #listeners = new Set<() => void>();
   #history: ProviderChange[] = [];
   #revision: number;
@@ -20,23 +23,18 @@ export class StateboardStore {
   #tail: Promise<unknown> = Promise.resolve();
   #failure: Error | undefined;
 
-  private constructor(
-    journal: Journal,
-    entries: Map<string, ProviderEntry>,
-    revision: number,
-    historyLength: number,
-  ) {
+  private constructor(journal: Journal, state: JournalState, options: StateboardStoreOptions) {
     this.#journal = journal;
-    this.#entries = entries;
-    this.#revision = revision;
-    this.#compacted = revision;
-    this.#historyLength = historyLength;
+    this.#entries = new Map(state.entries);
+    this.#revision = state.revision;
+    this.#compacted = state.revision;
+    this.#historyLength = options.historyLength ?? 10_000;
+    this.#onFailure = options.onFailure ?? (() => undefined);
   }
 
   static async open(options: StateboardStoreOptions): Promise<StateboardStore> {
     const { journal, state } = await Journal.open(options.workdir);
-    const { historyLength = 10_000 } = options;
-    return new StateboardStore(journal, new Map(state.entries), state.revision, historyLength);
+    return new StateboardStore(journal, state, options);
   }
 
   get revision(): number {
@@ -49,6 +47,7 @@ export class StateboardStore {
   }
 
   read(ranges: readonly StoreRange[]): StoreReading {
+    if (this.#failure !== undefined) throw this.#failure;
     return { found: ranges.map((range) => this.#range(range)), revision: this.#revision };
   }
 
@@ -59,9 +58,9 @@ export class StateboardStore {
   }
 
   changesFrom(revision: number, prefix: string): readonly ProviderChange[] {
-    return this.#history.filter(
-      (change) => change.revision >= revision && change.key.startsWith(prefix),
-    );
+    // From the end: a watcher is nearly always as far as the store, and there may be hundreds.
+    const before = this.#history.findLastIndex((change) => change.revision < revision);
+    return this.#history.slice(before + 1).filter(({ key }) => key.startsWith(prefix));
   }
 
   /** Calls `listener` after every change; returns the function that ends it. */
@@ -106,19 +105,24 @@ export class StateboardStore {
     const writes = this.#effective(transaction);
     if (writes.length === 0) return { kind: 'applied', revision: this.#revision };
     const revision = this.#revision + 1;
-    try {
-      await this.#journal.append(revision, writes);
-    } catch (cause) {
-      // What a failed write left on the disk is not known: nothing may be answered from here on.
-      this.#failure = new Error('the journal cannot be written; restart when the disk is well', {
-        cause,
-      });
-      throw this.#failure;
-    }
+    await this.#onDisk(() => this.#journal.append(revision, writes));
     applyWrites(this.#entries, revision, writes);
     this.#remember(revision, writes);
-    await this.#journal.compactWhenLarge({ revision, entries: this.#entries });
+    await this.#onDisk(() => this.#journal.compactWhenLarge({ revision, entries: this.#entries }));
     return { kind: 'applied', revision };
+  }
+
+  /** What a failed write left on the disk is not known: nothing may be answered from here on. */
+  async #onDisk(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `the working directory cannot be written (${why}); restart when the disk is well`;
+      this.#failure = new Error(message, { cause });
+      this.#onFailure(this.#failure);
+      throw this.#failure;
+    }
   }
 
   /** A delete of a key that does not exist changes nothing. */
