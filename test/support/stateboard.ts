@@ -15,8 +15,14 @@ export interface Stateboard {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-export async function startStateboard(): Promise<Stateboard> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-stateboard-'));
+/** In a folder that stays, for a process that is killed. */
+export async function startStateboardIn(
+  folder: string,
+): Promise<{
+  readonly uri: string;
+  readonly child: ChildProcess;
+  kill(signal?: NodeJS.Signals): Promise<void>;
+}> {
   const [port] = await freePorts(1);
   const main = path.join(root, 'runtime/src/stateboard/main.ts');
   const child: ChildProcess = spawn(
@@ -29,13 +35,23 @@ export async function startStateboard(): Promise<Stateboard> {
     await fetch(`http://127.0.0.1:${port}/`);
     return true;
   });
+  const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.ref();
+    child.kill(signal);
+    await ended;
+  };
+  return { uri: `127.0.0.1:${port}`, child, kill };
+}
+
+export async function startStateboard(): Promise<Stateboard> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tonearm-stateboard-'));
+  const { uri, kill } = await startStateboardIn(folder);
   return {
-    provider: (prefix) => ({ kind: 'stateboard', uri: `127.0.0.1:${port}`, prefix, password: '' }),
+    provider: (prefix) => ({ kind: 'stateboard', uri, prefix, password: '' }),
     stop: async (signal = 'SIGTERM') => {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.ref();
-      child.kill(signal);
-      await ended;
+      await kill(signal);
       rmSync(folder, { recursive: true, force: true });
     },
   };

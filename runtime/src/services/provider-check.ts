@@ -36,7 +36,6 @@ export class ProviderCheck {
     let delayMs = IN_DOUBT_MS;
     while (!signal.aborted) {
       await clock.sleep(delayMs, signal).catch(() => undefined);
-      if (signal.aborted) return;
       await this.#look(signal);
       const isSure = this.#options.isMine() && this.#told.length === this.#found.length;
       delayMs = isSure ? QUIET_MS : IN_DOUBT_MS;
