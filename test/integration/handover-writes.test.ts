@@ -6,7 +6,8 @@ import { faults } from '../bench/failover/faults.ts';
 import { missingOf } from '../bench/failover/rounds.ts';
 import { WriteLoad } from '../bench/failover/write-load.ts';
 import { findEtcd, type RealEtcd, startEtcd } from '../support/etcd.ts';
-import { LocalCluster, setUuid } from '../support/local-cluster.ts';
+import { setUuid } from '../support/first-config.ts';
+import { LocalCluster } from '../support/local-cluster.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const binary = findEtcd();

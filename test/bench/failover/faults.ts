@@ -1,5 +1,7 @@
 /** What happens to a cluster in one round of the suite `failover`, and how it is undone. */
-import { type LocalCluster, setUuid } from '../../support/local-cluster.ts';
+
+import { setUuid } from '../../support/first-config.ts';
+import type { LocalCluster } from '../../support/local-cluster.ts';
 import type { LocalInstance } from '../../support/local-instance.ts';
 import type { ProviderLink } from './provider-link.ts';
 
