@@ -1,6 +1,7 @@
 import { clusterFocuses, clusterScenario } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
 import { leadershipScenario } from './leadership-scenario.ts';
+import { membershipScenario } from './membership-scenario.ts';
 import { replicationScenario } from './replication.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -8,6 +9,7 @@ import type { Scenario } from './scenario.ts';
 export const scenarios: readonly Scenario[] = [
   configScenario(),
   leadershipScenario(),
+  membershipScenario(),
   replicationScenario(),
   replicationScenario({ acks: true }),
   replicationScenario({ engine: 'disk' }),

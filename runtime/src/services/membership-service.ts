@@ -163,9 +163,9 @@ export class MembershipService implements Membership {
   #changed(before: GossipState): void {
     this.#entries = undefined;
     for (const { entry } of this.#state.heard.values()) {
-      const last = before.heard.get(entry.uri)?.entry.status;
-      if (last === entry.status || entry.uri === this.#options.uri) continue;
       const { uri, status, incarnation } = entry;
+      const last = before.heard.get(uri)?.entry.status;
+      if (last === status || uri === this.#options.uri) continue;
       this.#options.logger.info({ uri, status, last, incarnation }, 'gossip');
     }
     for (const listener of [...this.#listeners]) listener();
@@ -178,11 +178,11 @@ export class MembershipService implements Membership {
   }
 
   /** Whether it was sent. A datagram that was not is as one that is lost. */
-  async #send({ to, bytes }: GossipDatagram): Promise<boolean> {
+  async #send({ to, bytes, isRepeated = false }: GossipDatagram): Promise<boolean> {
     const { datagrams } = this.#options;
     const status = this.#state.heard.get(to)?.entry.status;
-    // It may come back elsewhere [MEM-16].
-    if (status !== undefined && status !== 'alive') datagrams.forget(to);
+    // It may be somewhere else by now [MEM-16].
+    if (isRepeated || (status !== undefined && status !== 'alive')) datagrams.forget(to);
     try {
       await datagrams.send(to, bytes);
       return true;

@@ -35,6 +35,8 @@ export interface Heard {
 /** The instance that is asked in this period. */
 export interface PendingPing {
   readonly uri: string;
+  /** As it was known then. */
+  readonly incarnation: number;
   readonly sequence: number;
   readonly sentMs: number;
   readonly sentWallMs: number;

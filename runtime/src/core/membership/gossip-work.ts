@@ -27,6 +27,8 @@ export interface GossipDatagram {
   /** `host:port`: a name for an instance, an address for an answer. */
   readonly to: string;
   readonly bytes: Uint8Array;
+  /** There was no answer to the one before. */
+  readonly isRepeated?: boolean;
 }
 
 export interface Answered {
@@ -43,6 +45,7 @@ export interface Letter {
   readonly recipient: GossipEntry | undefined;
   /** What goes before everything else. */
   readonly first?: readonly GossipEntry[];
+  readonly isRepeated?: boolean;
 }
 
 export class GossipWork {
@@ -151,7 +154,8 @@ export class GossipWork {
     for (const { uri } of fresh) told.add(uri);
     const rest = this.others(({ uri }) => !told.has(uri));
     const { bytes, carried } = encodePacket(head, [...first, ...fresh, ...rest]);
-    this.datagrams.push({ to: letter.to, bytes });
+    const { to, isRepeated = false } = letter;
+    this.datagrams.push({ to, bytes, ...(isRepeated && { isRepeated }) });
     for (const { uri } of carried) this.#wasTold(uri);
     if (letter.recipient !== undefined) this.#wasTold(letter.recipient.uri);
   }

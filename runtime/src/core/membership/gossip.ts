@@ -168,16 +168,21 @@ function askHelpers(work: GossipWork): void {
     return;
   work.pending = { ...pending, isHelped: true };
   const { uri, sequence } = pending;
+  const recipient = work.entryOf(uri);
+  // Once more directly too: where it was may be where it is no longer.
+  work.send({ to: uri, kind: 'ping', sequence, recipient, isRepeated: true });
   const able = work.others((entry) => entry.status === 'alive' && entry.uri !== uri);
   for (const helper of able.slice(0, helpers)) {
-    work.send({ to: helper.uri, kind: 'ping', sequence, recipient: work.entryOf(uri) });
+    work.send({ to: helper.uri, kind: 'ping', sequence, recipient });
   }
 }
 
 function beginPeriod(work: GossipWork): void {
   const { nowMs, wallMs } = work.moment;
   const { pending, before } = work;
-  if (pending !== undefined && before.isSuspicious) work.judge(pending.uri, 'suspect');
+  // One that was heard of anew has not answered because it was somewhere else, or nowhere yet.
+  const isSame = pending?.incarnation === work.entryOf(pending?.uri ?? '')?.incarnation;
+  if (pending !== undefined && isSame && before.isSuspicious) work.judge(pending.uri, 'suspect');
   // In step with the last period, unless that is long over.
   const { periodMs, ackTimeoutMs } = before.times;
   work.periodDueMs = Math.max(work.periodDueMs, nowMs - ackTimeoutMs) + periodMs;
@@ -186,10 +191,11 @@ function beginPeriod(work: GossipWork): void {
     work.pending = undefined;
     return;
   }
-  const { uri } = next;
+  const { uri, incarnation } = next;
   work.sequence += 1;
   const { sequence } = work;
-  work.pending = { uri, sequence, sentMs: nowMs, sentWallMs: wallMs, isHelped: false };
+  const sent = { sentMs: nowMs, sentWallMs: wallMs };
+  work.pending = { uri, incarnation, sequence, ...sent, isHelped: false };
   work.send({ to: uri, kind: 'ping', sequence, recipient: next });
 }
 
