@@ -6,6 +6,7 @@
  * killed is dead for everybody within a bound. When all faults have ended, everybody agrees on the truth within a bound
  * and stays with it.
  */
+import type { GossipEntry } from '../../runtime/src/core/membership/entry.ts';
 import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
 import {
@@ -96,18 +97,21 @@ class World {
   /** What keeps everybody's view from being the truth; undefined when nothing does. */
   disagreement(): string | undefined {
     for (const viewer of this.running) {
-      for (const { uri, status, payload } of viewer.entries()) {
-        const process = this.processes.get(uri);
-        const { hasLeft = false, isRunning = false, start } = process ?? {};
-        const truth = `${isRunning ? 'alive' : 'dead'}, ${start ?? ''}`;
-        // A goodbye may go to where nobody is any more: then it is missed like anybody else.
-        const heard = hasLeft && status === 'left' ? 'dead' : status;
-        const view = `${heard}, ${payload['start'] ?? ''}`;
-        if (view !== truth) return `${viewer.uri} thinks of ${uri}: ${view}; it is ${truth}`;
-      }
       if (viewer.entries().length !== this.uris.length) return `${viewer.uri} misses somebody`;
+      for (const entry of viewer.entries()) {
+        const [view, truth] = this.#compare(entry);
+        if (view !== truth) return `${viewer.uri} thinks of ${entry.uri}: ${view}; it is ${truth}`;
+      }
     }
     return undefined;
+  }
+
+  #compare({ uri, status, payload }: GossipEntry): readonly [string, string] {
+    const process = this.processes.get(uri);
+    const truth = process?.isRunning === true ? 'alive' : 'dead';
+    // A goodbye may go to where nobody is any more: then it is missed like anybody else.
+    const view = process?.hasLeft === true && status === 'left' ? 'dead' : status;
+    return [`${view}, ${payload['start'] ?? ''}`, `${truth}, ${process?.start ?? ''}`];
   }
 
   /** All agree with the truth within the bound. */
@@ -256,7 +260,6 @@ export function membershipScenario(bug?: MembershipBug): Scenario {
 async function run(seed: number, bug: MembershipBug | undefined): Promise<ScenarioRun> {
   const world = new World(seed, bug);
   const { clock, violations, trace, counts } = world;
-  let isOver = false;
   const story = async (): Promise<void> => {
     for (const uri of world.uris) {
       world.start(uri);
@@ -266,13 +269,11 @@ async function run(seed: number, bug: MembershipBug | undefined): Promise<Scenar
     await world.faults();
     await world.heal();
   };
-  const ended = (): void => {
-    isOver = true;
-  };
-  story().then(ended, (error: unknown) => {
-    world.violate(String(error));
-  });
-  // Another seed of the machine may have any length: the story ends by itself.
-  while (!isOver && violations.length === 0 && (await clock.next()));
+  const ended = new AbortController();
+  story().then(
+    () => ended.abort(),
+    (error: unknown) => world.violate(String(error)),
+  );
+  while (!ended.signal.aborted && violations.length === 0) await clock.next();
   return { violations, trace, counts };
 }
