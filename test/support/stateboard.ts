@@ -16,12 +16,10 @@ export interface Stateboard {
 }
 
 /** In a folder that stays, for a process that is killed. */
-export async function startStateboardIn(
-  folder: string,
-): Promise<{
+export async function startStateboardIn(folder: string): Promise<{
   readonly uri: string;
   readonly child: ChildProcess;
-  kill(signal?: NodeJS.Signals): Promise<void>;
+  readonly kill: (signal?: NodeJS.Signals) => Promise<void>;
 }> {
   const [port] = await freePorts(1);
   const main = path.join(root, 'runtime/src/stateboard/main.ts');

@@ -7,6 +7,8 @@ export interface StateboardStoreOptions {
   readonly workdir: string;
   /** So many past changes can be watched. */
   readonly historyLength?: number;
+  /** And so many bytes of them. */
+  readonly historyBytes?: number;
   /** The disk has failed, and what is on it is not known: from here on nothing may be answered, nor read. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -15,9 +17,12 @@ export class StateboardStore {
   readonly #journal: Journal;
   readonly #entries: Map<string, ProviderEntry>;
   readonly #historyLength: number;
+  readonly #historyBytes: number;
   readonly #onFailure: (error: Error) => void;
   readonly #listeners = new Set<() => void>();
   #history: ProviderChange[] = [];
+  /** Characters of the values in the history. */
+  #held = 0;
   #revision: number;
   #compacted: number;
   #tail: Promise<unknown> = Promise.resolve();
@@ -29,6 +34,7 @@ export class StateboardStore {
     this.#revision = state.revision;
     this.#compacted = state.revision;
     this.#historyLength = options.historyLength ?? 10_000;
+    this.#historyBytes = options.historyBytes ?? 16_000_000;
     this.#onFailure = options.onFailure ?? (() => undefined);
   }
 
@@ -74,6 +80,7 @@ export class StateboardStore {
     const done = this.#tail.then(async () => {
       this.#compacted = this.#revision;
       this.#history = [];
+      this.#held = 0;
       await this.#journal.compact({ revision: this.#revision, entries: this.#entries });
     });
     this.#tail = done.catch(() => undefined);
@@ -136,12 +143,23 @@ export class StateboardStore {
   #remember(revision: number, writes: readonly JournalWrite[]): void {
     this.#revision = revision;
     this.#history.push(...writes.map(([key, value]) => ({ key, value, revision })));
-    const surplus = this.#history.length - this.#historyLength;
-    if (surplus > 0) {
-      const dropped = this.#history[surplus - 1]?.revision ?? revision;
-      this.#compacted = dropped;
-      this.#history = this.#history.filter((change) => change.revision > dropped);
-    }
+    for (const [, value] of writes) this.#held += value?.length ?? 0;
+    this.#forgetOld();
     for (const listener of this.#listeners) listener();
+  }
+  /** Whole revisions: who watches from one gets all of its changes. */
+  #forgetOld(): void {
+    let count = 0;
+    while (
+      count < this.#history.length &&
+      (this.#history.length - count > this.#historyLength || this.#held > this.#historyBytes)
+    ) {
+      const { revision } = this.#history[count] ?? { revision: 0 };
+      for (; this.#history[count]?.revision === revision; count++) {
+        this.#held -= this.#history[count]?.value?.length ?? 0;
+      }
+      this.#compacted = revision;
+    }
+    if (count > 0) this.#history.splice(0, count);
   }
 }
