@@ -124,7 +124,8 @@ async function run(options: BenchOptions): Promise<void> {
   }
   if (options.suite === 'failover') {
     const report: FailoverRun = await withSession(options, 'failover', runFailover);
-    print(report, `${renderFailover(report.failover)}\n${renderIdle(report.idle)}`);
+    const idle = report.idle.length === 0 ? '' : `\n${renderIdle(report.idle)}`;
+    print(report, `${renderFailover(report.failover)}${idle}`);
     return;
   }
   const report = await measure(options, options.suite);

@@ -47,11 +47,11 @@ interface Running {
 }
 
 /** Of the lease time: how often the lock is renewed, or looked at by those that wait for it. */
-const LOCK_PERIOD = 1 / 3;
+const LOCK_PERIOD = 1 / 2;
 /** How soon a round is repeated that has found something to do. */
 const BUSY_PERIOD = 1 / 5;
 /** How often everything is read anew when nothing seems to happen: what happens is watched. */
-const IDLE_PERIOD = 2;
+const IDLE_PERIOD = 5;
 
 export const COORDINATOR_ROLE = 'failover-coordinator';
 

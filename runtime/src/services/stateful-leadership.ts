@@ -43,6 +43,9 @@ export interface StatefulLeadershipOptions {
   readonly onHeld: (held: readonly HeldLease[]) => void;
 }
 
+/** Of the lease time. Two attempts fit into it, and a cluster that does nothing asks its provider for little. */
+const RENEWAL_PERIOD = 0.45;
+
 export class StatefulLeadership implements LeadershipEngine {
   readonly #options: StatefulLeadershipOptions;
   readonly #leaders: LeaderMap;
@@ -186,7 +189,7 @@ export class StatefulLeadership implements LeadershipEngine {
         if (!isProviderTrouble(error)) throw error;
         logger.warn({ error }, 'the lease could not be renewed; trying again');
       }
-      const restMs = startedMs + ttlMs / 3 - clock.monotonicMs();
+      const restMs = startedMs + RENEWAL_PERIOD * ttlMs - clock.monotonicMs();
       // At least a little, so that a provider that fails at once is not flooded.
       await this.#wakeUp.sleep(Math.max(restMs, ttlMs / 30), signal);
     }
