@@ -335,9 +335,10 @@ export class Instance {
       config: this.#config,
       roles: this.#roles,
       peers: this.#peers,
+      clock: systemClock,
+      leaderOf: (uuid) => this.#replicaSet?.failover.leaderOf(uuid),
       status: () => this.#status(),
       handlers: () => this.#handlers(),
-      leaderOf: (uuid) => this.#replicaSet?.failover.leaderOf(uuid),
       onExpelled: (config) => this.#expelled(config),
     });
     const contentType = INTERNAL_CONTENT_TYPE;

@@ -24,6 +24,7 @@ import { PeerAbsence } from './services/peer-absence.ts';
 import { ReplicationService } from './services/replication-service.ts';
 import type { RoleHost } from './services/role-host.ts';
 import { StorageService } from './services/storage-service.ts';
+import { WritableSince } from './services/writable-since.ts';
 
 export interface ReplicaSetServicesOptions {
   readonly replicaSetUuid: string;
@@ -80,6 +81,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   readonly coordinator: CoordinatorService;
   readonly #replication: ReplicationService;
   readonly #absence: PeerAbsence;
+  readonly #writable: WritableSince;
   readonly #options: ReplicaSetServicesOptions;
 
   constructor(options: ReplicaSetServicesOptions) {
@@ -87,6 +89,8 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     this.replicaSetUuid = options.replicaSetUuid;
     const { identity, clock, random, logger, disk, peers, openProvider, fatal } = options;
     this.#absence = this.#buildAbsence();
+    const writable = () => ({ writable: this.isWritable, term: this.storage.promisedTerm });
+    this.#writable = new WritableSince(clock, writable);
     const common = { identity, clock, random, logger, disk, peers, openProvider };
     // Storage obeys leadership, and leadership asks the storage: one of them has to be reached later.
     const storageOf = (): StorageService => this.storage;
@@ -115,10 +119,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       onFatal: (_name, error) => fatal(error),
     });
     this.storage = new StorageService({
-      disk,
-      clock,
-      logger,
-      identity,
+      ...{ disk, clock, logger, identity },
       replicaSetUuid: options.replicaSetUuid,
       leadership: this.failover,
       logMode: options.logMode,
@@ -184,6 +185,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   run(): void {
     const changed = (isWritable: boolean): void => {
       this.buckets.leadershipChanged();
+      this.#writable.changed();
       this.#absence.leads(isWritable);
       this.#options.onWritableChange();
     };
@@ -238,6 +240,8 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       // Leadership answers `leadership.promise` itself, with the storage's help: it has to void its lease first.
       ...this.failover.handlers(),
       ...this.buckets.handlers(),
+      ...this.coordinator.handlers(),
+      ['leadership.writable', this.#writable.handle],
       ['storage.snapshot', () => this.#snapshot()],
       ['storage.reseed', (body) => this.#reseed(body)],
     ]);

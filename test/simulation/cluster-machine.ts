@@ -3,6 +3,7 @@
  * on simulated ports, wired as `replica-set-services.ts` does it.
  */
 import type { Topology } from '../../runtime/src/contract/cluster-config.ts';
+import type { InstanceStateName } from '../../runtime/src/contract/instance-status.ts';
 import type { Seat } from '../../runtime/src/contract/provider-records.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import { releaseHeld } from '../../runtime/src/launcher/release.ts';
@@ -48,6 +49,8 @@ export class Machine {
   readonly world: ClusterWorld;
   clock: MachineClock;
   process: ClusterProcess | undefined;
+  /** What its instance says of itself. */
+  state: InstanceStateName = 'RolesConfigured';
   incarnation = 0;
   logIncarnation = 1;
   #clients: SimulatedStateProvider[] = [];

@@ -152,8 +152,12 @@ export class ClusterProcess {
 
   /** What leadership reads of the status that `describe-instance.ts` makes. */
   #status(): unknown {
-    const { position, promisedTerm } = this.storage.report();
-    return { uuid: this.#machine.uuid, replicaSet: { position, promisedTerm } };
+    const { position, promisedTerm, acknowledged } = this.storage.report();
+    const { uuid, state } = this.#machine;
+    return {
+      ...{ uuid, state, error: null, config: { version: 1 } },
+      replicaSet: { position, promisedTerm, acknowledged },
+    };
   }
 }
 

@@ -29,6 +29,16 @@ export const appointmentSchema = z.strictObject({
   /** Whoever must have appended a write before it is acknowledged; the leader's own seat is among them. */
   inSync: z.array(seatSchema).min(1),
   reason: z.string(),
+  /** The leader of this term was not in sync: somebody has given up what the missing members had. */
+  forced: z
+    .strictObject({
+      term: z.int().min(1),
+      command: z.string(),
+      missing: z.array(uuidSchema),
+      /** Acknowledged rows that are known to be gone; there may be more. Left out: nothing is known. */
+      rowsLost: z.int().min(0).optional(),
+    })
+    .optional(),
 });
 export type Appointment = z.infer<typeof appointmentSchema>;
 

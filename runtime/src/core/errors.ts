@@ -29,6 +29,12 @@ const catalog = {
   SCHEMA_CONFLICT: { status: 409, message: 'The space or index exists with another definition.' },
   TUPLE_INVALID: { status: 400, message: 'The row does not fit the format of its space.' },
   PROVIDER_UNAVAILABLE: { status: 503, message: 'The state provider does not answer.' },
+  NO_COORDINATOR: { status: 503, message: 'No failover coordinator is active.' },
+  NOT_IN_SYNC: { status: 409, message: 'The instance does not have every acknowledged write.' },
+  PROMOTION_PENDING: {
+    status: 504,
+    message: 'The instance is appointed, but does not take writes yet.',
+  },
   ROLE_UNKNOWN: { status: 404, message: 'The role is not enabled here.' },
   ROLE_FUNCTION_UNKNOWN: { status: 404, message: 'The role has no such function.' },
   ROLE_FAILED: { status: 500, message: 'A role failed.' },

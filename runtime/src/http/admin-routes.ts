@@ -12,7 +12,20 @@ import { ClusterError } from '../core/errors.ts';
 import type { AdminApi } from '../services/admin-service.ts';
 import { ADMIN_BODY_BYTES_MAX } from './http-app.ts';
 
-const promoteSchema = z.strictObject({ replicaSetUuid: uuidSchema, to: uuidSchema.optional() });
+const wantedLeaderSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  to: uuidSchema.optional(),
+});
+const forceSchema = {
+  force: z.boolean().default(false),
+  /** With `force`: instances that will never write again. */
+  stopped: z.array(uuidSchema).default([]),
+};
+const promoteOneSchema = wantedLeaderSchema.extend(forceSchema);
+const promoteManySchema = z.strictObject({
+  leaders: z.array(wantedLeaderSchema).min(1).max(1000),
+  ...forceSchema,
+});
 const reseedSchema = z.strictObject({ force: z.boolean().default(false) });
 const expelledSchema = z.strictObject({ config: clusterConfigSchema });
 const patchSchema = z.strictObject({
@@ -38,9 +51,7 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
     app.get<{ Params: { changeId: string } }>('/admin/twophase/:changeId', async (request) =>
       api().changeState(request.params.changeId),
     );
-    app.post('/admin/promote', async (request) =>
-      api().promote(parse(promoteSchema, request.body)),
-    );
+    app.post('/admin/promote', async (request) => promote(api(), request.body));
     app.post('/admin/expelled', body, async (request, reply) => {
       await api().expelled(parse(expelledSchema, request.body).config);
       return reply.code(202).send({});
@@ -55,6 +66,21 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
     });
     await app.register(yamlConfigRoutes(api));
   };
+}
+
+/** One replica set answers with its promotion, several with `{ promoted: […] }`. */
+async function promote(api: AdminApi, body: unknown): Promise<unknown> {
+  const command = `POST /admin/promote ${JSON.stringify(body)}`.slice(0, 1000);
+  const isMany = typeof body === 'object' && body !== null && 'leaders' in body;
+  if (!isMany) {
+    const { force, stopped, ...wanted } = parse(promoteOneSchema, body);
+    const forced = force ? { force: { command, stopped } } : {};
+    const [promoted] = await api.promote({ leaders: [wanted], ...forced });
+    return promoted;
+  }
+  const { force, stopped, leaders } = parse(promoteManySchema, body);
+  const forced = force ? { force: { command, stopped } } : {};
+  return { promoted: await api.promote({ leaders, ...forced }) };
 }
 
 /** `GET` and `PUT /admin/config`: all user sections as one YAML map; JSON is YAML as well. */

@@ -1,5 +1,5 @@
 /** The admin API of an instance, over its services. */
-import type { ClusterConfig, ConfigVersion } from '../contract/cluster-config.ts';
+import type { ClusterConfig, ConfigVersion, Topology } from '../contract/cluster-config.ts';
 import type { InstanceStatus } from '../contract/instance-status.ts';
 import type {
   ChangeState,
@@ -10,9 +10,10 @@ import type {
 } from '../contract/two-phase.ts';
 import { topologyOf } from '../core/config/read-sections.ts';
 import { ClusterError } from '../core/errors.ts';
-import { addressOf } from '../core/routing/route-table.ts';
+import type { Clock } from '../foundation/clock.ts';
 import type { InternalHandlers, Peers } from '../ports/peers.ts';
 import type { ConfigService } from './config-service.ts';
+import { type PromoteRequest, type Promotion, PromotionService } from './promotion-service.ts';
 import type { RoleHost } from './role-host.ts';
 import { planReplacement, renderUserSections } from './user-sections.ts';
 
@@ -30,10 +31,7 @@ export interface AdminApi {
   /** Replaces all user sections (HTTP-06). */
   replaceUserSections(yaml: string): Promise<void>;
   patch(sections: ConfigPatch, message: string): Promise<ConfigVersion>;
-  promote(request: {
-    readonly replicaSetUuid: string;
-    readonly to?: string | undefined;
-  }): Promise<unknown>;
+  promote(request: PromoteRequest): Promise<readonly Promotion[]>;
   expelled(config: ClusterConfig): Promise<void>;
   /** Takes a snapshot of the rows now. */
   snapshot(): Promise<unknown>;
@@ -47,17 +45,17 @@ export interface AdminServiceOptions {
   readonly config: ConfigService;
   readonly roles: RoleHost;
   readonly peers: Peers;
+  readonly clock: Clock;
+  readonly leaderOf: (replicaSetUuid: string) => { readonly uuid: string } | undefined;
   readonly status: () => Promise<InstanceStatus>;
   readonly handlers: () => InternalHandlers;
-  readonly leaderOf: (replicaSetUuid: string) => { readonly uuid: string } | undefined;
   readonly onExpelled: (config: ClusterConfig) => void;
 }
 
-/** Longer than a handover may take. */
-const PROMOTE_TIMEOUT_MS = 15_000;
-
 export function buildAdminApi(options: AdminServiceOptions): AdminApi {
   const { config, roles } = options;
+  const topology = (): Topology => topologyOf(config.active);
+  const promotions = new PromotionService({ ...options, topology });
   const internal = async (method: string, body: unknown): Promise<unknown> =>
     options.handlers().get(method)?.(body);
   const ofReplicaSet = async (method: string, body: unknown): Promise<unknown> => {
@@ -87,36 +85,14 @@ export function buildAdminApi(options: AdminServiceOptions): AdminApi {
       await config.applied();
       return version;
     },
-    promote: (request) => promote(options, request),
+    promote: async (request) => {
+      if (config.active === undefined) throw new ClusterError('CONFIG_MISSING');
+      return promotions.promote(request);
+    },
     expelled: async (wanted) => acceptExpulsion(options, wanted),
     snapshot: () => ofReplicaSet('storage.snapshot', {}),
     reseed: (request) => ofReplicaSet('storage.reseed', request),
   };
-}
-
-/** The leader itself hands over; whoever is asked passes the wish on to it. */
-async function promote(
-  options: AdminServiceOptions,
-  request: { readonly replicaSetUuid: string; readonly to?: string | undefined },
-): Promise<unknown> {
-  const { replicaSetUuid, to } = request;
-  const leader = options.leaderOf(replicaSetUuid);
-  const address =
-    leader === undefined ? undefined : addressOf(topologyOf(options.config.active), leader.uuid);
-  if (leader === undefined || address === undefined) {
-    throw new ClusterError('NO_LEADER', {
-      message: `Replica set ${replicaSetUuid} has no leader that could hand over: the coordinator appoints one first.`,
-    });
-  }
-  if (leader.uuid === to) return leader;
-  const body = {
-    replicaSetUuid,
-    ...(to === undefined ? {} : { to }),
-    reason: `asked through ${options.name}`,
-  };
-  return options.peers.call(address, 'leadership.handover', body, {
-    timeoutMs: PROMOTE_TIMEOUT_MS,
-  });
 }
 
 /** Only a newer config of the own cluster that names this instance as expelled is believed. */

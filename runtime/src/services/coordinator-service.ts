@@ -3,19 +3,21 @@
  * Many may run; the one that holds the lock in the state provider acts.
  */
 import { z } from 'zod';
-import type { StateProviderConfig, Topology } from '../contract/cluster-config.ts';
+import { type StateProviderConfig, type Topology, uuidSchema } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import type { Issue } from '../contract/instance-status.ts';
 import { providerKeys } from '../contract/provider-records.ts';
+import { ClusterError } from '../core/errors.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
-import type { Peers } from '../ports/peers.ts';
+import type { InternalHandler, InternalHandlers, Peers } from '../ports/peers.ts';
 import type { ProviderChange, StateProvider } from '../ports/state-provider.ts';
 import { CoordinatorLockKeeper } from './coordinator-lock.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
 import { Exclusive } from './exclusive.ts';
+import type { KnownLeader } from './leadership-engine.ts';
 import { ProviderCheck } from './provider-check.ts';
 import { isProviderTrouble } from './stored-records.ts';
 import { WakeUp } from './wake-up.ts';
@@ -44,6 +46,8 @@ interface Running {
   /** Something has happened that a round has to look at. */
   isDue: boolean;
   readonly check: ProviderCheck;
+  /** Why the state provider could not be read in the last round. */
+  trouble: string | undefined;
 }
 
 /** Of the lease time: how often the lock is renewed, or looked at by those that wait for it. */
@@ -54,6 +58,13 @@ const BUSY_PERIOD = 1 / 5;
 const IDLE_PERIOD = 5;
 
 export const COORDINATOR_ROLE = 'failover-coordinator';
+
+const promoteSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  to: uuidSchema.optional(),
+  reason: z.string().max(200),
+  force: z.strictObject({ command: z.string().max(1000), stopped: z.array(uuidSchema) }).optional(),
+});
 
 const releasedSchema = z.object({ released: z.literal(true) });
 
@@ -82,6 +93,12 @@ export class CoordinatorService {
     return this.active ? (this.#running?.check.issues() ?? []) : [];
   }
 
+  handlers(): InternalHandlers {
+    return new Map<string, InternalHandler>([
+      ['coordinator.promote', (body) => this.#promote(promoteSchema.parse(body))],
+    ]);
+  }
+
   configure(topology: Topology): Promise<void> {
     return this.#configuring.run(async () => {
       this.#topology = topology;
@@ -98,6 +115,29 @@ export class CoordinatorService {
   /** Releases the lock, so that another coordinator takes over at once. */
   async close(): Promise<void> {
     await this.#configuring.run(() => this.#stop());
+  }
+
+  /** Appoints whom somebody asks for, or lets the leader hand over to it (FO-47). */
+  async #promote(request: z.infer<typeof promoteSchema>): Promise<KnownLeader> {
+    const running = this.#running;
+    if (running === undefined) {
+      throw new ClusterError('NO_COORDINATOR', {
+        message: 'No failover coordinator runs on this instance.',
+      });
+    }
+    if (!this.active) {
+      const { trouble, lock } = running;
+      throw new ClusterError('NO_COORDINATOR', {
+        message: 'The failover coordinator of this instance is not the active one.',
+        details: {
+          ...(trouble === undefined ? {} : { trouble }),
+          ...(lock.holder === undefined ? {} : { holder: lock.holder }),
+        },
+      });
+    }
+    const promoted = running.session.promote(request);
+    wake(running);
+    return promoted;
   }
 
   #wanted(topology: Topology): StateProviderConfig | undefined {
@@ -121,6 +161,7 @@ export class CoordinatorService {
       wakeUp: new WakeUp(clock),
       isDue: true,
       check: new ProviderCheck({ provider, clock, isMine: () => lock.compare() !== undefined }),
+      trouble: undefined,
     };
     this.#running = running;
     running.tasks.run('coordinator', (signal) => this.#rounds(running, signal));
@@ -133,6 +174,7 @@ export class CoordinatorService {
     if (running === undefined) return;
     this.#running = undefined;
     await running.tasks.close();
+    running.session.close();
     await running.lock.release(new AbortController().signal);
     await running.provider.close();
   }
@@ -149,8 +191,10 @@ export class CoordinatorService {
       let isQuiet = false;
       try {
         isQuiet = await session.round(this.#topology, isFull, signal);
+        running.trouble = undefined;
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
+        running.trouble = error instanceof Error ? error.message : '';
         logger.warn({ error }, 'the coordinator cannot read the state provider; trying again');
       }
       const endMs = clock.monotonicMs();

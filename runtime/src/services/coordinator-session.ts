@@ -4,27 +4,24 @@
  * Each round starts from what it has just read. Nothing is written unless lock, leader and lease are as they were
  * read, in one transaction; so a coordinator that was stopped for any time does no harm when it wakes.
  */
-import { z } from 'zod';
 import type { Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
-import { positionSchema } from '../contract/instance-status.ts';
 import {
-  type Appointment,
-  appointmentSchema,
   identitySchema,
   type Lease,
   leaseSchema,
   providerKeys,
-  seatSchema,
 } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import {
   type Decision,
-  type PromiseReport,
   planAppointments,
   type ReplicaSetSnapshot,
 } from '../core/failover/appointments.ts';
-import { addressOf, leaderOrder } from '../core/failover/leader-order.ts';
+import type { PromiseReport } from '../core/failover/candidate.ts';
+import { type Standing, standings } from '../core/failover/candidate-order.ts';
+import type { Health } from '../core/failover/instance-health.ts';
+import { addressOf, candidateOf, leaderOrder } from '../core/failover/leader-order.ts';
 import {
   judgeRecord,
   OBSERVER_PATIENCE,
@@ -36,15 +33,14 @@ import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
 import type { Peers } from '../ports/peers.ts';
-import type {
-  ProviderChange,
-  ProviderEntry,
-  ProviderListing,
-  ProviderWrite,
-  StateProvider,
-} from '../ports/state-provider.ts';
+import type { ProviderChange, ProviderWrite, StateProvider } from '../ports/state-provider.ts';
 import type { CoordinatorLockKeeper } from './coordinator-lock.ts';
+import { promiseReportSchema, readView, type View } from './coordinator-view.ts';
+import { InstanceProbes } from './instance-probes.ts';
+import type { KnownLeader } from './leadership-engine.ts';
+import { ManualPromotions, type PromotionRequest } from './manual-promotions.ts';
 import { isProviderTrouble, parseRecord } from './stored-records.ts';
+import { type Led, VoluntaryHandovers } from './voluntary-handovers.ts';
 import { within } from './within.ts';
 
 export interface CoordinatorSessionOptions {
@@ -58,31 +54,18 @@ export interface CoordinatorSessionOptions {
   readonly lock: CoordinatorLockKeeper;
 }
 
-interface Stored<T> {
-  readonly record: T;
-  readonly revision: number;
-}
-
-interface View {
-  readonly leaders: ReadonlyMap<string, Stored<Appointment>>;
-  readonly leases: ReadonlyMap<string, Stored<Lease>>;
-}
-
 /** A lease record, and since when this instance has seen it as it is. */
 interface Observed {
   readonly revision: number;
   readonly observation: Observation;
 }
 
-const promiseReportSchema = z.object({
-  position: positionSchema,
-  promisedTerm: z.int().min(0),
-  logIncarnation: z.int().min(1),
-  lastInSync: z
-    .object({ term: z.int().min(1), leader: z.string(), inSync: z.array(seatSchema) })
-    .optional(),
-});
-const statusSchema = z.object({ replicaSet: z.object({ promisedTerm: z.int() }).nullable() });
+interface Outcome {
+  /** There is nothing to do for this replica set until its lease expires. */
+  readonly isQuiet: boolean;
+  /** The set, if its leader holds its lease. */
+  readonly led?: Led;
+}
 
 /** A refused promise names a higher term; so often it is asked for again within one round. */
 const ASKINGS = 3;
@@ -92,10 +75,32 @@ export class CoordinatorSession {
   readonly #observed = new Map<string, Observed>();
   readonly #highestPromise = new Map<string, number>();
   readonly #reasons = new Map<string, string>();
-  #probedMs = Number.NEGATIVE_INFINITY;
+  readonly #probes: InstanceProbes;
+  readonly #handovers: VoluntaryHandovers;
+  readonly #promotions: ManualPromotions;
+  #failoverTimeoutMs = 0;
 
   constructor(options: CoordinatorSessionOptions) {
     this.#options = options;
+    this.#probes = new InstanceProbes({
+      ...options,
+      onPromise: (uuid, term) => this.#learnPromise(uuid, term),
+    });
+    this.#handovers = new VoluntaryHandovers({
+      ...options,
+      healthOf: (uuid) => this.#healthOf(uuid),
+    });
+    this.#promotions = new ManualPromotions(options);
+  }
+
+  /** Done by the next rounds; rejects with the reason why it cannot be done. */
+  promote(request: PromotionRequest): Promise<KnownLeader> {
+    return this.#promotions.ask(request);
+  }
+
+  /** Nothing that was asked for is done any more. */
+  close(): void {
+    this.#promotions.close(new ClusterError('NO_COORDINATOR'));
   }
 
   /**
@@ -106,16 +111,20 @@ export class CoordinatorSession {
     const { lock } = this.#options;
     const wasActive = lock.compare() !== undefined;
     await lock.ensure(signal);
+    if (lock.compare() === undefined) this.close();
     if (lock.compare() === undefined || (wasActive && !isFull)) return true;
-    const [view, identity] = await Promise.all([this.#read(signal), this.#readIdentity(signal)]);
-    if (!(await this.#identityFits(topology, view, { identity, signal }))) return true;
-    void this.#probe(topology, signal);
+    const view = await readView(this.#options, signal);
+    if (!(await this.#identityFits(topology, view, signal))) return true;
+    this.#failoverTimeoutMs = topology.failover.failover_timeout * 1000;
+    this.#probes.start(topology, signal);
     const uuids = Object.keys(topology.replicasets).sort();
-    const quiet = await Promise.all(
+    const outcomes = await Promise.all(
       uuids.map((uuid) => this.#decide(topology, view, uuid, signal)),
     );
+    const led = outcomes.flatMap((outcome) => outcome.led ?? []);
+    const isMoving = this.#handovers.consider(topology, led, signal);
     await this.#forgetRemoved(topology, view, signal);
-    return quiet.every((isQuiet) => isQuiet);
+    return !isMoving && outcomes.every(({ isQuiet }) => isQuiet);
   }
 
   /** A renewal counts from when it is heard of, not from the next round. Older news than a round has read is none. */
@@ -141,34 +150,48 @@ export class CoordinatorSession {
     return Math.min(...since) + patienceMs - nowMs;
   }
 
-  /** True when there is nothing to do for this replica set until its lease expires. */
   async #decide(
     topology: Topology,
     view: View,
     uuid: string,
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<Outcome> {
     let snapshot = this.#snapshot(topology, view, uuid);
-    if (snapshot.members.length === 0) return true;
+    if (snapshot.members.length === 0) return { isQuiet: true };
     let decision = this.#plan(snapshot);
     for (let asking = 0; decision?.kind === 'ask' && asking < ASKINGS; asking++) {
-      if (this.#options.lock.compare() === undefined) return false;
+      if (this.#options.lock.compare() === undefined) return { isQuiet: false };
       const { term } = decision;
       const reports = await this.#ask(topology, snapshot, term, signal);
       snapshot = {
         ...snapshot,
+        standings: this.#standings(topology, view, snapshot),
         highestPromise: this.#highestPromise.get(uuid) ?? 0,
         round: { term, reports },
       };
       decision = this.#plan(snapshot);
     }
-    if (decision === undefined) return true;
+    if (decision === undefined) return { isQuiet: true };
     this.#logChange(decision);
-    if (decision.kind === 'appoint') await this.#appoint(decision, view, signal);
-    const { kind, reason } = decision;
-    return (
-      kind === 'keep' && (reason === 'current-leader-healthy' || reason === 'lease-not-expired')
+    const isApplied = decision.kind === 'appoint' && (await this.#appoint(decision, view, signal));
+    this.#promotions.decided({ topology, set: snapshot, decision, isApplied }, signal);
+    return outcomeOf(snapshot, decision, this.#promotions.wishFor(uuid) !== undefined);
+  }
+
+  #standings(
+    topology: Topology,
+    view: View,
+    { uuid, members }: ReplicaSetSnapshot,
+  ): ReadonlyMap<string, Standing> {
+    const leaders = [...view.leaders].flatMap(([other, { record }]) =>
+      other === uuid ? [] : (candidateOf(topology, record.leader) ?? []),
     );
+    const healthOf = (member: string): Health => this.#healthOf(member);
+    return standings(members, healthOf, topology.failover, leaders);
+  }
+
+  #healthOf(uuid: string): Health {
+    return this.#probes.healthOf(uuid, this.#failoverTimeoutMs);
   }
 
   #plan(snapshot: ReplicaSetSnapshot): Decision | undefined {
@@ -186,24 +209,13 @@ export class CoordinatorSession {
     return {
       uuid,
       members: leaderOrder(topology, uuid),
+      wish: this.#promotions.wishFor(uuid),
+      acknowledged: this.#probes.acknowledged(uuid),
       appointment,
       lease: lease?.record,
       observation,
       highestPromise: this.#highestPromise.get(uuid) ?? 0,
       round: undefined,
-    };
-  }
-
-  async #read(signal: AbortSignal): Promise<View> {
-    const { provider, ttlMs } = this.#options;
-    const options = { timeoutMs: ttlMs / 3, signal };
-    const [leaders, leases] = await Promise.all([
-      provider.list(providerKeys.leaders, options),
-      provider.list(providerKeys.leases, options),
-    ]);
-    return {
-      leaders: byReplicaSet(leaders, providerKeys.leaders, appointmentSchema),
-      leases: byReplicaSet(leases, providerKeys.leases, leaseSchema),
     };
   }
 
@@ -247,25 +259,6 @@ export class CoordinatorSession {
     this.#highestPromise.set(replicaSetUuid, Math.max(known, term));
   }
 
-  /** Now and then: has somebody promised a term that its leader does not know? Its rows would be refused for ever. */
-  async #probe(topology: Topology, signal: AbortSignal): Promise<void> {
-    const { clock, ttlMs } = this.#options;
-    if (clock.monotonicMs() < this.#probedMs + ttlMs) return;
-    this.#probedMs = clock.monotonicMs();
-    const servers = Object.entries(topology.servers);
-    await Promise.all(
-      servers.map(async ([uuid, server]) => {
-        if (server === 'expelled' || server.disabled) return;
-        const answer = await this.#call(topology, uuid, 'status', {}, signal).catch(
-          () => undefined,
-        );
-        const status = statusSchema.safeParse(answer);
-        const promised = status.data?.replicaSet?.promisedTerm;
-        if (promised !== undefined) this.#learnPromise(server.replicaset_uuid, promised);
-      }),
-    );
-  }
-
   async #call(
     topology: Topology,
     uuid: string,
@@ -282,7 +275,7 @@ export class CoordinatorSession {
     decision: Extract<Decision, { kind: 'appoint' }>,
     view: View,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { random, logger } = this.#options;
     const { appointment, replicaSetUuid: uuid } = decision;
     const lease: Lease = {
@@ -304,6 +297,10 @@ export class CoordinatorSession {
     const fields = { replicaSetUuid: uuid, ...appointment };
     if (applied) logger.info(fields, 'a leader was appointed');
     else logger.info(fields, 'an appointment was not stored; looking again');
+    if (applied && decision.reason === 'new-leader-selected') {
+      this.#handovers.appointed(uuid, appointment.term);
+    }
+    return applied;
   }
 
   /** Compares the lock too; false when nothing is known to have happened. */
@@ -327,19 +324,10 @@ export class CoordinatorSession {
     }
   }
 
-  #readIdentity(signal: AbortSignal): Promise<ProviderEntry | undefined> {
-    const { provider, ttlMs } = this.#options;
-    return provider.get(providerKeys.identity, { timeoutMs: ttlMs / 3, signal });
-  }
-
   /** A provider that serves another cluster is left alone; one without identity gets it once all sets are known. */
-  async #identityFits(
-    topology: Topology,
-    view: View,
-    found: { readonly identity: ProviderEntry | undefined; readonly signal: AbortSignal },
-  ): Promise<boolean> {
+  async #identityFits(topology: Topology, view: View, signal: AbortSignal): Promise<boolean> {
     const { identity, logger } = this.#options;
-    const { identity: entry, signal } = found;
+    const { identity: entry } = view;
     if (entry !== undefined) {
       const fits = parseRecord(entry, identitySchema).clusterUuid === identity.clusterUuid;
       if (!fits) logger.error({}, 'the state provider is used by another cluster; nothing is done');
@@ -361,6 +349,7 @@ export class CoordinatorSession {
       this.#observed.delete(uuid);
       this.#highestPromise.delete(uuid);
       this.#reasons.delete(uuid);
+      this.#handovers.forget(uuid);
       await this.#transact(
         [],
         [
@@ -380,15 +369,13 @@ export class CoordinatorSession {
   }
 }
 
-function byReplicaSet<T extends z.ZodType>(
-  listing: ProviderListing,
-  prefix: string,
-  schema: T,
-): ReadonlyMap<string, Stored<z.infer<T>>> {
-  return new Map(
-    listing.entries.map((entry) => [
-      entry.key.slice(prefix.length),
-      { record: parseRecord(entry, schema), revision: entry.revision },
-    ]),
-  );
+function outcomeOf(set: ReplicaSetSnapshot, decision: Decision, isAskedFor: boolean): Outcome {
+  const { kind, reason } = decision;
+  const isLed = kind === 'keep' && reason === 'current-leader-healthy';
+  const isWaiting = kind === 'keep' && reason === 'lease-not-expired';
+  const { uuid, appointment, members } = set;
+  return {
+    isQuiet: (isLed || isWaiting) && !isAskedFor,
+    ...(isLed && appointment !== undefined ? { led: { uuid, members, appointment } } : {}),
+  };
 }

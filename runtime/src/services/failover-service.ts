@@ -15,7 +15,7 @@ import type { InstanceIdentity } from '../contract/identity.ts';
 import { type Issue, positionSchema } from '../contract/instance-status.ts';
 import { appointmentSchema, type Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
-import type { PromiseReport } from '../core/failover/appointments.ts';
+import type { PromiseReport } from '../core/failover/candidate.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
@@ -28,12 +28,14 @@ import type { StateProvider } from '../ports/state-provider.ts';
 import { DisabledLeadership } from './disabled-leadership.ts';
 import { EventualLeadership, type EventualLeadershipOptions } from './eventual-leadership.ts';
 import { Exclusive } from './exclusive.ts';
+import { ForcedPromotions } from './forced-promotions.ts';
 import type { SeatReport } from './handover-protocol.ts';
 import { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
 import type { HeldLease } from './lease-keeper.ts';
 import type { ReplicaSetStorage } from './replica-set-storage.ts';
 import { StatefulLeadership } from './stateful-leadership.ts';
+import { isProviderTrouble } from './stored-records.ts';
 
 export interface FailoverServiceOptions {
   readonly identity: InstanceIdentity;
@@ -87,6 +89,7 @@ export class FailoverService implements LeadershipPort {
   readonly #listeners = new Set<() => void>();
   readonly #leadersListeners = new Set<() => void>();
   #file: InSyncFile | undefined;
+  #forced: ForcedPromotions | undefined;
   #replicaSetUuid: string | undefined;
   #running: Running | undefined;
   #isPaused = false;
@@ -97,6 +100,7 @@ export class FailoverService implements LeadershipPort {
 
   async open(): Promise<void> {
     this.#file = await InSyncFile.open(this.#options.disk);
+    this.#forced = await ForcedPromotions.open(this.#options.disk);
   }
 
   /** The config that is applied now. Resolves when the engine obeys it. */
@@ -147,7 +151,7 @@ export class FailoverService implements LeadershipPort {
   }
 
   issues(): readonly Issue[] {
-    return this.#running?.engine.issues() ?? [];
+    return [...(this.#running?.engine.issues() ?? []), ...(this.#forced?.issues() ?? [])];
   }
 
   handlers(): InternalHandlers {
@@ -167,7 +171,9 @@ export class FailoverService implements LeadershipPort {
 
   #start(topology: Topology, replicaSetUuid: string, key: string): void {
     const { logger, openProvider, onFatal } = this.#options;
-    if (this.#file === undefined) throw new ClusterError('INTERNAL', { message: 'not opened' });
+    if (this.#file === undefined || this.#forced === undefined) {
+      throw new ClusterError('INTERNAL', { message: 'not opened' });
+    }
     const { mode, state_provider: config, fencing_ttl: ttl } = topology.failover;
     const provider = mode === 'stateful' && config !== undefined ? openProvider(config) : undefined;
     const tasks = new TaskRegistry(logger, onFatal);
@@ -177,6 +183,7 @@ export class FailoverService implements LeadershipPort {
       replicaSetUuid,
       file: this.#file,
       isPaused: () => this.#isPaused,
+      forced: this.#forced,
       onChange: () => notify(this.#listeners),
       onLeadersChange: () => notify(this.#leadersListeners),
     };
@@ -245,7 +252,15 @@ export class FailoverService implements LeadershipPort {
   async #handover(body: unknown): Promise<KnownLeader> {
     const { replicaSetUuid, to, reason } = parseBody(body, handoverRequestSchema);
     this.#assertOwn(replicaSetUuid);
-    return this.handover(to, reason);
+    try {
+      return await this.handover(to, reason);
+    } catch (error) {
+      if (!isProviderTrouble(error) || error instanceof ClusterError) throw error;
+      throw new ClusterError('PROVIDER_UNAVAILABLE', {
+        message: 'The state provider does not answer; leadership stays. Ask again when it does.',
+        cause: error,
+      });
+    }
   }
 
   async #take(body: unknown): Promise<KnownLeader> {

@@ -9,7 +9,7 @@ import type { InstanceIdentity } from '../contract/identity.ts';
 import type { Issue } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
-import { configuredLeader, leaderOrder } from '../core/failover/leader-order.ts';
+import { leaderOrder } from '../core/failover/leader-order.ts';
 import { sameSeat } from '../core/failover/seats.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
@@ -17,6 +17,7 @@ import type { Random } from '../foundation/random.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 import type { Peers } from '../ports/peers.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
+import type { ForcedPromotions } from './forced-promotions.ts';
 import { HandoverProtocol } from './handover-protocol.ts';
 import type { InSyncFile } from './in-sync-file.ts';
 import { InSyncKeeper } from './in-sync-keeper.ts';
@@ -38,6 +39,7 @@ export interface StatefulLeadershipOptions {
   readonly ttlMs: number;
   readonly storage: ReplicaSetStorage;
   readonly file: InSyncFile;
+  readonly forced: ForcedPromotions;
   readonly onChange: () => void;
   readonly onLeadersChange: () => void;
   readonly onHeld: (held: readonly HeldLease[]) => void;
@@ -160,11 +162,7 @@ export class StatefulLeadership implements LeadershipEngine {
 
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#closing.abort(), { once: true });
-    await Promise.all([
-      this.#leaders.run(signal),
-      this.#keepLease(signal),
-      this.#returnLeadership(signal),
-    ]);
+    await Promise.all([this.#leaders.run(signal), this.#keepLease(signal)]);
   }
 
   async release(signal: AbortSignal): Promise<void> {
@@ -246,26 +244,8 @@ export class StatefulLeadership implements LeadershipEngine {
     this.#leaving = false;
   }
 
-  /** Hands over to the first in priority when the config wants that, and it can take over (FO-85). */
-  async #returnLeadership(signal: AbortSignal): Promise<void> {
-    const { clock, replicaSetUuid, identity, logger } = this.#options;
-    while (!signal.aborted) {
-      const failover = this.#topology?.failover;
-      await clock
-        .sleep(Math.max(1, failover?.autoreturn_delay ?? 1) * 1000, signal)
-        .catch(() => undefined);
-      const wanted = this.#topology && configuredLeader(this.#topology, replicaSetUuid);
-      const leads = this.current().kind === 'leader' && !this.#leaving;
-      if (failover?.leader_autoreturn !== true || !leads) continue;
-      if (wanted === undefined || wanted === identity.uuid) continue;
-      await this.handover(wanted, 'autoreturn').catch((error: unknown) => {
-        logger.info({ error, wanted }, 'leadership was not returned; trying again later');
-      });
-    }
-  }
-
   #leadersChanged(uuids: readonly string[]): void {
-    const { replicaSetUuid, onLeadersChange, onChange, file, logger } = this.#options;
+    const { replicaSetUuid, onLeadersChange, onChange, file, forced, logger } = this.#options;
     if (uuids.includes(replicaSetUuid)) {
       const stored = this.#leaders.get(replicaSetUuid);
       const held = this.#lease.term;
@@ -276,6 +256,11 @@ export class StatefulLeadership implements LeadershipEngine {
       if (stored !== undefined && stored.appointment.leader !== this.#options.identity.uuid) {
         file.store(stored.appointment).catch((error: unknown) => {
           logger.error({ error }, 'the in-sync members could not be stored');
+        });
+      }
+      if (stored !== undefined) {
+        forced.learn(stored.appointment).catch((error: unknown) => {
+          logger.error({ error }, 'a forced promotion could not be recorded');
         });
       }
       onChange();

@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Appointment, Lease } from '../../contract/provider-records.ts';
-import {
-  type Candidate,
-  type Decision,
-  type LastInSync,
-  type PromiseReport,
-  planAppointments,
-  type ReplicaSetSnapshot,
-} from './appointments.ts';
+import { type Decision, planAppointments, type ReplicaSetSnapshot } from './appointments.ts';
+import type { Candidate, LastInSync, PromiseReport } from './candidate.ts';
 
 const TTL = 2000;
 const NOW = 100_000;

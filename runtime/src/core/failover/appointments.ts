@@ -7,30 +7,11 @@
  */
 import type { Position } from '../../contract/instance-status.ts';
 import type { Appointment, Lease, Seat } from '../../contract/provider-records.ts';
+import type { Candidate, PromiseReport } from './candidate.ts';
+import type { Standing } from './candidate-order.ts';
+import { type ForceVerdict, judgeForce, type Wish } from './forced-appointment.ts';
 import { judgeRecord, type Observation, type RecordVerdict } from './lease-observer.ts';
 import { comparePositions, sameSeat, unionOfSeats } from './seats.ts';
-
-export interface Candidate {
-  readonly uuid: string;
-  readonly electable: boolean;
-  readonly disabled: boolean;
-}
-
-/** The in-sync members that an instance last knew, on its disk. */
-export interface LastInSync {
-  readonly term: number;
-  readonly leader: string;
-  readonly inSync: readonly Seat[];
-}
-
-/** What an instance answered when it was asked to promise a term. */
-export interface PromiseReport {
-  readonly position: Position;
-  /** Lower than the term that was asked for: refused. */
-  readonly promisedTerm: number;
-  readonly logIncarnation: number;
-  readonly lastInSync?: LastInSync | undefined;
-}
 
 export interface ReplicaSetSnapshot {
   readonly uuid: string;
@@ -45,6 +26,12 @@ export interface ReplicaSetSnapshot {
   readonly round:
     | { readonly term: number; readonly reports: ReadonlyMap<string, PromiseReport> }
     | undefined;
+  /** What speaks for and against the instances, apart from logs and priority (`candidate-order.ts`). */
+  readonly standings?: ReadonlyMap<string, Standing>;
+  /** Somebody has asked for another leader. */
+  readonly wish?: Wish | undefined;
+  /** The end of what was acknowledged, as far as it was heard of. */
+  readonly acknowledged?: Position | undefined;
 }
 
 export interface FailoverSnapshot {
@@ -57,11 +44,17 @@ export type KeepReason =
   | 'lease-not-expired'
   | 'no-healthy-candidates'
   | 'waiting-for-all-members'
-  | 'promises-refused';
+  | 'promises-refused'
+  /** Somebody wants to force an appointment, and these rules do not let him. */
+  | 'force-not-needed'
+  | 'force-needs-stopped';
 
 export type AppointReason =
   | 'first-appointment'
   | 'new-leader-selected'
+  | 'asked-for'
+  /** Not in sync: somebody has given up what the in-sync members had (`forced-appointment.ts`). */
+  | 'forced'
   | 'higher-term-promised'
   | 'provider-had-forgotten'
   | 'all-seats-lost'
@@ -84,7 +77,7 @@ export function planAppointments(snapshot: FailoverSnapshot, nowMs: number): rea
 function planAppointment(set: ReplicaSetSnapshot, ttlMs: number, nowMs: number): Decision {
   const { appointment, round } = set;
   const verdict = judgeRecord(set.observation, set.lease, ttlMs, nowMs);
-  const overtaken = appointment !== undefined && set.highestPromise > appointment.term;
+  const overtaken = set.highestPromise > (appointment?.term ?? Number.POSITIVE_INFINITY);
   if (verdict.kind === 'held' && appointment !== undefined && !overtaken) {
     return keep(set, set.lease === undefined ? 'lease-not-expired' : 'current-leader-healthy');
   }
@@ -97,7 +90,43 @@ function planAppointment(set: ReplicaSetSnapshot, ttlMs: number, nowMs: number):
     [...round.reports].filter(([, { promisedTerm }]) => promisedTerm === term),
   );
   if (promised.size < round.reports.size) return keep(set, 'promises-refused');
-  return choose(set, promised, verdict) ?? keep(set, 'no-healthy-candidates');
+  const decision = choose(set, promised, verdict) ?? keep(set, 'no-healthy-candidates');
+  return forceWhereStuck(decision, set, promised, verdict);
+}
+
+/** Only what has no other way out is forced: wherever an in-sync member is present, nothing has to be given up. */
+function forceWhereStuck(
+  decision: Decision,
+  set: ReplicaSetSnapshot,
+  promised: Reports,
+  verdict: RecordVerdict,
+): Decision {
+  const force = set.wish?.force;
+  if (force === undefined || decision.kind !== 'keep') return decision;
+  if (decision.reason === 'lease-not-expired') return decision;
+  const appointment = decision.reason === 'waiting-for-all-members' ? undefined : set.appointment;
+  const seats = appointment === undefined ? [] : appointment.inSync;
+  if (seats.some((seat) => isPresent(seat, promised))) return keep(set, 'force-not-needed');
+  const { members, acknowledged } = set;
+  const judged = judgeForce(
+    { ...set.wish, force },
+    {
+      ...{ term: set.round?.term ?? 1, members, promised, verdict },
+      ...{ appointment, holder: set.lease?.holder, acknowledged },
+    },
+  );
+  return decided(set, judged) ?? decision;
+}
+
+function decided(set: ReplicaSetSnapshot, judged: ForceVerdict): Decision | undefined {
+  switch (judged.kind) {
+    case 'appoint':
+      return appoint(set, [judged.seat], 'forced', judged.forced);
+    case 'not-stopped':
+      return keep(set, 'force-needs-stopped');
+    case 'nobody':
+      return undefined;
+  }
 }
 
 /** Higher than every term that anybody led, and not lower than any that was promised: asking again raises nothing. */
@@ -152,9 +181,11 @@ function fromSeats(
 ): Decision | undefined {
   const present = inSync.filter((seat) => isPresent(seat, promised));
   if (present.length > 0) {
-    const leader = longestLog(set, present, promised);
+    const wished = eligible(set, present, promised).find(({ seat }) => seat.uuid === set.wish?.to);
+    const leader = wished?.seat ?? best(set, present, promised);
     if (leader === undefined) return undefined;
-    return appoint(set, [leader, ...present.filter((seat) => !sameSeat(seat, leader))], reason);
+    const why = wished === undefined ? reason : 'asked-for';
+    return appoint(set, [leader, ...present.filter((seat) => !sameSeat(seat, leader))], why);
   }
   // An instance that was expelled never answers, so its seat is lost as those whose log lost its end. When all were
   // expelled, as the only instance of a set without volumes is after each restart, the instances that are left decide.
@@ -173,20 +204,54 @@ function isPresent(seat: Seat, promised: Reports): boolean {
   return promised.get(seat.uuid)?.logIncarnation === seat.incarnation;
 }
 
-/** Highest position first, then the order of the members. */
+interface Eligible {
+  readonly seat: Seat;
+  readonly report: PromiseReport;
+}
+
+/** Those of the seats whose instances may lead, in the order of the members. */
+function eligible(
+  set: ReplicaSetSnapshot,
+  seats: readonly Seat[],
+  promised: Reports,
+): readonly Eligible[] {
+  return set.members.flatMap((member) => {
+    const seat = seats.find(({ uuid }) => uuid === member.uuid);
+    const report = promised.get(member.uuid);
+    const mayLead = member.electable && !member.disabled;
+    return mayLead && seat !== undefined && report !== undefined ? [{ seat, report }] : [];
+  });
+}
+
+/** Where rows may be lost that were acknowledged: highest position first, then the order of the members. */
 function longestLog(
   set: ReplicaSetSnapshot,
   seats: readonly Seat[],
   promised: Reports,
 ): Seat | undefined {
-  const electable = set.members.flatMap((member) => {
-    const seat = seats.find(({ uuid }) => uuid === member.uuid);
-    const report = promised.get(member.uuid);
-    const eligible = member.electable && !member.disabled;
-    return eligible && seat !== undefined && report !== undefined ? [{ seat, report }] : [];
-  });
-  return electable.toSorted((a, b) => comparePositions(b.report.position, a.report.position))[0]
-    ?.seat;
+  const [first] = eligible(set, seats, promised).toSorted(byPosition);
+  return first?.seat;
+}
+
+/** Of seats that all have what was acknowledged: the order of `candidate-order.ts`. */
+function best(
+  set: ReplicaSetSnapshot,
+  present: readonly Seat[],
+  promised: Reports,
+): Seat | undefined {
+  const standing = ({ seat }: Eligible): Standing =>
+    set.standings?.get(seat.uuid) ?? { isUnhealthy: false, place: 0 };
+  const [first] = eligible(set, present, promised).toSorted(
+    (a, b) =>
+      Number(standing(a).isUnhealthy) - Number(standing(b).isUnhealthy) ||
+      byPosition(a, b) ||
+      standing(a).place - standing(b).place,
+  );
+  return first?.seat;
+}
+
+function byPosition(a: Eligible, b: Eligible): number {
+  return comparePositions(b.report.position, a.report.position);
 }
 
 /**
@@ -231,6 +296,7 @@ function appoint(
   set: ReplicaSetSnapshot,
   inSync: readonly [Seat, ...Seat[]],
   reason: AppointReason,
+  forced?: Appointment['forced'],
 ): Decision {
   const appointment: Appointment = {
     v: 1,
@@ -238,6 +304,7 @@ function appoint(
     leader: inSync[0].uuid,
     inSync: [...inSync],
     reason,
+    ...(forced === undefined ? {} : { forced }),
   };
   return { replicaSetUuid: set.uuid, kind: 'appoint', appointment, reason };
 }

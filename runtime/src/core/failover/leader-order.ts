@@ -1,11 +1,11 @@
 import type { Topology } from '../../contract/cluster-config.ts';
-import type { Candidate } from './appointments.ts';
+import type { Candidate } from './candidate.ts';
 
 /** Every instance of a replica set: those of its failover priority in that order, then the rest by UUID. */
 export function leaderOrder(topology: Topology, replicaSetUuid: string): readonly Candidate[] {
-  const members = Object.entries(topology.servers).flatMap(([uuid, server]): Candidate[] =>
+  const members = Object.entries(topology.servers).flatMap(([uuid, server]) =>
     server !== 'expelled' && server.replicaset_uuid === replicaSetUuid
-      ? [{ uuid, electable: server.electable, disabled: server.disabled }]
+      ? (candidateOf(topology, uuid) ?? [])
       : [],
   );
   const priority = topology.replicasets[replicaSetUuid]?.failover_priority ?? [];
@@ -14,6 +14,19 @@ export function leaderOrder(topology: Topology, replicaSetUuid: string): readonl
     return index < 0 ? priority.length : index;
   };
   return members.toSorted((a, b) => rank(a) - rank(b) || (a.uuid < b.uuid ? -1 : 1));
+}
+
+/** Undefined when it is not in the topology. */
+export function candidateOf(topology: Topology, uuid: string): Candidate | undefined {
+  const server = topology.servers[uuid];
+  if (server === undefined || server === 'expelled') return undefined;
+  const { electable, disabled, zone, labels } = server;
+  const node = labels['node'];
+  return {
+    ...{ uuid, electable, disabled },
+    ...(zone === undefined ? {} : { zone }),
+    ...(node === undefined ? {} : { node }),
+  };
 }
 
 /** The leader without a state provider: the first that may lead, alive or not. */
