@@ -21,6 +21,7 @@ import { CoordinatorService } from './services/coordinator-service.ts';
 import { FailoverService } from './services/failover-service.ts';
 import type { JoinedReplicaSet } from './services/instance-lifecycle.ts';
 import { PeerAbsence } from './services/peer-absence.ts';
+import type { ReplicaSetStorage } from './services/replica-set-storage.ts';
 import { ReplicationService } from './services/replication-service.ts';
 import type { RoleHost } from './services/role-host.ts';
 import { StorageService } from './services/storage-service.ts';
@@ -92,29 +93,10 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     const writable = () => ({ writable: this.isWritable, term: this.storage.promisedTerm });
     this.#writable = new WritableSince(clock, writable);
     const common = { identity, clock, random, logger, disk, peers, openProvider };
-    // Storage obeys leadership, and leadership asks the storage: one of them has to be reached later.
-    const storageOf = (): StorageService => this.storage;
     this.failover = new FailoverService({
       ...common,
-      storage: {
-        // Not the whole report: whether it is writable depends on leadership itself.
-        report: () => ({
-          position: storageOf().position,
-          promisedTerm: storageOf().promisedTerm,
-          logIncarnation: identity.logIncarnation,
-          followed: storageOf().followed,
-        }),
-        seenTerm: () => storageOf().seenTerm,
-        promise: (term) => storageOf().promise(term),
-        freeze: async () => {
-          await this.buckets.drain();
-          return storageOf().freeze();
-        },
-        thaw: () => {
-          storageOf().thaw();
-          this.buckets.letIn();
-        },
-      },
+      membership: options.membership,
+      storage: leadershipStorage(() => this),
       onHeld: (held) => options.reporter.leases(held),
       onFatal: (_name, error) => fatal(error),
     });
@@ -269,4 +251,34 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   async close(): Promise<void> {
     await this.storage.close();
   }
+}
+
+/** Storage obeys leadership, and leadership asks the storage: one of them has to be reached later. */
+function leadershipStorage(
+  services: () => Pick<ReplicaSetServices, 'storage' | 'buckets'>,
+): ReplicaSetStorage {
+  const storage = (): StorageService => services().storage;
+  return {
+    // Not the whole report: whether it is writable depends on leadership itself.
+    report: () => ({
+      position: storage().position,
+      promisedTerm: storage().promisedTerm,
+      logIncarnation: storage().seat.incarnation,
+      followed: storage().followed,
+    }),
+    progress: () => ({
+      acknowledged: storage().acknowledged,
+      isComplete: storage().copies.isComplete,
+    }),
+    seenTerm: () => storage().seenTerm,
+    promise: (term) => storage().promise(term),
+    freeze: async () => {
+      await services().buckets.drain();
+      return storage().freeze();
+    },
+    thaw: () => {
+      storage().thaw();
+      services().buckets.letIn();
+    },
+  };
 }

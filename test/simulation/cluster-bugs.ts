@@ -15,6 +15,7 @@ import type { Disk } from '../../runtime/src/ports/disk.ts';
 import type { LeadershipPort } from '../../runtime/src/ports/leadership.ts';
 import type { ProviderStore } from '../../runtime/src/ports/provider-store.ts';
 import type { ProviderEntry, StateProvider } from '../../runtime/src/ports/state-provider.ts';
+import type { RaftBug } from './raft-bugs.ts';
 
 export const clusterBugs = [
   'deadline-from-answer',
@@ -25,7 +26,7 @@ export const clusterBugs = [
 ] as const;
 export type ClusterBug = (typeof clusterBugs)[number];
 /** Too rare in the mixture: found where machines are suspended often, or the state provider forgets. */
-export type FocusedBug = 'suspension-unseen' | 'epoch-not-compared';
+export type FocusedBug = 'suspension-unseen' | 'epoch-not-compared' | RaftBug;
 
 /** The wall clock stands still with the monotonic one, so that a suspension is not seen. */
 export function suspensionUnseen(clock: Clock): Clock {
@@ -134,13 +135,13 @@ export function appointAnyone(
   };
 }
 
-/** Answers before the promise is on the disk. */
-export function forgetfulPromise(disk: Disk, clock: Clock): Disk {
+/** Answers before what is in this file is on the disk. */
+export function forgetful(disk: Disk, clock: Clock, forgotten: string): Disk {
   let after: Promise<void> = Promise.resolve();
   return {
     ...disk,
     async writeAtomic(file, bytes) {
-      if (file !== 'promised.json') return disk.writeAtomic(file, bytes);
+      if (file !== forgotten) return disk.writeAtomic(file, bytes);
       after = after.then(() => clock.sleep(500)).then(() => disk.writeAtomic(file, bytes));
       return undefined;
     },

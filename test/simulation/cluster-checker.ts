@@ -59,6 +59,11 @@ export class ReplicaSetChecker {
     this.#refused.add(id);
   }
 
+  /** Rows that were lost as the rules allow it. */
+  forget(ids: readonly number[]): void {
+    for (const id of ids) this.#acknowledged.delete(id);
+  }
+
   /** Called after every event of the run. */
   moment(): void {
     const writable = this.machines.filter(({ isWritable }) => isWritable);

@@ -4,7 +4,7 @@ import { addressOf } from '../../runtime/src/core/failover/leader-order.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import { silentLogger } from '../../runtime/src/foundation/logger.ts';
 import type { LeadershipPort } from '../../runtime/src/ports/leadership.ts';
-import type { InternalHandler, InternalHandlers } from '../../runtime/src/ports/peers.ts';
+import type { InternalHandler, InternalHandlers, Peers } from '../../runtime/src/ports/peers.ts';
 import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
 import { CoordinatorService } from '../../runtime/src/services/coordinator-service.ts';
 import { FailoverService } from '../../runtime/src/services/failover-service.ts';
@@ -15,11 +15,12 @@ import {
   acknowledgeEarly,
   appointAnyone,
   DeadlineFromAnswer,
-  forgetfulPromise,
+  forgetful,
   suspensionUnseen,
 } from './cluster-bugs.ts';
-import type { Machine } from './cluster-machine.ts';
+import type { ClusterWorld, Machine } from './cluster-machine.ts';
 import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
+import { longestLog, RaftDeadlineFromAnswer } from './raft-bugs.ts';
 
 export class ClusterProcess {
   readonly gate = new Gate();
@@ -31,6 +32,7 @@ export class ClusterProcess {
   readonly #machine: Machine;
   readonly #clock: Clock;
   readonly #deadlines: DeadlineFromAnswer;
+  readonly #raftDeadlines: RaftDeadlineFromAnswer;
   readonly #replication: ReplicationService;
   readonly #ending = new AbortController();
 
@@ -43,7 +45,8 @@ export class ClusterProcess {
     this.#clock = clock;
     this.#deadlines = new DeadlineFromAnswer(clock, world.topology.failover.fencing_ttl * 1000);
     const plainDisk = gatedDisk(machine.disk.mount(), this.gate);
-    const disk = world.bug === 'forgetful-promise' ? forgetfulPromise(plainDisk, clock) : plainDisk;
+    const forgotten = FORGOTTEN.get(world.bug);
+    const disk = forgotten === undefined ? plainDisk : forgetful(plainDisk, clock, forgotten);
     const identity = {
       ...{ v: 1 as const, uuid, clusterUuid: CLUSTER_UUID, bootId: 'boot' },
       ...{ incarnation: machine.incarnation, logIncarnation: machine.logIncarnation },
@@ -51,7 +54,8 @@ export class ClusterProcess {
     const fatal = (error: unknown): void => {
       if (!this.gate.isDead) world.onFatal(machine, error);
     };
-    const peers = gatedPeers(world.network.peersFor(uuid), this.gate);
+    this.#raftDeadlines = new RaftDeadlineFromAnswer(clock);
+    const peers = this.#peers(gatedPeers(world.network.peersFor(uuid), this.gate));
     const shared = { identity, clock, random: world.random, logger: silentLogger, peers, disk };
     const storageOf = (): StorageService => this.storage;
     this.failover = new FailoverService({
@@ -62,6 +66,10 @@ export class ClusterProcess {
           promisedTerm: storageOf().promisedTerm,
           logIncarnation: identity.logIncarnation,
           followed: storageOf().followed,
+        }),
+        progress: () => ({
+          acknowledged: storageOf().acknowledged,
+          isComplete: storageOf().copies.isComplete,
         }),
         seenTerm: () => storageOf().seenTerm,
         promise: (term) => storageOf().promise(term),
@@ -81,6 +89,7 @@ export class ClusterProcess {
       defer: (flush) => void clock.sleep(0).then(flush),
       // Small, so that a run crosses many segments and answers from files as well as from memory.
       limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500 },
+      instances: () => Object.keys(world.topology.servers),
       ...(world.bug === 'acknowledge-early' ? { required: acknowledgeEarly } : {}),
     });
     this.#replication = new ReplicationService({
@@ -119,8 +128,15 @@ export class ClusterProcess {
     await this.storage.close();
   }
 
+  #peers(peers: Peers): Peers {
+    const { bug } = this.#machine.world;
+    if (bug === 'raft-deadline-from-answer') return this.#raftDeadlines.peers(peers);
+    return bug === 'votes-for-shorter-log' ? longestLog(peers) : peers;
+  }
+
   #leadership(): LeadershipPort {
     const { bug } = this.#machine.world;
+    if (bug === 'raft-deadline-from-answer') return this.#raftDeadlines.leadership(this.failover);
     return bug === 'deadline-from-answer'
       ? this.#deadlines.leadership(this.failover)
       : this.failover;
@@ -161,4 +177,8 @@ export class ClusterProcess {
   }
 }
 
+const FORGOTTEN = new Map<ClusterWorld['bug'], string>([
+  ['forgetful-promise', 'promised.json'],
+  ['forgetful-vote', 'raft.json'],
+]);
 const CLUSTER_UUID = '00000000-0000-4000-8000-00000000000c';

@@ -17,6 +17,7 @@ import { ClusterFaults } from './cluster-faults.ts';
 import { promisedOn } from './cluster-logs.ts';
 import { type ClusterWorld, Machine } from './cluster-machine.ts';
 import { RecordChecker } from './cluster-records.ts';
+import { RaftChecker } from './raft-checker.ts';
 import type { Scenario, ScenarioRun } from './scenario.ts';
 
 const TTL_SECONDS = 1;
@@ -37,6 +38,8 @@ export interface ClusterFocus {
   readonly faults: readonly string[];
   /** Of lock and lease; left out: `TTL_SECONDS`. */
   readonly ttlSeconds?: number;
+  /** Leaders are elected, and there is no state provider. */
+  readonly isRaft?: boolean;
 }
 
 /** What needs several faults of few kinds close together. */
@@ -49,6 +52,29 @@ export const clusterFocuses: readonly ClusterFocus[] = [
   // So short that a suspension too short to be taken for one is as long as the lease.
   { name: 'cluster-suspend', faults: ['suspend', 'suspended away'], ttlSeconds: 0.2 },
   { name: 'cluster-seats', faults: ['reboot', 'kill', 'cut from peers', 'handover'] },
+];
+
+const RAFT_FAULTS = [
+  'kill',
+  'stop',
+  'pause',
+  'suspend',
+  'cut one link',
+  'cut from peers',
+  'handover',
+];
+
+/** Without a state provider: the instances elect their leaders. */
+export const raftFocuses: readonly ClusterFocus[] = [
+  { name: 'raft', faults: [...RAFT_FAULTS, 'reboot', 'all killed'], isRaft: true },
+  { name: 'raft-cuts', faults: ['cut from peers'], isRaft: true },
+  { name: 'raft-calm', faults: ['kill', 'cut from peers', 'handover'], isRaft: true },
+  {
+    name: 'raft-reboots',
+    faults: ['reboot', 'all reboot', 'kill', 'cut from peers'],
+    isRaft: true,
+  },
+  { name: 'raft-suspend', faults: ['suspend', 'suspended away'], ttlSeconds: 0.4, isRaft: true },
 ];
 
 export function clusterScenario(options: ClusterOptions = {}): Scenario {
@@ -82,8 +108,9 @@ class ClusterRun {
         for (const checker of this.#checkers) checker.exchanged(exchange);
       },
     });
-    const sizes = random.pick([[2], [3], [3], [2, 2], [3, 2]]);
-    const topology = topologyOf(sizes, options.focus?.ttlSeconds ?? TTL_SECONDS);
+    const isRaft = options.focus?.isRaft === true;
+    const sizes = random.pick(isRaft ? [[3], [3], [5]] : [[2], [3], [3], [2, 2], [3, 2]]);
+    const topology = topologyOf(sizes, options.focus?.ttlSeconds ?? TTL_SECONDS, isRaft);
     const world: ClusterWorld = {
       ...{ clock: this.#clock, random, network: this.#network, store: this.#store, topology },
       bug: options.bug,
@@ -102,7 +129,8 @@ class ClusterRun {
       }),
     );
     this.#checkers = sizes.map((_, set) => {
-      return new ReplicaSetChecker({
+      const Checker = isRaft ? RaftChecker : ReplicaSetChecker;
+      return new Checker({
         ...{ replicaSetUuid: setUuid(set), machines: this.#machinesOf(setUuid(set)) },
         violate: (message) => this.#violate(message),
         note: (message) => this.#note(message),
@@ -282,7 +310,7 @@ class ClusterRun {
 }
 
 /** The first set's instances coordinate. The network knows instances by their UUID. */
-function topologyOf(sizes: readonly number[], ttlSeconds: number): Topology {
+function topologyOf(sizes: readonly number[], ttlSeconds: number, isRaft: boolean): Topology {
   const servers = sizes.flatMap((size, set) =>
     Array.from({ length: size }, (_, index) => {
       const uuid = instanceUuid(set, index);
@@ -303,11 +331,13 @@ function topologyOf(sizes: readonly number[], ttlSeconds: number): Topology {
   const topology = topologySchema.parse({
     servers: Object.fromEntries(servers) as unknown,
     replicasets: Object.fromEntries(replicasets) as unknown,
-    failover: {
-      mode: 'stateful',
-      fencing_ttl: ttlSeconds,
-      state_provider: { kind: 'stateboard', uri: 'board:1', prefix: '/c/' },
-    },
+    failover: isRaft
+      ? { mode: 'raft', failover_timeout: ttlSeconds }
+      : {
+          mode: 'stateful',
+          fencing_ttl: ttlSeconds,
+          state_provider: { kind: 'stateboard', uri: 'board:1', prefix: '/c/' },
+        },
   });
   const reachable = Object.entries(topology.servers).map(([uuid, server]) => [
     uuid,

@@ -5,6 +5,7 @@
 import type { Position } from '../../runtime/src/contract/instance-status.ts';
 import type {
   ReplicaSetStorage,
+  StorageProgress,
   StorageReport,
 } from '../../runtime/src/services/replica-set-storage.ts';
 
@@ -33,6 +34,10 @@ export class ModelStorage implements ReplicaSetStorage {
       promisedTerm: this.durable.promisedTerm,
       logIncarnation: 1,
     };
+  }
+
+  progress(): StorageProgress {
+    return { acknowledged: this.position(), isComplete: true };
   }
 
   seenTerm(): number {

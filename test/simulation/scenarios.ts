@@ -1,4 +1,4 @@
-import { clusterFocuses, clusterScenario } from './cluster-scenario.ts';
+import { clusterFocuses, clusterScenario, raftFocuses } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
 import { leadershipScenario } from './leadership-scenario.ts';
 import { membershipScenario } from './membership-scenario.ts';
@@ -14,5 +14,5 @@ export const scenarios: readonly Scenario[] = [
   replicationScenario({ acks: true }),
   replicationScenario({ engine: 'disk' }),
   clusterScenario(),
-  ...clusterFocuses.map((focus) => clusterScenario({ focus })),
+  ...[...clusterFocuses, ...raftFocuses].map((focus) => clusterScenario({ focus })),
 ];

@@ -18,6 +18,8 @@ export interface ReplicaSetOptions {
   /** The file of an application, and its role. */
   readonly application: string;
   readonly role: string;
+  /** Left out: by a stateboard, which is started, where there are several instances. */
+  readonly failover?: unknown;
   readonly environment?: Readonly<Record<string, string>>;
   /** Where its instances work: a folder of the caller, who also removes it. */
   readonly folder?: string;
@@ -47,7 +49,8 @@ export class ReplicaSet {
   static async start(options: ReplicaSetOptions): Promise<ReplicaSet> {
     const set = new ReplicaSet(options, await freePorts(2 * options.instances));
     try {
-      if (options.instances > 1) set.#stateboard = await startStateboard();
+      const needsProvider = options.instances > 1 && options.failover === undefined;
+      if (needsProvider) set.#stateboard = await startStateboard();
       for (const instance of set.instances) instance.start();
       await set.#configure();
       await set.leader();
@@ -138,7 +141,7 @@ export class ReplicaSet {
         replicaset_uuid: setUuid(0),
       },
     ]);
-    const { role } = this.#options;
+    const { role, failover = { mode: 'disabled' } } = this.#options;
     const provider = this.#stateboard?.provider('/rows');
     const roles = provider === undefined ? [role] : ['failover-coordinator', role];
     return {
@@ -146,7 +149,7 @@ export class ReplicaSet {
       replicasets: { [setUuid(0)]: { alias: 'rows', roles, failover_priority: uuids } },
       failover:
         provider === undefined
-          ? { mode: 'disabled' }
+          ? failover
           : { mode: 'stateful', state_provider: provider, fencing_ttl: 1 },
     };
   }

@@ -18,8 +18,11 @@ export type Leadership =
       readonly deadlineMs: number;
       /** Seats whose appends acknowledge a write: while a change of them is under way, the union of old and new. */
       readonly inSync: readonly Seat[];
-      /** A write is answered once the own log has it, as long as no space is synchronous. */
-      readonly ack?: 'local';
+      /**
+       * `local`: a write is answered once the own log has it, as long as no space is synchronous. `majority`: once a
+       * majority of the enabled instances has it. Left out: once all these seats have it.
+       */
+      readonly ack?: 'local' | 'majority';
     };
 
 export type InSyncOutcome = 'stored' | 'lost' | 'unknown';

@@ -2,7 +2,7 @@
  * Who leads: for the storage of this instance, for its router, and for those who ask it to promise or to hand over.
  *
  * It chooses the engine that the config asks for, and replaces it as a whole when mode, state provider, lease time or
- * replica set change (FO-09). Without one, before the first config, nobody leads.
+ * replica set change (FO-09), or when a set becomes too small for mode `raft` (FO-90). Without one, before the first config, nobody leads.
  */
 import { z } from 'zod';
 import {
@@ -16,6 +16,7 @@ import { type Issue, positionSchema } from '../contract/instance-status.ts';
 import { appointmentSchema, type Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import type { PromiseReport } from '../core/failover/candidate.ts';
+import { leaderOrder } from '../core/failover/leader-order.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
@@ -33,6 +34,8 @@ import type { SeatReport } from './handover-protocol.ts';
 import { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
 import type { HeldLease } from './lease-keeper.ts';
+import { RaftFile } from './raft-file.ts';
+import { RaftLeadership, type RaftLeadershipOptions } from './raft-leadership.ts';
 import type { ReplicaSetStorage } from './replica-set-storage.ts';
 import { StatefulLeadership } from './stateful-leadership.ts';
 import { isProviderTrouble } from './stored-records.ts';
@@ -45,7 +48,7 @@ export interface FailoverServiceOptions {
   readonly disk: Disk;
   readonly peers: Peers;
   readonly storage: ReplicaSetStorage;
-  /** What gossip tells; only mode `eventual` needs it. */
+  /** What gossip tells; mode `eventual` needs it, and `raft` to know the leaders of other sets. */
   readonly membership?: Membership | undefined;
   /** A client of its own, with the cluster's prefix; this service closes it. */
   readonly openProvider: (config: StateProviderConfig) => StateProvider;
@@ -62,6 +65,10 @@ interface Running {
   readonly provider: StateProvider | undefined;
   readonly ttlMs: number;
 }
+
+type FailoverMode = FailoverConfig['mode'];
+const LEAST_RAFT_INSTANCES = 3;
+const RAFT_METHODS = ['leadership.vote', 'leadership.heartbeat', 'leadership.stand'] as const;
 
 const promiseRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema, term: z.int().min(1) });
 const reportRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema });
@@ -90,6 +97,7 @@ export class FailoverService implements LeadershipPort {
   readonly #leadersListeners = new Set<() => void>();
   #file: InSyncFile | undefined;
   #forced: ForcedPromotions | undefined;
+  #raft: RaftFile | undefined;
   #replicaSetUuid: string | undefined;
   #running: Running | undefined;
   #isPaused = false;
@@ -101,6 +109,7 @@ export class FailoverService implements LeadershipPort {
   async open(): Promise<void> {
     this.#file = await InSyncFile.open(this.#options.disk);
     this.#forced = await ForcedPromotions.open(this.#options.disk);
+    this.#raft = await RaftFile.open(this.#options.disk);
   }
 
   /** The config that is applied now. Resolves when the engine obeys it. */
@@ -108,10 +117,13 @@ export class FailoverService implements LeadershipPort {
     return this.#configuring.run(async () => {
       const server = topology.servers[this.#options.identity.uuid];
       const own = server === undefined || server === 'expelled' ? undefined : server;
-      const key = engineKey(topology, own?.replicaset_uuid);
+      const mode = effectiveMode(topology, own?.replicaset_uuid);
+      const key = engineKey(topology, mode, own?.replicaset_uuid);
       if (key !== this.#running?.key) {
         await this.#stop();
         this.#replicaSetUuid = own?.replicaset_uuid;
+        // What is acknowledged in another mode need not be on a majority: all must vote when this one comes again.
+        if (mode !== 'raft') await this.#raft?.save({ soundIncarnation: 0 });
         if (own !== undefined) this.#start(topology, own.replicaset_uuid, key);
       }
       await this.#running?.engine.configure(topology);
@@ -161,6 +173,10 @@ export class FailoverService implements LeadershipPort {
       ['leadership.handover', (body) => this.#handover(body)],
       ['leadership.take', (body) => this.#take(body)],
       ['leadership.appointed', (body) => this.#appointed(body)],
+      ...RAFT_METHODS.map((method): [string, InternalHandler] => [
+        method,
+        (body) => this.#delegate(method, body),
+      ]),
     ]);
   }
 
@@ -171,35 +187,38 @@ export class FailoverService implements LeadershipPort {
 
   #start(topology: Topology, replicaSetUuid: string, key: string): void {
     const { logger, openProvider, onFatal } = this.#options;
-    if (this.#file === undefined || this.#forced === undefined) {
+    const [file, forced, raft] = [this.#file, this.#forced, this.#raft];
+    if (file === undefined || forced === undefined || raft === undefined) {
       throw new ClusterError('INTERNAL', { message: 'not opened' });
     }
-    const { mode, state_provider: config, fencing_ttl: ttl } = topology.failover;
+    const { state_provider: config, fencing_ttl: ttl } = topology.failover;
+    const mode = effectiveMode(topology, replicaSetUuid);
     const provider = mode === 'stateful' && config !== undefined ? openProvider(config) : undefined;
     const tasks = new TaskRegistry(logger, onFatal);
     const ttlMs = ttl * 1000;
     const shared = {
       ...this.#options,
       replicaSetUuid,
-      file: this.#file,
+      file,
       isPaused: () => this.#isPaused,
-      forced: this.#forced,
+      forced,
       onChange: () => notify(this.#listeners),
       onLeadersChange: () => notify(this.#leadersListeners),
     };
     const engine =
       provider === undefined
-        ? this.#withoutProvider(mode, shared)
+        ? this.#withoutProvider(mode, { ...shared, raft })
         : new StatefulLeadership({ ...shared, provider, ttlMs });
     this.#running = { key, engine, tasks, provider, ttlMs };
     tasks.run('leadership', (signal) => engine.run(signal));
   }
 
   #withoutProvider(
-    mode: FailoverConfig['mode'],
-    shared: Omit<EventualLeadershipOptions, 'membership'>,
+    mode: FailoverMode,
+    shared: Omit<EventualLeadershipOptions & RaftLeadershipOptions, 'membership'>,
   ): LeadershipEngine {
     const { membership } = this.#options;
+    if (mode === 'raft') return new RaftLeadership({ ...shared, membership });
     if (mode !== 'eventual') return new DisabledLeadership(shared);
     if (membership !== undefined) return new EventualLeadership({ ...shared, membership });
     throw new ClusterError('INTERNAL', {
@@ -280,6 +299,14 @@ export class FailoverService implements LeadershipPort {
     return {};
   }
 
+  async #delegate(method: string, body: unknown): Promise<unknown> {
+    const handle = this.#running?.engine.handlers?.().get(method);
+    if (handle !== undefined) return handle(body);
+    throw new ClusterError('STATE_FORBIDS', {
+      message: 'This instance elects no leader now: failover is in another mode here.',
+    });
+  }
+
   #assertOwn(replicaSetUuid: string): void {
     if (replicaSetUuid === this.#replicaSetUuid) return;
     throw new ClusterError('NOT_FOUND', {
@@ -289,9 +316,21 @@ export class FailoverService implements LeadershipPort {
   }
 }
 
+/** Two instances cannot do without one of them: there a replica set is led as with failover disabled [FO-90]. */
+function effectiveMode(topology: Topology, replicaSetUuid: string | undefined): FailoverMode {
+  const { mode, disable_raft_on_small_clusters: isOffWhenSmall } = topology.failover;
+  if (mode !== 'raft' || replicaSetUuid === undefined || !isOffWhenSmall) return mode;
+  const enabled = leaderOrder(topology, replicaSetUuid).filter(({ disabled }) => !disabled);
+  return enabled.length < LEAST_RAFT_INSTANCES ? 'disabled' : mode;
+}
+
 /** Everything in it is what an engine is made of: another value takes another engine (FO-09). */
-function engineKey({ failover }: Topology, replicaSetUuid: string | undefined): string {
-  const { mode, state_provider: provider, fencing_ttl: ttl } = failover;
+function engineKey(
+  { failover }: Topology,
+  mode: FailoverMode,
+  replicaSetUuid: string | undefined,
+): string {
+  const { state_provider: provider, fencing_ttl: ttl } = failover;
   const made = mode === 'stateful' ? [provider, ttl] : [];
   return JSON.stringify([replicaSetUuid ?? null, mode, ...made]);
 }

@@ -64,6 +64,7 @@ async function givenLeader(logIncarnationOfB: number) {
       disk: new SimulatedDisk({ clock, random }).mount(),
       storage: {
         report: () => report,
+        progress: () => ({ acknowledged: { term: 0, sequence: 0 }, isComplete: true }),
         seenTerm: () => report.promisedTerm,
         promise: async () => report,
         freeze: async () => report.position,

@@ -61,7 +61,7 @@ interface Successor {
 }
 
 /** What an instance answers to `leadership.report`: how far its log is, and which seat that log may have. */
-const seatReportSchema = z.object({
+export const seatReportSchema = z.object({
   seat: seatSchema,
   position: positionSchema,
   promisedTerm: z.int(),

@@ -50,7 +50,7 @@ export interface LeaderTermOptions {
   readonly onProgress: () => void;
 }
 
-const TOO_LATE = 'not all in-sync members had it in time';
+const TOO_LATE = 'not all who must have it had it in time';
 
 interface Waiter {
   readonly row: AwaitedRow;
@@ -64,6 +64,8 @@ export class LeaderTerm {
   readonly term: number;
   readonly #options: LeaderTermOptions;
   readonly #progress: LeaderProgress;
+  /** A majority of the instances acknowledges, rather than every in-sync member. */
+  readonly #isMajority: boolean;
   #waiters: Waiter[] = [];
   /** How far the log was at some moments: who waits for a row of then waits at least since then. */
   #marks: { readonly sequence: number; readonly atMs: number }[] = [];
@@ -75,6 +77,8 @@ export class LeaderTerm {
     this.term = options.term;
     this.#sequence = options.beganAt;
     this.#options = options;
+    const current = options.leadership.current();
+    this.#isMajority = current.kind === 'leader' && current.ack === 'majority';
     this.#progress = new LeaderProgress({
       own: options.own,
       sequence: options.beganAt,
@@ -83,6 +87,7 @@ export class LeaderTerm {
       required: options.required,
       isMember: options.isMember,
       instances: options.instances,
+      isMajority: this.#isMajority,
     });
   }
 
@@ -135,7 +140,9 @@ export class LeaderTerm {
   leave(seat: Seat, session: number): boolean {
     this.#progress.leave(seat, session);
     const lease = this.#lease();
-    return lease !== undefined && !lease.inSync.some((other) => sameSeat(other, seat));
+    if (lease === undefined) return false;
+    if (this.#isMajority) return this.#progress.canSpareLeaving(lease.inSync);
+    return !lease.inSync.some((other) => sameSeat(other, seat));
   }
 
   /** What is known of the others of the replica set; nothing while the lease does not hold. */
@@ -154,7 +161,8 @@ export class LeaderTerm {
     const missing = this.#missing();
     if (missing.length > 0) {
       const message = `Writes wait: ${this.#lacking(missing)}. Start them, or look why they do not keep up.`;
-      issues.push({ level: 'critical', topic: 'synchronous-spaces', message });
+      const topic = this.#isMajority ? 'failover' : 'synchronous-spaces';
+      issues.push({ level: 'critical', topic, message });
     }
     const synchronous = this.#options.synchronous();
     if (this.#lease()?.ack === 'local' && synchronous.length > 0) {
@@ -233,13 +241,16 @@ export class LeaderTerm {
   #lacking(missing: readonly string[]): string {
     const spaces = this.#options.synchronous().map((name) => `"${name}"`);
     const count = this.#options.instances().length;
+    const where = this.#isMajority
+      ? 'in failover mode "raft"'
+      : `with synchronous spaces (${spaces.join(', ')})`;
     return (
-      `with synchronous spaces (${spaces.join(', ')}) a majority of the ${count} instances must ` +
+      `${where} a majority of the ${count} instances must ` +
       `be in sync, and ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not`
     );
   }
 
-  #lease(): { readonly inSync: readonly Seat[]; readonly ack?: 'local' } | undefined {
+  #lease(): { readonly inSync: readonly Seat[]; readonly ack?: 'local' | 'majority' } | undefined {
     const current = this.#options.leadership.current();
     if (this.#ended || current.kind !== 'leader' || current.term !== this.term) return undefined;
     if (this.#now() >= current.deadlineMs) return undefined;

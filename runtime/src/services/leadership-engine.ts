@@ -3,6 +3,7 @@ import type { Topology } from '../contract/cluster-config.ts';
 import type { Issue, Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
+import type { InternalHandlers } from '../ports/peers.ts';
 import type { StoredAppointment } from './leader-map.ts';
 
 export interface KnownLeader {
@@ -29,6 +30,8 @@ export interface LeadershipEngine {
   take?(request: TakeRequest): Promise<KnownLeader>;
   /** The former leader says that this appointment was stored; the state provider would say so too, but later. */
   appointed?(stored: StoredAppointment): void;
+  /** What this engine answers to its peers, beside what every engine does. */
+  handlers?(): InternalHandlers;
   issues(): readonly Issue[];
   run(signal: AbortSignal): Promise<void>;
   /** Gives up what this instance leads, so that nobody has to wait for it. Before `run` is aborted. */

@@ -11,8 +11,16 @@ export interface StorageReport {
   readonly followed?: { readonly term: number; readonly seats: readonly Seat[] } | undefined;
 }
 
+export interface StorageProgress {
+  /** The last row that is known to be acknowledged. */
+  readonly acknowledged: Position;
+  /** False after a join, until the rows that were written meanwhile have come: it could not lead. */
+  readonly isComplete: boolean;
+}
+
 export interface ReplicaSetStorage {
   report(): StorageReport;
+  progress(): StorageProgress;
   /** The highest term that anyone was heard to have promised: a leader of a lower one has to give way. */
   seenTerm(): number;
   /**

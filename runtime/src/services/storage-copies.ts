@@ -109,6 +109,11 @@ export class StorageCopies {
     this.#options.store.setLeaving(isLeaving);
   }
 
+  /** False after a join, until the rows that were written meanwhile have come. */
+  get isComplete(): boolean {
+    return this.#options.store.isComplete;
+  }
+
   get session(): number {
     return this.#options.store.session;
   }

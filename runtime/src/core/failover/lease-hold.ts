@@ -84,12 +84,16 @@ export function voidHold(hold: LeaseHold): LeaseHold {
 /** On the monotonic clock; -Infinity when nothing is held, or when the clocks disagree since it was sent. */
 export function deadlineOf(hold: LeaseHold, ttlMs: number, now: Moment): number {
   const { confirmed } = hold;
-  if (confirmed === undefined) return Number.NEGATIVE_INFINITY;
-  const wallPassed = now.wallMs - confirmed.wallMs;
-  const monotonicPassed = now.monotonicMs - confirmed.monotonicMs;
+  return confirmed === undefined ? Number.NEGATIVE_INFINITY : validUntilMs(confirmed, ttlMs, now);
+}
+
+/** When what was sent then ends, after a time on its receiver's clock; -Infinity when the clocks disagree since. */
+export function validUntilMs(sent: Moment, forMs: number, now: Moment): number {
+  const wallPassed = now.wallMs - sent.wallMs;
+  const monotonicPassed = now.monotonicMs - sent.monotonicMs;
   if (Math.abs(wallPassed - monotonicPassed) > LARGEST_CLOCK_JUMP_MS) {
     return Number.NEGATIVE_INFINITY;
   }
   // A suspension that is shorter than that has passed for everybody else, and with a short TTL it is much of it.
-  return confirmed.monotonicMs + ttlMs - Math.max(0, wallPassed - monotonicPassed);
+  return sent.monotonicMs + forMs - Math.max(0, wallPassed - monotonicPassed);
 }

@@ -132,3 +132,41 @@ describe("the leader's view of its followers", () => {
     assert.deepEqual(progress.change([a, b], 40)?.seats, [a, b, c]);
   });
 });
+
+describe('a leader that needs a majority', () => {
+  const instances = () => ['a', 'b', 'c'];
+  const progressOf = (sequence: number) =>
+    new LeaderProgress({
+      ...{ own: a, sequence, nowMs: 0, limits: defaultProgressLimits, required: requireUnion },
+      ...{ instances, isMajority: true },
+    });
+
+  it('acknowledges what a majority has, whoever it is, and takes nobody out', () => {
+    const progress = progressOf(10);
+    assert.equal(progress.acknowledged([a, b, c]), 0);
+    progress.pulled(c, 12, 1);
+    progress.appended(13, 1);
+    assert.equal(progress.acknowledged([a, b, c]), 12);
+    assert.equal(progress.change([a, b, c], 10_000), undefined);
+  });
+
+  it('acknowledges rows of earlier terms only with one of its own', () => {
+    const progress = progressOf(10);
+    progress.pulled(b, 9, 1);
+    assert.deepEqual([progress.acknowledged([a, b, c]), progress.lastInSyncEnd], [0, 0]);
+    progress.pulled(b, 10, 2);
+    assert.deepEqual([progress.acknowledged([a, b, c]), progress.lastInSyncEnd], [10, 10]);
+  });
+
+  it('counts no instance that is not enabled, no unknown start of one, and none that leaves', () => {
+    const progress = progressOf(10);
+    progress.pulled({ uuid: 'd', incarnation: 1 }, 10, 1);
+    progress.pulled({ ...b, incarnation: 2 }, 10, 1);
+    assert.equal(progress.acknowledged([a, b, c, { uuid: 'd', incarnation: 1 }]), 0);
+    progress.pulled(c, 10, 1);
+    assert.equal(progress.acknowledged([a, c]), 10);
+    progress.leave(c, 1);
+    assert.equal(progress.canSpareLeaving([a, c]), false);
+    assert.equal(progress.canSpareLeaving([a, { ...b, incarnation: 2 }, c]), true);
+  });
+});

@@ -11,10 +11,13 @@
  * Where there are synchronous spaces, two more: no change leaves less than a majority of the instances in sync, and
  * nothing is acknowledged while a record that may be the stored one names less. So whatever minority is lost for good,
  * somebody who may lead has every acknowledged row.
+ *
+ * Where a majority of the instances acknowledges (mode `raft`), nobody is taken out or let in. Rows of earlier terms
+ * count only when one of this term does: a majority that has them alone may still be overruled by a later log.
  */
 import type { Seat } from '../../contract/provider-records.ts';
 import { assert } from '../../foundation/assert.ts';
-import { coversMajority, spareable } from './majority.ts';
+import { coversMajority, majorityEnd, spareable } from './majority.ts';
 
 export interface ProgressLimits {
   /** A seat that is behind and has not moved for so long is taken out of the in-sync members. */
@@ -75,6 +78,8 @@ export interface LeaderProgressOptions {
   readonly isMember?: (uuid: string) => boolean;
   /** The enabled instances of the replica set, of which a majority is one. Left out: this one. */
   readonly instances?: () => readonly string[];
+  /** A majority of the instances acknowledges, rather than every in-sync member. */
+  readonly isMajority?: boolean;
 }
 
 export class LeaderProgress {
@@ -161,6 +166,7 @@ export class LeaderProgress {
 
   /** The last row that every required seat has, as long as they are as many as must have it. It stays so. */
   acknowledged(inSync: readonly Seat[]): number {
+    if (this.#options.isMajority === true) return this.#acknowledgedByMajority(inSync);
     const end = this.#findInSyncEnd(inSync);
     if (!this.#lacksMajority(inSync)) this.#acknowledged = end;
     return this.#acknowledged;
@@ -168,7 +174,7 @@ export class LeaderProgress {
 
   /** The change of the in-sync members that is due, if one is; it must be sent now, and settled later. */
   change(inSync: readonly Seat[], nowMs: number): MembershipChange | undefined {
-    if (this.#waiting) return undefined;
+    if (this.#waiting || this.#options.isMajority === true) return undefined;
     this.#chooseJoining(inSync, nowMs);
     const base = distinct([...inSync, ...(this.#proposed ?? [])]);
     const needed = Math.max(this.#options.sequence, this.#findInSyncEnd(inSync));
@@ -206,6 +212,11 @@ export class LeaderProgress {
     return instances.filter((uuid) => !present.some((seat) => seat.uuid === uuid));
   }
 
+  /** All that was acknowledged is on a majority without those that leave. */
+  canSpareLeaving(inSync: readonly Seat[]): boolean {
+    return this.#majorityEnd(inSync) >= this.#acknowledged;
+  }
+
   followers(inSync: readonly Seat[], nowMs: number): readonly FollowerProgress[] {
     const others = this.#instances().filter((uuid) => uuid !== this.#options.own.uuid);
     return others.map((uuid) => {
@@ -214,7 +225,7 @@ export class LeaderProgress {
       const { nowMs: beganMs } = this.#options;
       return {
         uuid,
-        isInSync: inSync.some((seat) => seat.uuid === uuid),
+        isInSync: inSync.some((seat) => seat.uuid === uuid && !this.#isLeftBehind(seat, nowMs)),
         rowsBehind: this.#sequence - (latest?.sequence ?? 0),
         lagMs: latest === undefined ? nowMs - beganMs : nowMs - (latest.lackingSinceMs ?? nowMs),
         idleMs: nowMs - Math.max(beganMs, latest?.heardMs ?? beganMs),
@@ -231,7 +242,25 @@ export class LeaderProgress {
     return this.#inSyncEnd;
   }
 
+  #acknowledgedByMajority(seats: readonly Seat[]): number {
+    const end = this.#majorityEnd(seats);
+    if (end >= this.#options.sequence) this.#acknowledged = Math.max(this.#acknowledged, end);
+    this.#inSyncEnd = this.#acknowledged;
+    return this.#acknowledged;
+  }
+
+  #majorityEnd(seats: readonly Seat[]): number {
+    const counted = seats.filter((seat) => this.#isMember(seat));
+    return majorityEnd(counted, this.#instances(), (seat) => this.sequenceOf(seat));
+  }
+
+  /** Where a majority acknowledges, nobody takes it out for that. */
+  #isLeftBehind(seat: Seat, nowMs: number): boolean {
+    return this.#options.isMajority === true && this.#isLaggard(seat, nowMs);
+  }
+
   get #needsMajority(): boolean {
+    if (this.#options.isMajority === true) return true;
     return this.#acknowledged < this.#majorityUpTo;
   }
 

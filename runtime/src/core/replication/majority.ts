@@ -5,6 +5,19 @@ export function majorityOf(instances: readonly string[]): number {
   return Math.floor(instances.length / 2) + 1;
 }
 
+/** The last row that a majority of the instances has: `sequenceOf` gives the end of each of these seats' logs. */
+export function majorityEnd(
+  seats: readonly Seat[],
+  instances: readonly string[],
+  sequenceOf: (seat: Seat) => number,
+): number {
+  const ends = instances.map((uuid) => {
+    const own = seats.filter((seat) => seat.uuid === uuid).map(sequenceOf);
+    return own.length === 0 ? 0 : Math.min(...own);
+  });
+  return ends.toSorted((a, b) => b - a)[majorityOf(instances) - 1] ?? 0;
+}
+
 /** Are these seats those of so many of the instances? An instance counts once, whatever seats of it there are. */
 export function coversMajority(seats: readonly Seat[], instances: readonly string[]): boolean {
   return countOf(seats, instances) >= majorityOf(instances);

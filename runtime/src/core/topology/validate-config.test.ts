@@ -196,11 +196,6 @@ const wrong: readonly {
     want: [`TVAL-08 ${T}.failover.mode`],
   },
   {
-    name: 'mode raft, which has no engine yet [TVAL-08]',
-    topology: failover({ mode: 'raft' }),
-    want: [`TVAL-08 ${T}.failover.mode`],
-  },
-  {
     name: 'an unknown failover field [TVAL-08]',
     topology: failover({ speed: 1 }),
     want: [`TVAL-08 ${T}.failover.speed`],

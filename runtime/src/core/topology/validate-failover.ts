@@ -8,7 +8,7 @@ export function validateFailover(view: ValidationView): readonly ConfigIssue[] {
 }
 
 function refuseMode({ mode }: FailoverConfig): readonly ConfigIssue[] {
-  if (mode !== 'eventual' && mode !== 'raft') return [];
+  if (mode !== 'eventual') return [];
   const message = `"${mode}" is not supported yet: use "stateful", or "disabled"`;
   return [issue('TVAL-08', 'mode', message)];
 }
