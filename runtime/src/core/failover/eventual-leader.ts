@@ -8,7 +8,7 @@
  */
 import type { Topology } from '../../contract/cluster-config.ts';
 import type { Position } from '../../contract/instance-status.ts';
-import type { GossipEntry } from '../../ports/membership.ts';
+import type { GossipEntry } from '../membership/entry.ts';
 import type { Candidate } from './candidate.ts';
 import { leaderOrder } from './leader-order.ts';
 import { comparePositions } from './seats.ts';
