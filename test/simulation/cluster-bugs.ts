@@ -1,172 +1,226 @@
 /**
- * Bugs planted on purpose: each breaks one rule that keeps a cluster safe, at a port of the process, so that the real
- * services run unchanged. A checker that does not find them proves nothing.
+ * Bugs planted on purpose, one for each rule that keeps a cluster safe. A checker that does not find them proves nothing.
+ *
+ * Another one is another entry: the rule it breaks, what finds it, and which ports of a process are wrong then.
  */
-import {
-  type Appointment,
-  appointmentSchema,
-  type Lease,
-  providerKeys,
-  type Seat,
-} from '../../runtime/src/contract/provider-records.ts';
+import type { InstanceIdentity } from '../../runtime/src/contract/identity.ts';
+import { ClusterError } from '../../runtime/src/core/errors.ts';
 import type { RequiredSeats } from '../../runtime/src/core/replication/leader-progress.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import type { Disk } from '../../runtime/src/ports/disk.ts';
-import type { LeadershipPort } from '../../runtime/src/ports/leadership.ts';
+import type { Leadership, LeadershipPort } from '../../runtime/src/ports/leadership.ts';
+import type { Peers } from '../../runtime/src/ports/peers.ts';
 import type { ProviderStore } from '../../runtime/src/ports/provider-store.ts';
-import type { ProviderEntry, StateProvider } from '../../runtime/src/ports/state-provider.ts';
-import type { RaftBug } from './raft-bugs.ts';
+import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
+import type { StorageService } from '../../runtime/src/services/storage-service.ts';
+import {
+  absentIsExpired,
+  acknowledgeEarly,
+  answersEarly,
+  appointAnyone,
+  DeadlineFromAnswer,
+  endlessLease,
+  epochNotCompared,
+  forgetful,
+  forgetsLedTerms,
+  KeptDeadline,
+  readsWithoutLease,
+  suspensionUnseen,
+  withoutTheLock,
+  writesWithLease,
+} from './cluster-bug-ports.ts';
+import { type ClusterFocus, suspendFocus } from './cluster-focuses.ts';
+import type { ClusterWorld, Machine } from './cluster-machine.ts';
 
-export const clusterBugs = [
-  'deadline-from-answer',
-  'absent-is-expired',
-  'acknowledge-early',
-  'forgetful-promise',
-  'appoint-anyone',
-] as const;
-export type ClusterBug = (typeof clusterBugs)[number];
-/** Too rare in the mixture: found where machines are suspended often, or the state provider forgets. */
-export type FocusedBug = 'suspension-unseen' | 'epoch-not-compared' | RaftBug;
+/** What clients of a process see of its storage. */
+export type ServedStorage = Pick<StorageService, 'isWritable' | 'read' | 'write'>;
 
-/** The wall clock stands still with the monotonic one, so that a suspension is not seen. */
-export function suspensionUnseen(clock: Clock): Clock {
-  const offsetMs = clock.wallTime().getTime() - clock.monotonicMs();
-  return {
-    monotonicMs: () => clock.monotonicMs(),
-    wallTime: () => new Date(clock.monotonicMs() + offsetMs),
-    sleep: (delayMs, signal) => clock.sleep(delayMs, signal),
-  };
+/** What is wrong in one process; each part is optional. */
+export interface Planting {
+  readonly clock?: (clock: Clock) => Clock;
+  readonly disk?: (disk: Disk) => Disk;
+  readonly provider?: (provider: StateProvider, of: 'failover' | 'coordinator') => StateProvider;
+  readonly leadership?: (port: LeadershipPort) => LeadershipPort;
+  readonly served?: (storage: ServedStorage) => ServedStorage;
+  readonly peers?: (peers: Peers) => Peers;
+  readonly required?: RequiredSeats;
+  /** As leadership knows it. */
+  readonly identity?: (identity: InstanceIdentity) => InstanceIdentity;
+  /** It writes on while leadership is handed over. */
+  readonly neverFreezes?: boolean;
 }
 
-/** A change of the in-sync members counts from the moment of sending. */
-export const acknowledgeEarly: RequiredSeats = (inSync, held) => (held.length > 0 ? held : inSync);
+/** Ports as they are. */
+export const NOTHING_PLANTED: Required<
+  Pick<Planting, 'clock' | 'disk' | 'peers' | 'leadership' | 'served' | 'identity'>
+> = {
+  clock: (clock) => clock,
+  disk: (disk) => disk,
+  peers: (peers) => peers,
+  leadership: (port) => port,
+  served: (storage) => storage,
+  identity: (identity) => identity,
+};
 
-/**
- * The lease counts from the moment of the answer; and answers take long, so that this matters. Not that to taking the
- * lease, which begins with a read: its successor is to be there before the predecessor believes that it is over.
- */
-export class DeadlineFromAnswer {
-  readonly #clock: Clock;
-  readonly #ttlMs: number;
-  #answeredMs = Number.NEGATIVE_INFINITY;
-  #hasRead = false;
-
-  constructor(clock: Clock, ttlMs: number) {
-    this.#clock = clock;
-    this.#ttlMs = ttlMs;
-  }
-
-  provider(provider: StateProvider, uuid: string): StateProvider {
-    const answered = (): void => {
-      this.#answeredMs = this.#clock.monotonicMs();
-    };
-    return {
-      ...bound(provider),
-      get: async (key, options) => {
-        const entry = await provider.get(key, options);
-        this.#hasRead = true;
-        if (entry?.value.includes(uuid) === true) answered();
-        return entry;
-      },
-      transact: async (transaction, options) => {
-        const isTaken = this.#hasRead;
-        this.#hasRead = false;
-        const outcome = await provider.transact(transaction, options);
-        if (!isTaken) await this.#clock.sleep(this.#ttlMs / 2);
-        if (outcome.kind === 'applied') answered();
-        return outcome;
-      },
-    };
-  }
-
-  leadership(port: LeadershipPort): LeadershipPort {
-    return {
-      current: () => {
-        const current = port.current();
-        if (current.kind !== 'leader') return current;
-        return { ...current, deadlineMs: this.#answeredMs + this.#ttlMs };
-      },
-      onChange: (listener) => port.onChange(listener),
-      proposeInSync: (seats, reason) => port.proposeInSync(seats, reason),
-    };
-  }
+export interface PlantedProcess {
+  readonly machine: Machine;
+  readonly world: ClusterWorld;
+  readonly clock: Clock;
+  readonly ttlMs: number;
+  /** What the real failover service says now. */
+  readonly current: () => Leadership;
 }
 
-/** Shows a lease that is absent as one that was released. */
-export function absentIsExpired(
-  provider: StateProvider,
-  replicaSetUuids: readonly string[],
-): StateProvider {
-  const fake = (uuid: string): ProviderEntry => {
-    const lease: Lease = {
-      ...{ v: 1, term: 1, holder: uuid, incarnation: 1, nonce: '', released: true },
-    };
-    return { key: providerKeys.lease(uuid), value: JSON.stringify(lease), revision: 0 };
-  };
-  return {
-    ...bound(provider),
-    list: async (prefix, options) => {
-      const listing = await provider.list(prefix, options);
-      if (prefix !== providerKeys.leases) return listing;
-      const known = new Set(listing.entries.map(({ key }) => key));
-      const absent = replicaSetUuids.map(fake).filter(({ key }) => !known.has(key));
-      return { ...listing, entries: [...listing.entries, ...absent] };
+export interface ClusterBug {
+  readonly name: string;
+  /** The rule that it breaks. */
+  readonly rule: string;
+  /** Not far before a seed that finds it, for whoever has little time. */
+  readonly from: number;
+  /** What the checker says of it; anything else is another bug. */
+  readonly finding: RegExp;
+  /** Where the mixture of all faults finds it too seldom. */
+  readonly focus?: ClusterFocus;
+  readonly plant: (process: PlantedProcess) => Planting;
+  /** What is wrong between every client and the store. */
+  readonly tampered?: (store: ProviderStore) => ProviderStore;
+}
+
+const TWO = /two are writable/;
+const LOST = /misses acknowledged rows/;
+
+export const clusterBugs: readonly ClusterBug[] = [
+  {
+    name: 'deadline-from-answer',
+    rule: 'the deadline of a lease counts from the moment of sending',
+    ...{ from: 5, finding: TWO },
+    focus: { name: 'cluster-isolate', faults: ['isolate'], sets: [3, 3], everyMs: 2500 },
+    plant: ({ clock, ttlMs, machine }: PlantedProcess): Planting => {
+      const deadlines = new DeadlineFromAnswer(clock, ttlMs);
+      return {
+        provider: (provider, of) =>
+          of === 'failover' ? deadlines.provider(provider, machine.uuid) : provider,
+        leadership: (port) => deadlines.leadership(port),
+      };
     },
-  };
-}
-
-/** Shows every instance of the set as in sync. */
-export function appointAnyone(
-  provider: StateProvider,
-  seatsOf: (replicaSetUuid: string) => readonly Seat[],
-): StateProvider {
-  const widened = (entry: ProviderEntry): ProviderEntry => {
-    const appointment = appointmentSchema.parse(JSON.parse(entry.value));
-    const inSync = [...seatsOf(entry.key.slice(providerKeys.leaders.length))];
-    return { ...entry, value: JSON.stringify({ ...appointment, inSync } satisfies Appointment) };
-  };
-  return {
-    ...bound(provider),
-    list: async (prefix, options) => {
-      const listing = await provider.list(prefix, options);
-      if (prefix !== providerKeys.leaders) return listing;
-      return { ...listing, entries: listing.entries.map(widened) };
+  },
+  {
+    name: 'absent-is-expired',
+    rule: 'the absence of a lease starts a full wait',
+    ...{ from: 1, finding: TWO },
+    focus: { name: 'cluster-late', faults: ['learns-late'], sets: [3, 3] },
+    plant: ({ world }) => ({
+      provider: (provider, of) =>
+        of === 'coordinator'
+          ? absentIsExpired(provider, Object.keys(world.topology.replicasets))
+          : provider,
+    }),
+  },
+  {
+    name: 'acknowledge-early',
+    rule: 'from sending a change of the in-sync members on, both the old and the new acknowledge',
+    ...{ from: 1, finding: LOST },
+    plant: () => ({ required: acknowledgeEarly }),
+  },
+  {
+    name: 'forgetful-promise',
+    rule: 'a promised term is persisted before it is reported',
+    ...{ from: 1, finding: /answered before its promise/ },
+    plant: ({ clock }) => ({ disk: (disk) => forgetful(disk, clock, 'promised.json') }),
+  },
+  {
+    name: 'appoint-anyone',
+    rule: 'only in-sync members are appointed',
+    ...{
+      from: 5,
+      finding:
+        /misses acknowledged rows|was appointed, in sync were|without ever having had a seat/,
     },
-  };
-}
-
-/** Answers before what is in this file is on the disk. */
-export function forgetful(disk: Disk, clock: Clock, forgotten: string): Disk {
-  let after: Promise<void> = Promise.resolve();
-  return {
-    ...disk,
-    async writeAtomic(file, bytes) {
-      if (file !== forgotten) return disk.writeAtomic(file, bytes);
-      after = after.then(() => clock.sleep(500)).then(() => disk.writeAtomic(file, bytes));
-      return undefined;
+    plant: ({ world }) => ({
+      provider: (provider, of) =>
+        of === 'coordinator' ? appointAnyone(provider, world.seatsOf) : provider,
+    }),
+  },
+  {
+    name: 'suspension-unseen',
+    rule: 'a wall clock that jumps against the monotonic one counts as expired',
+    ...{ from: 7, finding: TWO, focus: suspendFocus },
+    plant: () => ({ clock: suspensionUnseen }),
+  },
+  {
+    name: 'lease-unchecked-at-answer',
+    rule: 'the lease is checked when a write is answered, not only when it is applied',
+    ...{ from: 3, finding: /answered row \d+ after term \d+ had begun/ },
+    focus: { name: 'cluster-pause', faults: ['pause'], sets: [3, 3] },
+    plant: ({ clock, current }) => ({
+      leadership: endlessLease,
+      served: (storage) =>
+        writesWithLease(
+          storage,
+          () => {
+            const leadership = current();
+            return leadership.kind === 'leader' && clock.monotonicMs() < leadership.deadlineMs;
+          },
+          () => new ClusterError('NO_LEADER'),
+        ),
+    }),
+  },
+  {
+    name: 'appointed-without-the-lock',
+    rule: 'one transaction compares lock, leader and lease',
+    ...{ from: 1, finding: /appointed in term \d+ while .* had the lock/ },
+    focus: { name: 'cluster-lock', faults: ['pod-lost', 'isolate'], sets: [3, 3] },
+    plant: ({ clock, ttlMs }) => ({
+      provider: (provider, of) =>
+        of === 'coordinator' ? withoutTheLock(provider, clock, 1.3 * ttlMs) : provider,
+    }),
+  },
+  {
+    name: 'handover-keeps-its-deadline',
+    rule: 'once a handover is sent, the old deadline is void',
+    ...{ from: 1, finding: TWO },
+    focus: { name: 'cluster-handover', faults: ['handover', 'cut-one-link'] },
+    plant: ({ clock }: PlantedProcess): Planting => {
+      const kept = new KeptDeadline(clock);
+      return {
+        provider: (provider, of) => (of === 'failover' ? kept.provider(provider) : provider),
+        leadership: (port) => kept.leadership(port),
+        neverFreezes: true,
+      };
     },
-  };
-}
-
-/** A store that was set up anew takes what was meant for the one before it, if the revisions are the same. */
-export function epochNotCompared(store: ProviderStore): ProviderStore {
-  return {
-    read: (ranges, options) => store.read(ranges, options),
-    transact: (transaction, options) => {
-      const equal = transaction.equal.filter(({ value }) => value === null);
-      return store.transact({ ...transaction, equal }, options);
-    },
-    watch: (prefix, from, listener, signal) => store.watch(prefix, from, listener, signal),
-    close: () => store.close(),
-  };
-}
-
-export function bound(provider: StateProvider): StateProvider {
-  return {
-    get: (key, options) => provider.get(key, options),
-    list: (prefix, options) => provider.list(prefix, options),
-    transact: (transaction, options) => provider.transact(transaction, options),
-    watch: (prefix, from, onChanges, signal) => provider.watch(prefix, from, onChanges, signal),
-    close: () => provider.close(),
-  };
-}
+  },
+  {
+    name: 'term-goes-on',
+    rule: 'every start of a leader needs a new term',
+    // Its log protects it: it does not begin, and by renewing its lease it keeps everybody else from it.
+    ...{ from: 2, finding: /went on after a start|nothing was acknowledged/ },
+    focus: { name: 'cluster-starts', faults: ['pod-lost', 'kill'] },
+    plant: () => ({
+      identity: (identity) => ({ ...identity, incarnation: 1 }),
+      disk: forgetsLedTerms,
+    }),
+  },
+  {
+    name: 'reads-without-lease',
+    rule: 'a leader answers no read after its lease',
+    ...{ from: 1, finding: /(register|list) .*: nothing explains/ },
+    focus: { name: 'cluster-isolate', faults: ['isolate', 'pause'], sets: [3, 3] },
+    plant: ({ current }) => ({
+      served: (storage) => readsWithoutLease(storage, () => current().kind === 'leader'),
+    }),
+  },
+  {
+    name: 'answers-early',
+    rule: 'a write is answered when every in-sync member has it',
+    ...{ from: 10, finding: /(register|list) .*: nothing explains/ },
+    plant: () => ({ served: answersEarly }),
+  },
+  {
+    name: 'epoch-not-compared',
+    rule: 'a store that was set up anew takes nothing that was meant for the one before it',
+    ...{ from: 6, finding: /went back from term|had the lock/ },
+    focus: { name: 'cluster-again', faults: ['provider-counts-again'] },
+    plant: () => ({}),
+    tampered: epochNotCompared,
+  },
+];

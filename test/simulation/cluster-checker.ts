@@ -15,19 +15,13 @@ import { comparePositions, sameSeat, sameSeats } from '../../runtime/src/core/fa
 import type { Exchange } from '../../runtime/src/testing/simulated-peers.ts';
 import { endOf, firstDifference, idsIn, logOf, promisedOn } from './cluster-logs.ts';
 import type { Machine } from './cluster-machine.ts';
+import type { ClusterChecker, SimulatedSet } from './cluster-set.ts';
 
-export interface CheckerOptions {
-  readonly replicaSetUuid: string;
-  readonly machines: readonly Machine[];
-  readonly violate: (message: string) => void;
-  readonly note: (message: string) => void;
-  readonly count: (what: string, times?: number) => void;
-}
-
-export class ReplicaSetChecker {
-  readonly #options: CheckerOptions;
+export class ReplicaSetChecker implements ClusterChecker {
+  readonly #options: SimulatedSet;
   readonly #acknowledged = new Set<number>();
   readonly #refused = new Set<number>();
+  /** By term: the process that has led it. */
   readonly #leaders = new Map<number, string>();
   readonly #promised = new Map<string, number>();
   #appointment: Appointment | undefined;
@@ -35,12 +29,8 @@ export class ReplicaSetChecker {
   /** The state provider has lost the appointment; every member is asked then. */
   #hasForgotten = false;
 
-  constructor(options: CheckerOptions) {
+  constructor(options: SimulatedSet) {
     this.#options = options;
-  }
-
-  get replicaSetUuid(): string {
-    return this.#options.replicaSetUuid;
   }
 
   get machines(): readonly Machine[] {
@@ -51,8 +41,24 @@ export class ReplicaSetChecker {
     return this.#acknowledged;
   }
 
-  answered(id: number): void {
+  /** An instance has answered a write: not after another one has led a higher term. */
+  answered(id: number, by: Machine): void {
     this.#acknowledged.add(id);
+    const last = this.#lastTermOf(by.uuid);
+    const highest = Math.max(0, ...this.#leaders.keys());
+    if (last === highest) return;
+    this.#options.violate(
+      `${by.uuid.slice(-2)} of term ${last} answered row ${id} after term ${highest} had begun`,
+    );
+  }
+
+  /** A leader has shown it to a client. */
+  shown(id: number): void {
+    this.#acknowledged.add(id);
+  }
+
+  progress(): number {
+    return this.#acknowledged.size;
   }
 
   refused(id: number): void {
@@ -80,9 +86,7 @@ export class ReplicaSetChecker {
     const term = machine.process?.storage.promisedTerm ?? 0;
     count('leaderships');
     note(`${machine.uuid.slice(-2)} leads term ${term}`);
-    const other = this.#leaders.get(term);
-    if (other !== undefined && other !== machine.uuid) violate(`term ${term} has two leaders`);
-    this.#leaders.set(term, machine.uuid);
+    this.#onlyLeaderOf(term, machine);
     const { term: appointed, inSync = [] } = this.#appointment ?? {};
     if (appointed === term && !inSync.some((seat) => sameSeat(seat, machine.seat))) {
       violate(`${machine.uuid.slice(-2)} leads term ${term} without its seat`);
@@ -91,9 +95,26 @@ export class ReplicaSetChecker {
     this.#compareLogs();
   }
 
+  /** One process leads a term: after a start it is another, which needs another term. */
+  #onlyLeaderOf(term: number, { uuid, incarnation }: Machine): void {
+    const leader = `${uuid}/${incarnation}`;
+    const other = this.#leaders.get(term) ?? leader;
+    this.#leaders.set(term, leader);
+    if (other === leader) return;
+    const isSame = other.startsWith(uuid);
+    this.#options.violate(
+      isSame ? `term ${term} went on after a start` : `term ${term} has two leaders`,
+    );
+  }
+
+  #lastTermOf(uuid: string): number {
+    const led = [...this.#leaders].filter(([, leader]) => leader.startsWith(uuid));
+    return Math.max(0, ...led.map(([term]) => term));
+  }
+
   /** The record of the appointment may have changed. */
   stored(entries: ReadonlyMap<string, string>): void {
-    const value = entries.get(providerKeys.leader(this.replicaSetUuid));
+    const value = entries.get(providerKeys.leader(this.#options.replicaSetUuid));
     if (value === this.#value) return;
     this.#value = value;
     if (value === undefined) {
@@ -191,7 +212,8 @@ export class ReplicaSetChecker {
   }
 
   #allSeatsLost(former: readonly Machine[], next: Appointment): void {
-    const { violate, count, note } = this.#options;
+    const { violate, count, note, allSeatsLost } = this.#options;
+    allSeatsLost();
     if (!former.some(({ uuid }) => uuid === next.leader)) {
       violate(`${next.leader.slice(-2)} leads without ever having had a seat`);
     }

@@ -11,9 +11,6 @@ export interface LogBatch {
   readonly payload: Uint8Array;
 }
 
-/** The first space that the application creates. */
-const FIRST_SPACE = 512;
-
 /** Up to the first gap: behind a torn end, nothing counts. */
 export function logOf(disk: SimulatedDisk): readonly LogBatch[] {
   const log: LogBatch[] = [];
@@ -38,15 +35,16 @@ export function promisedOn(disk: SimulatedDisk): number {
   return (JSON.parse(text) as { readonly promisedTerm: number }).promisedTerm;
 }
 
-/** The ids that clients wrote. */
+/** The ids that clients wrote to the space `rows`. */
 export function idsIn(log: readonly LogBatch[]): ReadonlySet<number> {
   const codec = new RowCodec();
-  const rows = log.flatMap(({ payload }) => codec.decode(payload));
-  return new Set(
-    rows.flatMap((row) =>
-      row.kind === 'replace' && row.space === FIRST_SPACE ? [Number(row.tuple[0])] : [],
-    ),
-  );
+  const ids = new Set<number>();
+  let space: number | undefined;
+  for (const row of log.flatMap(({ payload }) => codec.decode(payload))) {
+    if (row.kind === 'create-space' && row.definition.name === 'rows') space = row.definition.id;
+    if (row.kind === 'replace' && row.space === space) ids.add(Number(row.tuple[0]));
+  }
+  return ids;
 }
 
 /** Two logs that share the term of a row share everything before it: where they do not, the row's number. */

@@ -7,6 +7,10 @@ import type { InstanceStateName } from '../../runtime/src/contract/instance-stat
 import type { Seat } from '../../runtime/src/contract/provider-records.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import { releaseHeld } from '../../runtime/src/launcher/release.ts';
+import type {
+  ProviderOutcome,
+  ProviderTransaction,
+} from '../../runtime/src/ports/state-provider.ts';
 import type { LogMode } from '../../runtime/src/services/replica-log.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
@@ -16,19 +20,26 @@ import {
   SimulatedStateProvider,
 } from '../../runtime/src/testing/simulated-state-provider.ts';
 import type { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
-import { type ClusterBug, epochNotCompared, type FocusedBug } from './cluster-bugs.ts';
+import type { ClusterBug } from './cluster-bugs.ts';
 import { MachineClock } from './cluster-clock.ts';
 import { ClusterProcess } from './cluster-process.ts';
+import type { ProviderClient } from './cluster-set.ts';
 
 export interface ClusterWorld {
   readonly clock: Clock;
-  readonly random: SeededRandom;
+  /** The numbers that a machine draws, by its name. */
+  readonly randomOf: (name: string) => SeededRandom;
   readonly network: SimulatedNetwork;
   readonly store: SimulatedStore;
   readonly topology: Topology;
   readonly logMode: LogMode;
-  readonly bug: ClusterBug | FocusedBug | undefined;
+  readonly bug: ClusterBug | undefined;
   readonly seatsOf: (replicaSetUuid: string) => readonly Seat[];
+  readonly onTransaction: (
+    by: ProviderClient,
+    transaction: ProviderTransaction,
+    outcome: ProviderOutcome,
+  ) => void;
   readonly onWritable: (machine: Machine, isWritable: boolean) => void;
   readonly onFatal: (machine: Machine, error: unknown) => void;
 }
@@ -47,6 +58,7 @@ export class Machine {
   readonly replicaSetUuid: string;
   readonly disk: SimulatedDisk;
   readonly world: ClusterWorld;
+  readonly random: SeededRandom;
   clock: MachineClock;
   process: ClusterProcess | undefined;
   /** What its instance says of itself. */
@@ -60,8 +72,14 @@ export class Machine {
     this.uuid = uuid;
     this.replicaSetUuid = replicaSetUuid;
     this.world = world;
-    this.disk = new SimulatedDisk({ clock: world.clock, random: world.random });
+    this.random = world.randomOf(this.name);
+    this.disk = new SimulatedDisk({ clock: world.clock, random: this.random });
     this.clock = this.#boot();
+  }
+
+  /** As `a1`: the first machine of the first set. */
+  get name(): string {
+    return this.uuid.slice(-2);
   }
 
   get seat(): Seat {
@@ -74,7 +92,7 @@ export class Machine {
   }
 
   get isWritable(): boolean {
-    return this.isRunning && this.process?.storage.isWritable === true;
+    return this.isRunning && this.process?.served.isWritable === true;
   }
 
   async start(): Promise<void> {
@@ -87,10 +105,13 @@ export class Machine {
 
   /** A client of the state provider, with what is wrong between it and this machine. */
   openProvider(clock: Clock, deliver: () => Promise<void>): SimulatedStateProvider {
-    const { store, random, clock: network, bug } = this.world;
-    const tampered = bug === 'epoch-not-compared' ? { tampered: epochNotCompared } : {};
-    const options = { store, clock, random, network, deliver, ...tampered };
-    const client = new SimulatedStateProvider(options);
+    const { store, clock: network, onTransaction, bug } = this.world;
+    const by = { uuid: this.uuid, incarnation: this.incarnation };
+    const client = new SimulatedStateProvider({
+      ...{ store, clock, random: this.random, network, deliver },
+      onTransaction: (transaction, outcome) => onTransaction(by, transaction, outcome),
+      ...(bug?.tampered && { tampered: bug.tampered }),
+    });
     Object.assign(client.faults, this.#providerFaults);
     this.#clients.push(client);
     return client;
@@ -148,7 +169,8 @@ export class Machine {
   }
 
   #boot(): MachineClock {
-    const { clock, random } = this.world;
+    const { clock } = this.world;
+    const { random } = this;
     // Rates differ by less than the tenth that an observer waits longer.
     const rate = 0.955 + random.fraction() * 0.09;
     return new MachineClock(clock, rate, random.fraction() * 1e6);

@@ -3,50 +3,48 @@
 import { addressOf } from '../../runtime/src/core/failover/leader-order.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import { silentLogger } from '../../runtime/src/foundation/logger.ts';
-import type { LeadershipPort } from '../../runtime/src/ports/leadership.ts';
-import type { InternalHandler, InternalHandlers, Peers } from '../../runtime/src/ports/peers.ts';
+import type { Leadership } from '../../runtime/src/ports/leadership.ts';
+import type { InternalHandler, InternalHandlers } from '../../runtime/src/ports/peers.ts';
 import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
 import { CoordinatorService } from '../../runtime/src/services/coordinator-service.ts';
 import { FailoverService } from '../../runtime/src/services/failover-service.ts';
 import { ReplicationService } from '../../runtime/src/services/replication-service.ts';
 import { StorageService } from '../../runtime/src/services/storage-service.ts';
 import {
-  absentIsExpired,
-  acknowledgeEarly,
-  appointAnyone,
-  DeadlineFromAnswer,
-  forgetful,
-  suspensionUnseen,
+  type ClusterBug,
+  NOTHING_PLANTED,
+  type Planting,
+  type ServedStorage,
 } from './cluster-bugs.ts';
-import type { ClusterWorld, Machine } from './cluster-machine.ts';
+import type { Machine } from './cluster-machine.ts';
 import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
-import { longestLog, RaftDeadlineFromAnswer } from './raft-bugs.ts';
 
 export class ClusterProcess {
   readonly gate = new Gate();
   readonly storage: StorageService;
+  /** What clients of registers see of the storage. */
+  readonly served: ServedStorage;
   readonly failover: FailoverService;
   readonly coordinator: CoordinatorService;
   /** What the launcher was told. */
   held: { readonly leases: string[]; readonly lock: boolean } = { leases: [], lock: false };
   readonly #machine: Machine;
   readonly #clock: Clock;
-  readonly #deadlines: DeadlineFromAnswer;
-  readonly #raftDeadlines: RaftDeadlineFromAnswer;
+  readonly #planting: Planting;
   readonly #replication: ReplicationService;
   readonly #ending = new AbortController();
 
   constructor(machine: Machine) {
     this.#machine = machine;
     const { world, uuid, replicaSetUuid } = machine;
-    const seen =
-      world.bug === 'suspension-unseen' ? suspensionUnseen(machine.clock) : machine.clock;
-    const clock = gatedClock(seen, this.gate);
+    const ownClock = gatedClock(machine.clock, this.gate);
+    const planting = world.bug === undefined ? {} : this.#plant(world.bug, ownClock);
+    this.#planting = planting;
+    const change = { ...NOTHING_PLANTED, ...planting };
+    const clock = change.clock(ownClock);
     this.#clock = clock;
-    this.#deadlines = new DeadlineFromAnswer(clock, world.topology.failover.fencing_ttl * 1000);
     const plainDisk = gatedDisk(machine.disk.mount(), this.gate);
-    const forgotten = FORGOTTEN.get(world.bug);
-    const disk = forgotten === undefined ? plainDisk : forgetful(plainDisk, clock, forgotten);
+    const disk = change.disk(plainDisk);
     const identity = {
       ...{ v: 1 as const, uuid, clusterUuid: CLUSTER_UUID, bootId: 'boot' },
       ...{ incarnation: machine.incarnation, logIncarnation: machine.logIncarnation },
@@ -54,12 +52,12 @@ export class ClusterProcess {
     const fatal = (error: unknown): void => {
       if (!this.gate.isDead) world.onFatal(machine, error);
     };
-    this.#raftDeadlines = new RaftDeadlineFromAnswer(clock);
-    const peers = this.#peers(gatedPeers(world.network.peersFor(uuid), this.gate));
-    const shared = { identity, clock, random: world.random, logger: silentLogger, peers, disk };
+    const peers = change.peers(gatedPeers(world.network.peersFor(uuid), this.gate));
+    const shared = { identity, clock, random: machine.random, logger: silentLogger, peers, disk };
     const storageOf = (): StorageService => this.storage;
     this.failover = new FailoverService({
       ...shared,
+      identity: change.identity(identity),
       storage: {
         report: () => ({
           position: storageOf().position,
@@ -73,7 +71,8 @@ export class ClusterProcess {
         }),
         seenTerm: () => storageOf().seenTerm,
         promise: (term) => storageOf().promise(term),
-        freeze: () => storageOf().freeze(),
+        freeze: async () =>
+          planting.neverFreezes === true ? storageOf().position : storageOf().freeze(),
         thaw: () => storageOf().thaw(),
       },
       openProvider: () => this.#openProvider('failover'),
@@ -82,16 +81,17 @@ export class ClusterProcess {
       },
       onFatal: (_name, error) => fatal(error),
     });
-    const leadership = this.#leadership();
+    const leadership = change.leadership(this.failover);
     this.storage = new StorageService({
       ...shared,
       ...{ replicaSetUuid, leadership, fatal, logMode: world.logMode },
       defer: (flush) => void clock.sleep(0).then(flush),
       // Small, so that a run crosses many segments and answers from files as well as from memory.
       limits: { segmentBytes: 2000, recentBytes: 1000, pullBytes: 500 },
-      instances: () => Object.keys(world.topology.servers),
-      ...(world.bug === 'acknowledge-early' ? { required: acknowledgeEarly } : {}),
+      instances: () => world.seatsOf(replicaSetUuid).map((seat) => seat.uuid),
+      ...(planting.required === undefined ? {} : { required: planting.required }),
     });
+    this.served = change.served(this.storage);
     this.#replication = new ReplicationService({
       ...shared,
       ...{ storage: this.storage, leadership },
@@ -128,34 +128,16 @@ export class ClusterProcess {
     await this.storage.close();
   }
 
-  #peers(peers: Peers): Peers {
-    const { bug } = this.#machine.world;
-    if (bug === 'raft-deadline-from-answer') return this.#raftDeadlines.peers(peers);
-    return bug === 'votes-for-shorter-log' ? longestLog(peers) : peers;
+  #plant(bug: ClusterBug, clock: Clock): Planting {
+    const { world } = this.#machine;
+    const ttlMs = world.topology.failover.fencing_ttl * 1000;
+    const current = (): Leadership => this.failover.current();
+    return bug.plant({ machine: this.#machine, world, clock, ttlMs, current });
   }
 
-  #leadership(): LeadershipPort {
-    const { bug } = this.#machine.world;
-    if (bug === 'raft-deadline-from-answer') return this.#raftDeadlines.leadership(this.failover);
-    return bug === 'deadline-from-answer'
-      ? this.#deadlines.leadership(this.failover)
-      : this.failover;
-  }
-
-  #openProvider(whose: 'failover' | 'coordinator'): StateProvider {
-    const { world, uuid } = this.#machine;
+  #openProvider(of: 'failover' | 'coordinator'): StateProvider {
     const client = this.#machine.openProvider(this.#clock, () => this.gate.pass());
-    const isCoordinator = whose === 'coordinator';
-    if (world.bug === 'deadline-from-answer' && !isCoordinator) {
-      return this.#deadlines.provider(client, uuid);
-    }
-    if (world.bug === 'absent-is-expired' && isCoordinator) {
-      return absentIsExpired(client, Object.keys(world.topology.replicasets));
-    }
-    if (world.bug === 'appoint-anyone' && isCoordinator) {
-      return appointAnyone(client, world.seatsOf);
-    }
-    return client;
+    return this.#planting.provider?.(client, of) ?? client;
   }
 
   #handlers(): InternalHandlers {
@@ -177,8 +159,4 @@ export class ClusterProcess {
   }
 }
 
-const FORGOTTEN = new Map<ClusterWorld['bug'], string>([
-  ['forgetful-promise', 'promised.json'],
-  ['forgetful-vote', 'raft.json'],
-]);
 const CLUSTER_UUID = '00000000-0000-4000-8000-00000000000c';

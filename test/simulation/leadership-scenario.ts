@@ -13,7 +13,7 @@ import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
 import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
 import { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
-import { absentIsExpired, bound } from './cluster-bugs.ts';
+import { absentIsExpired, bound } from './cluster-bug-ports.ts';
 import { InstanceClock } from './leadership-clock.ts';
 import { LeadershipInstance } from './leadership-instance.ts';
 import type { DurableLog, Entry } from './leadership-storage.ts';

@@ -2,25 +2,35 @@
  * Runs scenarios of the simulation.
  *
  *     npm run simulate -- --scenario=config --seed=17          replays one seed and prints its trace
+ *     npm run simulate -- --scenario=cluster --seed=17 --shrink  looks for a smaller run that fails in the same way
+ *     npm run simulate -- --scenario=cluster --seed=17 --script='…'  plays the script that was found then
  *     npm run simulate -- --scenario=config --runs=5000        runs seeds 1 to 5000
  *     npm run simulate -- --scenario=config --from=7 --runs=9  runs seeds 7 to 15
- *     npm run simulate -- --hours=8                            runs all scenarios for that long, from a seed of the clock
+ *     npm run simulate -- --hours=8 --jobs=2                   runs all scenarios for that long, from a seed of the clock
+ *
+ * With `--jobs` so many processes share the seeds. Ends with what failed, and with 1 if anything did.
  */
 import { parseArgs } from 'node:util';
-import { runSeeds, type Scenario, type ScenarioRun } from './scenario.ts';
+import { howToReplay, type Scenario } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
+import { type Batch, runBatches, type Summary } from './seed-batches.ts';
+import { shrink } from './shrink.ts';
 
 const { values } = parseArgs({
   options: {
     scenario: { type: 'string' },
     seed: { type: 'string' },
+    script: { type: 'string' },
+    shrink: { type: 'boolean', default: false },
     from: { type: 'string', default: '1' },
     runs: { type: 'string', default: '200' },
     hours: { type: 'string' },
+    jobs: { type: 'string', default: '1' },
   },
 });
 
 const BATCH = 50;
+const SHRINK_RUNS = 400;
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -41,56 +51,75 @@ function chooseScenarios(name: string | undefined): readonly Scenario[] {
   process.exit(2);
 }
 
-async function replay(scenario: Scenario, seed: number): Promise<boolean> {
-  const run = await scenario.run(seed);
+async function replay(scenario: Scenario, seed: number, script?: string): Promise<boolean> {
+  const run = await scenario.run(seed, script);
   for (const line of run.trace) print(line);
   for (const violation of run.violations) print(`VIOLATION ${violation}`);
   print(`${scenario.name} seed ${seed}: ${run.violations.length} violations`);
   return run.violations.length === 0;
 }
 
-async function runBatch(scenario: Scenario, from: number, count: number): Promise<boolean> {
-  // At once, so that a run that is stopped has told what it found.
-  const onRun = (seed: number, { violations }: ScenarioRun): void => {
-    if (violations.length === 0) return;
-    print(`${scenario.name} seed ${seed}: ${violations[0] ?? ''}`);
-    print(`  replay: npm run simulate -- --scenario=${scenario.name} --seed=${seed}`);
-  };
-  const { failed, counts } = await runSeeds(scenario, from, count, { onRun });
-  print(`${scenario.name} seeds ${from}-${from + count - 1}: ${JSON.stringify(counts)}`);
-  return failed.length === 0;
-}
-
-async function runForHours(chosen: readonly Scenario[], hours: number): Promise<boolean> {
-  const end = performance.now() + hours * 3_600_000;
-  let isRight = true;
-  for (let from = Date.now() % 1_000_000_000; performance.now() < end; from += BATCH) {
-    for (const scenario of chosen) isRight = (await runBatch(scenario, from, BATCH)) && isRight;
+async function shrinkRun(scenario: Scenario, seed: number): Promise<boolean> {
+  const shrunk = await shrink(scenario, seed, {
+    runsMax: SHRINK_RUNS,
+    onSmaller: (script) => print(`  ${script.split(';').length - 1} faults: ${script}`),
+  });
+  if (shrunk === undefined) {
+    print(`${scenario.name} seed ${seed}: nothing to shrink, it does not fail or has no script`);
+    return (await scenario.run(seed)).violations.length === 0;
   }
-  return isRight;
+  const { script, run, runs } = shrunk;
+  print(`after ${runs} runs, with these faults (AT KIND MACHINE FOR SALT):`);
+  for (const fault of script.split('; ').slice(1)) print(`  ${fault}`);
+  print(`VIOLATION ${run.violations[0] ?? ''}`);
+  print(
+    `  replay: npm run simulate -- --scenario=${scenario.name} --seed=${seed} --script='${script}'`,
+  );
+  return false;
 }
 
 /** In batches, so that a run that is stopped has told how far it came. */
-async function runRange(scenario: Scenario, from: number, count: number): Promise<boolean> {
-  let isRight = true;
+function* ranges(chosen: readonly Scenario[], from: number, count: number): Iterable<Batch> {
   for (let next = from; next < from + count; next += BATCH) {
-    isRight = (await runBatch(scenario, next, Math.min(BATCH, from + count - next))) && isRight;
+    for (const { name } of chosen) {
+      yield { scenario: name, from: next, count: Math.min(BATCH, from + count - next) };
+    }
   }
-  return isRight;
+}
+
+function* untilTime(chosen: readonly Scenario[], hours: number): Iterable<Batch> {
+  const endMs = performance.now() + hours * 3_600_000;
+  const from = Date.now() % 1_000_000_000;
+  for (const batch of ranges(chosen, from, Number.MAX_SAFE_INTEGER - from)) {
+    if (performance.now() >= endMs) return;
+    yield batch;
+  }
+}
+
+function summarise({ seeds, failed }: Summary): boolean {
+  for (const [name, count] of Object.entries(seeds)) print(`${name}: ${count} seeds`);
+  for (const { scenario, seed, violation } of failed) {
+    print(`FAILED ${scenario} seed ${seed}: ${violation}`);
+    const [found] = scenarios.filter(({ name }) => name === scenario);
+    if (found !== undefined) print(howToReplay(found, seed));
+  }
+  print(`${failed.length} failed`);
+  return failed.length === 0;
 }
 
 async function main(): Promise<boolean> {
   const chosen = chooseScenarios(values.scenario);
-  if (values.hours !== undefined) return runForHours(chosen, readNumber('hours', values.hours));
-  let isRight = true;
-  for (const scenario of chosen) {
-    const isScenarioRight =
-      values.seed === undefined
-        ? await runRange(scenario, readNumber('from', values.from), readNumber('runs', values.runs))
-        : await replay(scenario, readNumber('seed', values.seed));
-    isRight = isScenarioRight && isRight;
+  const [first] = chosen;
+  if (values.seed !== undefined && first !== undefined) {
+    const seed = readNumber('seed', values.seed);
+    return values.shrink ? shrinkRun(first, seed) : replay(first, seed, values.script);
   }
-  return isRight;
+  const batches =
+    values.hours === undefined
+      ? ranges(chosen, readNumber('from', values.from), readNumber('runs', values.runs))
+      : untilTime(chosen, readNumber('hours', values.hours));
+  const jobs = Math.max(1, readNumber('jobs', values.jobs));
+  return summarise(await runBatches(batches, { jobs, print }));
 }
 
 process.exitCode = (await main()) ? 0 : 1;

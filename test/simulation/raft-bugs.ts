@@ -3,11 +3,48 @@ import type { VoteRequest } from '../../runtime/src/core/failover/raft-election.
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import type { LeadershipPort } from '../../runtime/src/ports/leadership.ts';
 import type { Peers } from '../../runtime/src/ports/peers.ts';
+import { forgetful } from './cluster-bug-ports.ts';
+import type { ClusterBug, PlantedProcess, Planting } from './cluster-bugs.ts';
+import { type ClusterFocus, raftFocuses } from './cluster-focuses.ts';
 
-export type RaftBug = 'forgetful-vote' | 'votes-for-shorter-log' | 'raft-deadline-from-answer';
+function inFocus(name: string): { readonly focus: ClusterFocus } {
+  const focus = raftFocuses.find((other) => other.name === name);
+  if (focus === undefined) throw new Error(`There is no focus "${name}".`);
+  return { focus };
+}
+
+export const raftBugs: readonly ClusterBug[] = [
+  {
+    name: 'forgetful-vote',
+    rule: 'a vote is on the disk before it is given',
+    ...{ from: 1, finding: /before that was stored|voted twice/ },
+    ...inFocus('raft'),
+    plant: ({ clock }) => ({ disk: (disk) => forgetful(disk, clock, 'raft.json') }),
+  },
+  {
+    name: 'votes-for-shorter-log',
+    rule: 'nobody votes for a log that is shorter than its own',
+    ...{ from: 4, finding: /misses acknowledged rows|longer log|acknowledged row/ },
+    ...inFocus('raft'),
+    plant: () => ({ peers: longestLog }),
+  },
+  {
+    name: 'raft-deadline-from-answer',
+    rule: 'a leader counts on its voters from the moment of sending',
+    ...{ from: 10, finding: /two are writable/ },
+    ...inFocus('raft-cuts'),
+    plant: ({ clock }: PlantedProcess): Planting => {
+      const deadlines = new RaftDeadlineFromAnswer(clock);
+      return {
+        peers: (peers) => deadlines.peers(peers),
+        leadership: (port) => deadlines.leadership(port),
+      };
+    },
+  },
+];
 
 /** Every candidate claims to have the longest log. */
-export function longestLog(peers: Peers): Peers {
+function longestLog(peers: Peers): Peers {
   return {
     call: (address, method, body, options) => {
       if (method !== 'leadership.vote') return peers.call(address, method, body, options);
@@ -18,7 +55,7 @@ export function longestLog(peers: Peers): Peers {
 }
 
 /** The leader counts on its voters from the moment of their answers; and most of these take long, so that it matters. */
-export class RaftDeadlineFromAnswer {
+class RaftDeadlineFromAnswer {
   readonly #clock: Clock;
   #deadlineMs = Number.NEGATIVE_INFINITY;
   #term = 0;

@@ -11,19 +11,20 @@ import { comparePositions } from '../../runtime/src/core/failover/seats.ts';
 import type { PullAnswer } from '../../runtime/src/core/replication/messages.ts';
 import type { RaftRecord } from '../../runtime/src/services/raft-file.ts';
 import type { Exchange } from '../../runtime/src/testing/simulated-peers.ts';
-import { type CheckerOptions, ReplicaSetChecker } from './cluster-checker.ts';
+import { ReplicaSetChecker } from './cluster-checker.ts';
 import { endOf, idsIn, type LogBatch, logOf, promisedOn } from './cluster-logs.ts';
 import type { Machine } from './cluster-machine.ts';
+import type { SimulatedSet } from './cluster-set.ts';
 
 export class RaftChecker extends ReplicaSetChecker {
-  readonly #options: CheckerOptions;
+  readonly #options: SimulatedSet;
   readonly #votes = new Map<string, string>();
   /** By term, the last row that its leader has called acknowledged. */
   readonly #toldAcknowledged = new Map<number, Position>();
   /** Fewer than a majority were sound at some moment since the last leader began. */
   #isInDoubt = true;
 
-  constructor(options: CheckerOptions) {
+  constructor(options: SimulatedSet) {
     super(options);
     this.#options = options;
   }
@@ -94,6 +95,7 @@ export class RaftChecker extends ReplicaSetChecker {
     const ids = idsIn(log);
     const lost = [...this.acknowledged].filter((id) => !ids.has(id));
     this.#toldAcknowledged.clear();
+    this.#options.allSeatsLost();
     if (lost.length === 0) return;
     const longer = this.machines.find(
       ({ disk }) => comparePositions(endOf(logOf(disk)), endOf(log)) > 0,

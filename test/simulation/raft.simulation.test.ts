@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { clusterScenario, raftFocuses } from './cluster-scenario.ts';
+import { raftFocuses } from './cluster-focuses.ts';
+import { clusterScenario } from './cluster-scenario.ts';
 import { knownSeeds } from './known-seeds.ts';
-import type { RaftBug } from './raft-bugs.ts';
-import { explainFailures, runSeeds } from './scenario.ts';
+import { raftBugs } from './raft-bugs.ts';
+import { explainFailures, findBug, runSeeds } from './scenario.ts';
 
-function scenarioOf(name: string, bug?: RaftBug): ReturnType<typeof clusterScenario> {
+function scenarioOf(name: string): ReturnType<typeof clusterScenario> {
   const focus = raftFocuses.find((other) => other.name === name);
-  return clusterScenario({ ...(focus && { focus }), ...(bug && { bug }) });
+  return clusterScenario({ ...(focus && { focus }) });
 }
 
 describe('replica sets that elect their leaders, under faults', () => {
@@ -30,15 +31,10 @@ describe('replica sets that elect their leaders, under faults', () => {
   }
 
   // The first seeds are near those that find it, so that this takes no longer than it must.
-  const findings: readonly [RaftBug, string, number, RegExp][] = [
-    ['forgetful-vote', 'raft', 1, /before that was stored|voted twice/],
-    ['votes-for-shorter-log', 'raft', 4, /misses acknowledged rows|longer log|acknowledged row/],
-    ['raft-deadline-from-answer', 'raft-cuts', 10, /two are writable/],
-  ];
-  for (const [bug, name, from, finding] of findings) {
-    it(`are found out with the planted bug "${bug}"`, async () => {
-      const { failed } = await runSeeds(scenarioOf(name, bug), from, 60, { stopAtFirst: true });
-      assert.match(failed[0]?.violations[0] ?? '', finding);
+  for (const bug of raftBugs) {
+    it(`are found out with the planted bug "${bug.name}": ${bug.rule}`, async () => {
+      const scenario = clusterScenario({ bug, ...(bug.focus && { focus: bug.focus }) });
+      assert.ok(await findBug(scenario, bug.finding, { from: bug.from, most: 60 }));
     });
   }
 });

@@ -1,4 +1,5 @@
-import { clusterFocuses, clusterScenario, raftFocuses } from './cluster-scenario.ts';
+import { clusterFocuses, raftFocuses } from './cluster-focuses.ts';
+import { clusterScenario } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
 import { leadershipScenario } from './leadership-scenario.ts';
 import { membershipScenario } from './membership-scenario.ts';

@@ -3,10 +3,11 @@ import {
   type ParticipantRules,
   SAFE_RULES,
 } from '../../runtime/src/core/config/participant-state.ts';
-import { type ClusterBug, clusterBugs } from '../simulation/cluster-bugs.ts';
-import { clusterFocuses, clusterScenario } from '../simulation/cluster-scenario.ts';
+import { clusterBugs } from '../simulation/cluster-bugs.ts';
+import { clusterScenario } from '../simulation/cluster-scenario.ts';
 import { configScenario } from '../simulation/config/config-scenario.ts';
 import { leadershipScenario } from '../simulation/leadership-scenario.ts';
+import { raftBugs } from '../simulation/raft-bugs.ts';
 import { replicationScenario } from '../simulation/replication.ts';
 import type { ReplicationBug } from '../simulation/replication-bugs.ts';
 import type { Scenario } from '../simulation/scenario.ts';
@@ -28,17 +29,6 @@ const configBugs: readonly [string, Partial<ParticipantRules>][] = [
   ['unlock because no decision was found', { keepLockWhileUndecided: false }],
   ['late prepare accepted after an abort', { refuseLatePrepare: false }],
 ];
-
-const findings: Readonly<Record<ClusterBug, readonly [number, RegExp]>> = {
-  'deadline-from-answer': [40, /two are writable/],
-  'absent-is-expired': [15, /two are writable/],
-  'acknowledge-early': [5, /misses acknowledged rows/],
-  'forgetful-promise': [1, /answered before its promise/],
-  'appoint-anyone': [
-    1,
-    /misses acknowledged rows|was appointed, in sync were|without ever having had a seat/,
-  ],
-};
 
 const replicationFindings: readonly (readonly [ReplicationBug, from: number, RegExp])[] = [
   ['acknowledged-before-the-log', 1, /misses acknowledged rows/],
@@ -87,28 +77,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: 1,
     finding: /is lost, and not in lost/,
   },
-  ...clusterBugs.map((bug) => ({
-    name: `cluster: ${bug}`,
-    scenario: clusterScenario({ bug }),
-    from: findings[bug][0],
-    finding: findings[bug][1],
+  ...[...clusterBugs, ...raftBugs].map((bug) => ({
+    name: `cluster: ${bug.name}`,
+    scenario: clusterScenario({ bug, ...(bug.focus && { focus: bug.focus }) }),
+    from: bug.from,
+    finding: bug.finding,
   })),
-  {
-    name: 'cluster: a transaction that does not compare the epoch of the store',
-    scenario: clusterScenario({
-      bug: 'epoch-not-compared',
-      focus: clusterFocuses.find(({ name }) => name === 'cluster-forgets')!,
-    }),
-    from: 1,
-    finding: /went back from term/,
-  },
-  {
-    name: 'cluster: a suspension of the machine that nobody sees',
-    scenario: clusterScenario({
-      bug: 'suspension-unseen',
-      focus: clusterFocuses.find(({ name }) => name === 'cluster-suspend')!,
-    }),
-    from: 1,
-    finding: /two are writable/,
-  },
 ];

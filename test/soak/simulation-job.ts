@@ -7,7 +7,7 @@
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import type { Scenario } from '../simulation/scenario.ts';
+import { findBug, type Scenario } from '../simulation/scenario.ts';
 import { scenarios } from '../simulation/scenarios.ts';
 import { type PlantedBug, plantedBugs, SEEDS_FOR_A_BUG } from './planted-bugs.ts';
 
@@ -36,15 +36,10 @@ async function runScenario(scenario: Scenario, bounds: Bounds): Promise<JobResul
   return { seeds, failed };
 }
 
-/** Other checkers may find it as well, and first. */
-async function findBug({ scenario, finding }: PlantedBug, from: number): Promise<JobResult> {
-  for (let seeds = 1; seeds <= SEEDS_FOR_A_BUG; seeds++) {
-    const seed = from + seeds - 1;
-    const { violations } = await scenario.run(seed);
-    const violation = violations.find((one) => finding.test(one));
-    if (violation !== undefined) return { seeds, failed: [{ seed, violation }] };
-  }
-  return { seeds: SEEDS_FOR_A_BUG, failed: [] };
+async function findPlanted({ scenario, finding }: PlantedBug, from: number): Promise<JobResult> {
+  const found = await findBug(scenario, finding, { from, most: SEEDS_FOR_A_BUG });
+  if (found === undefined) return { seeds: SEEDS_FOR_A_BUG, failed: [] };
+  return { seeds: found.seed - from + 1, failed: [found] };
 }
 
 async function main(): Promise<JobResult> {
@@ -65,7 +60,7 @@ async function main(): Promise<JobResult> {
       most: Number(values.most),
     });
   const bug = plantedBugs.find(({ name }) => name === values.bug);
-  if (bug !== undefined) return findBug(bug, Number(values.from ?? bug.from));
+  if (bug !== undefined) return findPlanted(bug, Number(values.from ?? bug.from));
   throw new Error('give the name of a scenario or of a planted bug');
 }
 

@@ -45,6 +45,8 @@ export interface SimulatedStateProviderOptions {
   readonly deliver?: () => Promise<void>;
   /** A planted bug: what stands between this client and the store. */
   readonly tampered?: (store: ProviderStore) => ProviderStore;
+  /** Sees every transaction at the moment of its effect, even if its reply is lost afterwards. */
+  readonly onTransaction?: (transaction: StoreTransaction, outcome: ProviderOutcome) => void;
 }
 
 export class SimulatedStateProvider extends EpochGuard {
@@ -74,6 +76,7 @@ class SimulatedClient implements ProviderStore {
   readonly #network: Clock;
   readonly #random: Random;
   readonly #deliver: () => Promise<void>;
+  readonly #onTransaction: NonNullable<SimulatedStateProviderOptions['onTransaction']>;
   readonly #closing = new AbortController();
   #breaks = new AbortController();
 
@@ -84,6 +87,7 @@ class SimulatedClient implements ProviderStore {
     this.#network = options.network ?? options.clock;
     this.#random = options.random;
     this.#deliver = options.deliver ?? (() => Promise.resolve());
+    this.#onTransaction = options.onTransaction ?? (() => undefined);
   }
 
   read(ranges: readonly StoreRange[], options: ProviderCallOptions): Promise<StoreReading> {
@@ -103,13 +107,15 @@ class SimulatedClient implements ProviderStore {
       ...item,
       key: this.#prefix + item.key,
     });
-    return this.#call('unknown', options, () =>
-      this.#store.transact({
+    return this.#call('unknown', options, () => {
+      const outcome = this.#store.transact({
         equal: transaction.equal.map(whole),
         compare: transaction.compare.map(whole),
         writes: transaction.writes.map(whole),
-      }),
-    );
+      });
+      this.#onTransaction(transaction, outcome);
+      return outcome;
+    });
   }
 
   async watch(

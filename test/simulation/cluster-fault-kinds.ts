@@ -1,0 +1,196 @@
+/** Every kind of fault, one entry each. `happen` begins it; it sees to its end by `world.after`. */
+import { LARGEST_CLOCK_JUMP_MS } from '../../runtime/src/core/failover/lease-hold.ts';
+import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
+import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import type { ProviderFaults } from '../../runtime/src/testing/simulated-state-provider.ts';
+import type { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
+import type { Machine } from './cluster-machine.ts';
+
+export interface FaultWorld {
+  readonly network: SimulatedNetwork;
+  readonly store: SimulatedStore;
+  readonly machines: readonly Machine[];
+  /** Calls it so much later, unless all faults have ended before. */
+  readonly after: (delayMs: number, happen: () => void) => void;
+  readonly start: (machine: Machine) => Promise<void>;
+  readonly count: (what: string) => void;
+  readonly violate: (message: string) => void;
+}
+
+interface FaultMoment {
+  readonly machine: Machine;
+  readonly forMs: number;
+  readonly random: SeededRandom;
+}
+
+export interface FaultKind {
+  readonly name: string;
+  /** In which part of the runs it may happen at all; 0: only where it is asked for. Default all. */
+  readonly share?: number;
+  /** How often, compared to others. Default 1. */
+  readonly weight?: number;
+  readonly happen: (world: FaultWorld, moment: FaultMoment) => void;
+}
+
+export const faultKinds: readonly FaultKind[] = [
+  { name: 'kill', happen: (world, moment) => down(world, moment, (one) => one.kill(true)) },
+  { name: 'pod-lost', happen: (world, moment) => down(world, moment, (one) => one.kill(false)) },
+  { name: 'stop', happen: stop },
+  { name: 'reboot', happen: (world, moment) => down(world, moment, (one) => one.reboot()) },
+  { name: 'all-reboot', happen: (world, moment) => all(world, moment, (one) => one.reboot()) },
+  { name: 'provider-forgets', share: 0.2, happen: ({ store }) => store.forget() },
+  {
+    name: 'all-killed',
+    happen: (world, moment) =>
+      all(world, moment, (machine) => machine.kill(moment.random.chance(0.8))),
+  },
+  { name: 'pause', happen: pause },
+  { name: 'suspend', happen: suspend },
+  { name: 'cut-one-link', happen: (world, moment) => cut(world, moment, false) },
+  { name: 'cut-from-peers', happen: (world, moment) => cut(world, moment, true) },
+  { name: 'isolate', happen: isolate },
+  { name: 'cut-from-provider', happen: ofOne({ reach: 'silent' }) },
+  { name: 'provider-refuses', happen: ofOne({ reach: 'refused' }) },
+  {
+    name: 'provider-slow',
+    happen: (world, moment) => ofOne({ delayMs: moment.random.pick([200, 600]) })(world, moment),
+  },
+  { name: 'replies-lost', happen: ofOne({ loseReply: 0.5, delayMs: 60 }) },
+  { name: 'learns-late', happen: learnsLate },
+  { name: 'provider-down', happen: ofAll({ reach: 'silent' }) },
+  { name: 'provider-down-at-once', happen: ofAll({ reach: 'refused' }) },
+  { name: 'watches-lost', happen: (_world, { machine }) => machine.breakWatches() },
+  { name: 'lease-lost', happen: loseLease },
+  { name: 'handover', weight: 2, happen: handover },
+  { name: 'suspended-away', share: 0, happen: suspendAway },
+  { name: 'provider-counts-again', share: 0, happen: countAgain },
+];
+
+function down(
+  { after, start }: FaultWorld,
+  { machine, forMs }: FaultMoment,
+  end: (machine: Machine) => void,
+): void {
+  if (machine.process === undefined) return;
+  end(machine);
+  after(forMs, () => void start(machine));
+}
+
+/** It starts again when it has ended; it is killed when that takes too long. */
+function stop({ after, start, violate }: FaultWorld, { machine, forMs }: FaultMoment): void {
+  const { process } = machine;
+  if (process === undefined) return;
+  machine.stop().then(
+    () => start(machine),
+    (error: unknown) => violate(`it did not stop: ${String(error)}`),
+  );
+  after(forMs, () => {
+    if (machine.process === process) machine.kill(true);
+    void start(machine);
+  });
+}
+
+function all(
+  { machines, after, start }: FaultWorld,
+  { forMs, random }: FaultMoment,
+  end: (machine: Machine) => void,
+): void {
+  for (const machine of machines) {
+    end(machine);
+    const lateMs = random.fraction() * 300;
+    after(forMs / 4 + lateMs, () => void start(machine));
+  }
+}
+
+function pause({ after }: FaultWorld, { machine: { process }, forMs }: FaultMoment): void {
+  process?.gate.pause();
+  after(forMs, () => process?.gate.resume());
+}
+
+/** Not a pause for the machine: its monotonic clock stands still meanwhile. */
+function suspend({ after }: FaultWorld, { machine, forMs }: FaultMoment): void {
+  const { process, clock } = machine;
+  if (process?.gate.isOpen !== true) return;
+  process.gate.pause();
+  after(forMs, () => {
+    clock.resumed(forMs);
+    process.gate.resume();
+  });
+}
+
+/** Isolated, and meanwhile suspended for about as long as is still taken for a jitter of the clocks. */
+function suspendAway(world: FaultWorld, moment: FaultMoment): void {
+  isolate(world, moment);
+  const forMs = moment.random.fraction() * 1.2 * LARGEST_CLOCK_JUMP_MS;
+  suspend(world, { ...moment, forMs });
+}
+
+function ofOne(faults: Partial<ProviderFaults>): FaultKind['happen'] {
+  return (world, { machine, forMs }) => disturbProvider(world, [machine], faults, forMs);
+}
+
+function ofAll(faults: Partial<ProviderFaults>): FaultKind['happen'] {
+  return (world, { forMs }) => disturbProvider(world, world.machines, faults, forMs);
+}
+
+function disturbProvider(
+  { after }: FaultWorld,
+  machines: readonly Machine[],
+  ...[faults, forMs]: readonly [Partial<ProviderFaults>, number]
+): void {
+  for (const machine of machines) machine.setProviderFaults(faults);
+  after(forMs, () => {
+    for (const machine of machines) machine.setProviderFaults({});
+  });
+}
+
+function cut(world: FaultWorld, { machine, forMs, random }: FaultMoment, fromAll: boolean): void {
+  const { network, machines, after } = world;
+  const others = machines.filter((other) => other !== machine);
+  const lost = fromAll ? others : [random.pick(others)];
+  for (const other of lost) network.cut(machine.uuid, other.uuid);
+  after(forMs, () => network.healCuts());
+}
+
+/** Only clients reach it. */
+function isolate(world: FaultWorld, moment: FaultMoment): void {
+  cut(world, moment, true);
+  disturbProvider(world, [moment.machine], { reach: 'silent' }, moment.forMs);
+}
+
+/** Its renewals are applied and their answers lost; it learns late what was applied; then it is isolated. */
+function learnsLate(world: FaultWorld, moment: FaultMoment): void {
+  const { machine, random } = moment;
+  const { fencing_ttl: ttl } = machine.world.topology.failover;
+  const lateMs = (0.25 + random.fraction() * 0.5) * ttl * 1000;
+  const awayMs = lateMs + (0.05 + random.fraction() * 0.3) * ttl * 1000;
+  const losesLease = random.chance(0.5);
+  machine.setProviderFaults({ loseReply: 1 });
+  world.after(lateMs, () => machine.setProviderFaults({}));
+  world.after(awayMs, () => {
+    isolate(world, moment);
+    if (losesLease) loseLease(world, moment);
+  });
+}
+
+/** It forgets, soon gives revisions again that it has just given, and requests from before arrive only then. */
+function countAgain(world: FaultWorld, { machine, random }: FaultMoment): void {
+  const { store, after } = world;
+  disturbProvider(world, [machine], { delayMs: 2000 }, 800);
+  after(200 + random.fraction() * 600, () => {
+    store.forget(Math.max(0, store.revision - 2 - random.integer(3)));
+  });
+}
+
+function loseLease({ store }: FaultWorld, { machine }: FaultMoment): void {
+  const key = `lease/${machine.replicaSetUuid}`;
+  store.transact({ compare: [], writes: [{ kind: 'delete', key }] });
+}
+
+function handover({ count }: FaultWorld, { machine: { process } }: FaultMoment): void {
+  process?.failover.handover(undefined, 'asked for').then(
+    () => count('handed over'),
+    // Refused: it does not lead, or nobody can take over.
+    () => undefined,
+  );
+}
