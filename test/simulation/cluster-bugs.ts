@@ -107,7 +107,7 @@ export const clusterBugs: readonly ClusterBug[] = [
   {
     name: 'absent-is-expired',
     rule: 'the absence of a lease starts a full wait',
-    ...{ from: 1, finding: TWO },
+    ...{ from: 4, finding: TWO },
     focus: { name: 'cluster-late', faults: ['learns-late'], sets: [3, 3] },
     plant: ({ world }) => ({
       provider: (provider, of) =>
@@ -178,7 +178,7 @@ export const clusterBugs: readonly ClusterBug[] = [
   {
     name: 'handover-keeps-its-deadline',
     rule: 'once a handover is sent, the old deadline is void',
-    ...{ from: 1, finding: TWO },
+    ...{ from: 4, finding: TWO },
     focus: { name: 'cluster-handover', faults: ['handover', 'cut-one-link'] },
     plant: ({ clock }: PlantedProcess): Planting => {
       const kept = new KeptDeadline(clock);
