@@ -31,7 +31,7 @@ export const raftBugs: readonly ClusterBug[] = [
   {
     name: 'raft-deadline-from-answer',
     rule: 'a leader counts on its voters from the moment of sending',
-    ...{ from: 10, finding: /two are writable/ },
+    ...{ from: 20, finding: /two are writable/ },
     ...inFocus('raft-cuts'),
     plant: ({ clock }: PlantedProcess): Planting => {
       const deadlines = new RaftDeadlineFromAnswer(clock);
