@@ -235,7 +235,13 @@ class ClusterRun {
     this.#note(`${follower.name} promises term ${term}`);
     const body = { replicaSetUuid: set.replicaSetUuid, term };
     const rival = this.#network.peersFor('rival');
-    await rival.call(follower.uuid, 'leadership.promise', body, { timeoutMs: 1000 });
+    const ask = (): Promise<boolean> =>
+      rival.call(follower.uuid, 'leadership.promise', body, { timeoutMs: 1000 }).then(
+        () => true,
+        () => false,
+      );
+    // A peer lease of the last moments may forbid it for a while.
+    while (!(await ask())) await this.#clock.sleep(POLL_MS);
     await this.#becomeWhole(set);
     this.#network.healCuts();
   }

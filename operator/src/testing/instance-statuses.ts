@@ -39,6 +39,7 @@ export function describeStatus(facts: StatusFacts): InstanceStatus {
             leader: leader ?? null,
             term: 1,
             writable: leader === uuid,
+            peerLeases: false,
             position,
             acknowledged: position,
             promisedTerm: 1,

@@ -50,6 +50,8 @@ export const replicaSetViewSchema = z.strictObject({
   term: z.int().min(0),
   /** Is this instance the leader, with a valid lease, and has its term begun? */
   writable: z.boolean(),
+  /** It leads by the grants of its peers, because the state provider does not answer. */
+  peerLeases: z.boolean().default(false),
   /** Own last row, and the last row known to be on all in-sync members. */
   position: positionSchema,
   acknowledged: positionSchema,

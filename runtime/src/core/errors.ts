@@ -23,6 +23,7 @@ const catalog = {
   NO_LEADER: { status: 503, message: 'The replica set has no leader that accepts writes now.' },
   NOT_LEADER: { status: 503, message: 'This instance does not lead the replica set.' },
   STALE_TERM: { status: 409, message: 'A higher term has been promised.' },
+  PEER_LEASE_HELD: { status: 409, message: 'A peer lease forbids to promise another term yet.' },
   OUTCOME_UNKNOWN: { status: 504, message: 'The write may or may not have happened.' },
   WRONG_BUCKET: { status: 503, message: 'The bucket is not on this replica set.' },
   SCHEMA_MISSING: { status: 503, message: 'The space or index does not exist.' },

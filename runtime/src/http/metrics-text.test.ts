@@ -22,7 +22,7 @@ describe('the metrics of an instance', () => {
 
   it('tell the storage and, on a leader, its followers [MET-41] [MET-46]', () => {
     const text = metricsText({
-      ...{ uuid: UUID, name: 'a', issues: [] },
+      ...{ uuid: UUID, name: 'a', issues: [], replicaSet: { peerLeases: true } },
       storage: {
         ...{ memoryUsedBytes: 5, memoryLimitBytes: 1000, isWritable: true, isInSync: true },
         position: { term: 2, sequence: 30 },
@@ -35,6 +35,7 @@ describe('the metrics of an instance', () => {
     assert.deepEqual(
       text.split('\n').filter((line) => !line.startsWith('#') && !line.startsWith('tnt_cart')),
       [
+        'tonearm_peer_leases{alias="a"} 1',
         'tnt_slab_quota_used{alias="a"} 5',
         'tnt_slab_quota_size{alias="a"} 1000',
         'tnt_read_only{alias="a"} 0',

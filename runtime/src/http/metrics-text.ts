@@ -10,6 +10,7 @@ export interface InstanceFigures {
   readonly uuid: string;
   readonly name: string;
   readonly issues: readonly Issue[];
+  readonly replicaSet?: { readonly peerLeases: boolean } | null;
   readonly storage: StorageFigures | undefined;
 }
 
@@ -25,8 +26,12 @@ interface Gauge {
 }
 
 export function metricsText(figures: InstanceFigures): string {
-  const { name, issues, storage, uuid } = figures;
-  const gauges = [issuesGauge(issues), ...(storage === undefined ? [] : ofStorage(storage, uuid))];
+  const { name, issues, storage, uuid, replicaSet } = figures;
+  const gauges = [
+    issuesGauge(issues),
+    ...(replicaSet == null ? [] : [peerLeasesGauge(replicaSet)]),
+    ...(storage === undefined ? [] : ofStorage(storage, uuid)),
+  ];
   const blocks = gauges.map((gauge) => {
     const lines = gauge.samples.map(
       ({ labels, value }) => `${gauge.name}${rendered({ alias: name, ...labels })} ${value}`,
@@ -43,6 +48,11 @@ function issuesGauge(issues: readonly Issue[]): Gauge {
     value: issues.filter((issue) => issue.level === level).length,
   }));
   return { name: 'tnt_cartridge_issues', help: 'Issues of this instance', samples };
+}
+
+function peerLeasesGauge({ peerLeases }: { readonly peerLeases: boolean }): Gauge {
+  const help = '1 if the instance leads by peer leases, as the state provider does not answer';
+  return gauge('tonearm_peer_leases', help, [peerLeases ? 1 : 0]);
 }
 
 function ofStorage(storage: StorageFigures, uuid: string): readonly Gauge[] {

@@ -4,6 +4,11 @@
  * That the process is dead is known from the kernel, not from a missing answer: its records may be released at once.
  * It is never started again here; that is the business of whoever started the launcher.
  *
+ * While the state provider is away it tries for up to ten minutes, since nobody can follow the dead leader before.
+ * A signal in that time ends it at once: the kubelet sends one when the liveness probe has failed for a minute, and the
+ * next process of the instance then releases the record of the one before it. If the process ended because of a signal,
+ * it tries for 30 s, the grace of a pod.
+ *
  * The launcher lives as long as the process and mostly does nothing: it is kept small. What it needs for a release is
  * loaded soon after the first report of something held, while the process lives: a death that comes with a broken disk
  * finds it in memory.
@@ -35,14 +40,21 @@ export async function launch(options: LaunchOptions): Promise<number> {
   });
   const reports = new Reports(options);
   child.on('message', (message) => reports.add(message));
-  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  let isTold = false;
+  const forward = (signal: NodeJS.Signals): void => {
+    isTold = true;
+    child.kill(signal);
+  };
   for (const signal of FORWARDED) process.on(signal, forward);
   // The channel ends after its last message was read, which may be after the death.
   const disconnected = new Promise<void>((resolve) => child.once('disconnect', resolve));
   const code = await exitCodeOf(child);
   await disconnected;
-  for (const signal of FORWARDED) process.off(signal, forward);
-  await reports.release();
+  const giveUp = new AbortController();
+  const end = (): void => giveUp.abort();
+  for (const signal of FORWARDED) process.off(signal, forward).on(signal, end);
+  await reports.release({ isTold, signal: giveUp.signal });
+  for (const signal of FORWARDED) process.off(signal, end);
   return code;
 }
 
@@ -73,13 +85,13 @@ class Reports {
     this.#loading ??= setTimeout(() => void this.#prepare(), LOAD_DELAY_MS);
   }
 
-  async release(): Promise<void> {
+  async release(manner: Releaser.ReleaseManner): Promise<void> {
     clearTimeout(this.#loading);
     const report = this.#last;
     if (report === undefined || !holdsSomething(report)) return;
     try {
       const releaser = await this.#options.loadReleaser();
-      await releaser.releaseReported(report);
+      await releaser.releaseReported(report, manner);
     } catch (error) {
       // Others wait until the leases expire.
       complain('the leases of the dead process are not released', error);

@@ -13,13 +13,16 @@ import type { Clock } from '../foundation/clock.ts';
 import type { ProviderEntry, StateProvider } from '../ports/state-provider.ts';
 import type { Held } from './held.ts';
 
-const CALL_TIMEOUT_MS = 1000;
-const RETRY_MS = 200;
+const CALL_TIMEOUT_MS = 500;
+/** Soon: when the state provider is back, a replica set waits for this. */
+const RETRY_MS = 100;
 
 export interface ReleaseOptions {
   readonly provider: StateProvider;
   readonly clock: Clock;
   readonly limitMs: number;
+  /** Gives up when it aborts. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Resolves to the keys that may still name the process when the time was up. */
@@ -35,23 +38,24 @@ export async function releaseHeld(held: Held, options: ReleaseOptions): Promise<
 async function releaseKey(
   key: string,
   held: Held,
-  { provider, clock }: ReleaseOptions,
+  { provider, clock, signal }: ReleaseOptions,
   endMs: number,
 ): Promise<boolean> {
-  while (clock.monotonicMs() < endMs) {
+  const call = { timeoutMs: CALL_TIMEOUT_MS, ...(signal && { signal }) };
+  while (clock.monotonicMs() < endMs && signal?.aborted !== true) {
     try {
-      const entry = await provider.get(key, { timeoutMs: CALL_TIMEOUT_MS });
+      const entry = await provider.get(key, call);
       const record = entry && naming(entry, held);
       if (entry === undefined || record === undefined) return true;
       const value = JSON.stringify({ ...record, released: true });
       const outcome = await provider.transact(
         { compare: [{ key, revision: entry.revision }], writes: [{ kind: 'put', key, value }] },
-        { timeoutMs: CALL_TIMEOUT_MS },
+        call,
       );
       if (outcome.kind === 'applied') return true;
     } catch {
       // Whatever failed, the record is read again: a tombstone may or may not be there.
-      await clock.sleep(RETRY_MS);
+      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
     }
   }
   return false;

@@ -8,7 +8,13 @@ import { createLogger } from '../foundation/logger.ts';
 import { type Held, heldSchema } from './held.ts';
 import { releaseHeld } from './release.ts';
 
-const RELEASE_LIMIT_MS = 30_000;
+/**
+ * Until the records no longer name the dead process: while the state provider is away its replica set waits for that.
+ * This long, and not for ever, because whoever starts the launcher again starts the instance again only then.
+ */
+const RELEASE_LIMIT_MS = 600_000;
+/** One that was told to end has less time: a pod that is deleted is killed after 30 s. */
+const TOLD_LIMIT_MS = 30_000;
 
 const logger = createLogger({ level: 'info', fields: { service: 'launcher' } });
 
@@ -18,13 +24,21 @@ export async function prepareRelease(report: unknown): Promise<void> {
   if (held?.provider != null) await loadStateProvider(held.provider);
 }
 
+export interface ReleaseManner {
+  /** It was told to end, and its process with it. */
+  readonly isTold: boolean;
+  /** Told to end now. */
+  readonly signal: AbortSignal;
+}
+
 /** Only for a process that is known to be dead. */
-export async function releaseReported(report: unknown): Promise<void> {
+export async function releaseReported(report: unknown, manner: ReleaseManner): Promise<void> {
   const held = readReport(report);
   if (held?.provider == null) return;
   const provider = createStateProvider(held.provider);
   try {
-    const limits = { provider, clock: systemClock, limitMs: RELEASE_LIMIT_MS };
+    const limitMs = manner.isTold ? TOLD_LIMIT_MS : RELEASE_LIMIT_MS;
+    const limits = { provider, clock: systemClock, limitMs, signal: manner.signal };
     const left = await releaseHeld(held, limits);
     if (left.length === 0) logger.info({ ...held, provider: undefined }, 'released what it held');
     else logger.warn({ left }, 'not released in time; others wait until the leases expire');

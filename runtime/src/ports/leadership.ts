@@ -16,6 +16,8 @@ export type Leadership =
       readonly kind: 'leader';
       readonly term: number;
       readonly deadlineMs: number;
+      /** The state provider does not answer, and all other in-sync members have granted that it leads on. */
+      readonly byPeerLeases?: boolean;
       /** Seats whose appends acknowledge a write: while a change of them is under way, the union of old and new. */
       readonly inSync: readonly Seat[];
       /**

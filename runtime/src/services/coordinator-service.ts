@@ -56,6 +56,8 @@ const LOCK_PERIOD = 1 / 2;
 const BUSY_PERIOD = 1 / 5;
 /** How often everything is read anew when nothing seems to happen: what happens is watched. */
 const IDLE_PERIOD = 5;
+/** How soon it is tried again while the state provider is away: when it is back, there may be a leader to appoint. */
+const RETRY_PERIOD = 1 / 20;
 
 export const COORDINATOR_ROLE = 'failover-coordinator';
 
@@ -182,7 +184,7 @@ export class CoordinatorService {
   /** At the moment at which a lease expires, when anything happens to one, and now and then. */
   async #rounds(running: Running, signal: AbortSignal): Promise<void> {
     const { logger, clock } = this.#options;
-    const { session, wakeUp, ttlMs, lock } = running;
+    const { session, wakeUp, ttlMs } = running;
     let nextMs = clock.monotonicMs();
     while (!signal.aborted && this.#topology !== undefined) {
       const nowMs = clock.monotonicMs();
@@ -194,20 +196,15 @@ export class CoordinatorService {
         running.trouble = undefined;
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
+        const level = running.trouble === undefined ? 'warn' : 'debug';
         running.trouble = error instanceof Error ? error.message : '';
-        logger.warn({ error }, 'the coordinator cannot read the state provider; trying again');
+        logger[level]({ error }, 'the coordinator cannot read the state provider; trying again');
       }
       const endMs = clock.monotonicMs();
       if (!isQuiet) nextMs = endMs + BUSY_PERIOD * ttlMs;
       else if (isFull) nextMs = endMs + IDLE_PERIOD * ttlMs;
-      const expiryMs = session.untilExpiryMs(endMs);
-      // Who waits for the lock has nothing to do at that moment, and what has expired already is looked at in `nextMs`.
-      const isAwaited = expiryMs > 0 && lock.compare() !== undefined;
-      const delayMs = Math.min(
-        LOCK_PERIOD * ttlMs,
-        isAwaited ? expiryMs : Infinity,
-        nextMs - endMs,
-      );
+      const lockMs = (running.trouble === undefined ? LOCK_PERIOD : RETRY_PERIOD) * ttlMs;
+      const delayMs = Math.min(lockMs, untilAwaitedExpiryMs(running, endMs), nextMs - endMs);
       await wakeUp.sleep(delayMs, signal);
     }
   }
@@ -222,11 +219,12 @@ export class CoordinatorService {
     while (!signal.aborted) {
       try {
         const prefix = providerKeys.leases;
-        const { revision } = await provider.list(prefix, { timeoutMs: ttlMs, signal });
+        const options = { timeoutMs: ttlMs / 3, signal };
+        const { revision } = await provider.list(prefix, options);
         await provider.watch(prefix, revision + 1, onChanges, signal);
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
-        await this.#options.clock.sleep(ttlMs / 4, signal).catch(() => undefined);
+        await this.#options.clock.sleep(RETRY_PERIOD * ttlMs, signal).catch(() => undefined);
       }
     }
   }
@@ -235,6 +233,12 @@ export class CoordinatorService {
 function wake(running: Running): void {
   running.isDue = true;
   running.wakeUp.wake();
+}
+
+/** Who waits for the lock has nothing to do at that moment, and what has expired already is looked at soon enough. */
+function untilAwaitedExpiryMs({ session, lock }: Running, nowMs: number): number {
+  const expiryMs = session.untilExpiryMs(nowMs);
+  return expiryMs > 0 && lock.compare() !== undefined ? expiryMs : Number.POSITIVE_INFINITY;
 }
 
 function isRelease(value: string): boolean {

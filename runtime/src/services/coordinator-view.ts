@@ -1,6 +1,7 @@
 /** What a coordinator reads before it decides. */
 import { z } from 'zod';
 import { positionSchema } from '../contract/instance-status.ts';
+
 import {
   type Appointment,
   appointmentSchema,
@@ -9,7 +10,9 @@ import {
   providerKeys,
   seatSchema,
 } from '../contract/provider-records.ts';
+
 import type { ProviderEntry, ProviderListing, StateProvider } from '../ports/state-provider.ts';
+
 import { parseRecord } from './stored-records.ts';
 
 export interface Stored<T> {

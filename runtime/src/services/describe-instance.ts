@@ -69,6 +69,7 @@ async function describeReplicaSet(replicaSet: DescribedReplicaSet): Promise<Repl
     leader: leader?.uuid ?? null,
     term: leader?.term ?? 0,
     writable: storage.isWritable,
+    peerLeases: current.kind === 'leader' && current.byPeerLeases === true,
     position: report.position,
     acknowledged: report.acknowledged,
     promisedTerm: report.promisedTerm,

@@ -34,6 +34,8 @@ import type { SeatReport } from './handover-protocol.ts';
 import { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
 import type { HeldLease } from './lease-keeper.ts';
+import { grantEndSchema, grantRequestSchema, PeerLeaseGrants } from './peer-lease-grants.ts';
+import type { GrantAnswer } from './peer-lease-holder.ts';
 import { RaftFile } from './raft-file.ts';
 import { RaftLeadership, type RaftLeadershipOptions } from './raft-leadership.ts';
 import type { ReplicaSetStorage } from './replica-set-storage.ts';
@@ -95,6 +97,7 @@ export class FailoverService implements LeadershipPort {
   readonly #configuring = new Exclusive();
   readonly #listeners = new Set<() => void>();
   readonly #leadersListeners = new Set<() => void>();
+  readonly #grants: PeerLeaseGrants;
   #file: InSyncFile | undefined;
   #forced: ForcedPromotions | undefined;
   #raft: RaftFile | undefined;
@@ -104,12 +107,14 @@ export class FailoverService implements LeadershipPort {
 
   constructor(options: FailoverServiceOptions) {
     this.#options = options;
+    this.#grants = new PeerLeaseGrants(options);
   }
 
   async open(): Promise<void> {
     this.#file = await InSyncFile.open(this.#options.disk);
     this.#forced = await ForcedPromotions.open(this.#options.disk);
     this.#raft = await RaftFile.open(this.#options.disk);
+    await this.#grants.open();
   }
 
   /** The config that is applied now. Resolves when the engine obeys it. */
@@ -169,6 +174,8 @@ export class FailoverService implements LeadershipPort {
   handlers(): InternalHandlers {
     return new Map<string, InternalHandler>([
       ['leadership.promise', (body) => this.#promise(body)],
+      ['leadership.grant', (body) => this.#grant(body)],
+      ['leadership.endGrant', (body) => this.#endGrant(body)],
       ['leadership.report', (body) => this.#report(body)],
       ['leadership.handover', (body) => this.#handover(body)],
       ['leadership.take', (body) => this.#take(body)],
@@ -202,6 +209,7 @@ export class FailoverService implements LeadershipPort {
       file,
       isPaused: () => this.#isPaused,
       forced,
+      grants: this.#grants,
       onChange: () => notify(this.#listeners),
       onLeadersChange: () => notify(this.#leadersListeners),
     };
@@ -211,6 +219,7 @@ export class FailoverService implements LeadershipPort {
         : new StatefulLeadership({ ...shared, provider, ttlMs });
     this.#running = { key, engine, tasks, provider, ttlMs };
     tasks.run('leadership', (signal) => engine.run(signal));
+    tasks.run('granted peer leases', (signal) => this.#grants.run(signal));
   }
 
   #withoutProvider(
@@ -247,8 +256,13 @@ export class FailoverService implements LeadershipPort {
     this.#assertOwn(replicaSetUuid);
     const engine = this.#running?.engine;
     if (engine === undefined) throw new ClusterError('STATE_FORBIDS');
-    engine.promising(term);
-    const { position, promisedTerm, logIncarnation } = await this.#options.storage.promise(term);
+    const { position, promisedTerm, logIncarnation } = await this.#grants.promise(
+      async (grant) => (await engine.isGrantOver?.(grant)) ?? false,
+      async () => {
+        engine.promising(term);
+        return this.#options.storage.promise(term);
+      },
+    );
     const last = this.#file?.last;
     return {
       position,
@@ -258,6 +272,20 @@ export class FailoverService implements LeadershipPort {
         ? {}
         : { lastInSync: { term: last.term, leader: last.leader, inSync: last.inSync } }),
     };
+  }
+
+  async #grant(body: unknown): Promise<GrantAnswer> {
+    const { replicaSetUuid, ...request } = parseBody(body, grantRequestSchema);
+    this.#assertOwn(replicaSetUuid);
+    const answer = await this.#running?.engine.grant?.(request);
+    return answer ?? { kind: 'refused', reason: 'it has no state provider' };
+  }
+
+  async #endGrant(body: unknown): Promise<Record<string, never>> {
+    const { replicaSetUuid, ...end } = parseBody(body, grantEndSchema);
+    this.#assertOwn(replicaSetUuid);
+    await this.#grants.end(end);
+    return {};
   }
 
   async #report(body: unknown): Promise<SeatReport> {

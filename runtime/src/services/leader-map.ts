@@ -23,11 +23,13 @@ export interface LeaderMapOptions {
   readonly onChange: (replicaSetUuids: readonly string[]) => void;
 }
 
-const RETRY_MS = 250;
+const RETRY_MS = 100;
 
 export class LeaderMap {
   readonly #options: LeaderMapOptions;
   #leaders = new Map<string, StoredAppointment>();
+  /** Failures after the first one in a row are nothing new. */
+  #isListed = true;
   #trouble: string | undefined = 'the state provider has not been read yet';
 
   constructor(options: LeaderMapOptions) {
@@ -61,6 +63,7 @@ export class LeaderMap {
       try {
         const revision = await this.#list(signal);
         this.#trouble = undefined;
+        this.#isListed = true;
         await this.#options.provider.watch(
           providerKeys.leaders,
           revision + 1,
@@ -69,8 +72,10 @@ export class LeaderMap {
         );
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
+        const level = this.#isListed ? 'warn' : 'debug';
+        this.#isListed = false;
         this.#trouble = error instanceof Error ? error.message : '';
-        logger.warn({ error }, 'the appointments cannot be watched; trying again');
+        logger[level]({ error }, 'the appointments cannot be watched; trying again');
         await clock.sleep(RETRY_MS, signal).catch(() => undefined);
       }
     }

@@ -2,9 +2,11 @@
 import type { Topology } from '../contract/cluster-config.ts';
 import type { Issue, Position } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
+import type { GivenGrant, GrantRequest } from '../core/failover/peer-lease.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 import type { InternalHandlers } from '../ports/peers.ts';
 import type { StoredAppointment } from './leader-map.ts';
+import type { GrantAnswer } from './peer-lease-holder.ts';
 
 export interface KnownLeader {
   readonly uuid: string;
@@ -34,6 +36,10 @@ export interface LeadershipEngine {
   handlers?(): InternalHandlers;
   issues(): readonly Issue[];
   run(signal: AbortSignal): Promise<void>;
+  /** The leader asks for a peer lease; without a state provider there are none. */
+  grant?(request: GrantRequest): Promise<GrantAnswer>;
+  /** Can its holder be shown to have given up, or to be dead? */
+  isGrantOver?(grant: GivenGrant): Promise<boolean>;
   /** Gives up what this instance leads, so that nobody has to wait for it. Before `run` is aborted. */
   release(signal: AbortSignal): Promise<void>;
 }

@@ -36,6 +36,15 @@ export interface HeldLease {
   readonly incarnation: number;
 }
 
+/** What peer leases need to know of a hold that counts. */
+export interface LeaseStanding {
+  readonly term: number;
+  /** Up to then the record alone is enough. */
+  readonly deadlineMs: number;
+  /** Renewals that were sent since the record was last known, oldest first: none was answered. */
+  readonly unanswered: readonly { readonly sent: Moment }[];
+}
+
 export interface LeaseKeeperOptions {
   readonly provider: StateProvider;
   readonly clock: Clock;
@@ -82,6 +91,13 @@ export class LeaseKeeper {
   deadlineMs(): number {
     if (this.#hold === undefined) return Number.NEGATIVE_INFINITY;
     return deadlineOf(this.#hold, this.#options.ttlMs, this.#now());
+  }
+
+  /** Undefined when nothing is held, and while the hold is void: then grants of peers are worth nothing either. */
+  get standing(): LeaseStanding | undefined {
+    const hold = this.#hold;
+    if (hold?.confirmed === undefined) return undefined;
+    return { term: hold.term, deadlineMs: this.deadlineMs(), unanswered: hold.attempts };
   }
 
   /** The hold is over; the record may still name this process. */

@@ -2,14 +2,18 @@
  * Leadership by appointment: a coordinator appoints in the state provider, the appointed holds a lease there.
  *
  * This instance leads from its first confirmed renewal until its deadline, for as long as no higher term is promised
- * or appointed. Not reading the provider ends nothing before the deadline; losing a comparison ends it at once.
+ * or appointed. Not reading the provider ends nothing before the deadline, nor after it while all other in-sync members
+ * have granted peer leases; losing a comparison ends it at once.
  */
 import type { Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import type { Issue } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
+
 import { leaderOrder } from '../core/failover/leader-order.ts';
+import type { GivenGrant, GrantRequest } from '../core/failover/peer-lease.ts';
+
 import { sameSeat } from '../core/failover/seats.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
@@ -24,6 +28,9 @@ import { InSyncKeeper } from './in-sync-keeper.ts';
 import { LeaderMap, type StoredAppointment } from './leader-map.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
 import { type HeldLease, LeaseKeeper } from './lease-keeper.ts';
+import { PeerLeaseGrantor } from './peer-lease-grantor.ts';
+import type { PeerLeaseGrants } from './peer-lease-grants.ts';
+import { type GrantAnswer, PeerLeaseHolder } from './peer-lease-holder.ts';
 import type { ReplicaSetStorage } from './replica-set-storage.ts';
 import { isProviderTrouble } from './stored-records.ts';
 import { WakeUp } from './wake-up.ts';
@@ -40,6 +47,7 @@ export interface StatefulLeadershipOptions {
   readonly storage: ReplicaSetStorage;
   readonly file: InSyncFile;
   readonly forced: ForcedPromotions;
+  readonly grants: PeerLeaseGrants;
   readonly onChange: () => void;
   readonly onLeadersChange: () => void;
   readonly onHeld: (held: readonly HeldLease[]) => void;
@@ -53,6 +61,8 @@ export class StatefulLeadership implements LeadershipEngine {
   readonly #leaders: LeaderMap;
   readonly #lease: LeaseKeeper;
   readonly #inSync: InSyncKeeper;
+  readonly #peerLeases: PeerLeaseHolder;
+  readonly #grantor: PeerLeaseGrantor;
   readonly #handover: HandoverProtocol;
   readonly #closing = new AbortController();
   readonly #wakeUp: WakeUp;
@@ -66,10 +76,10 @@ export class StatefulLeadership implements LeadershipEngine {
     const { provider, clock, logger, replicaSetUuid, ttlMs, onChange } = options;
     this.#wakeUp = new WakeUp(clock);
     this.#leaders = new LeaderMap({
-      ...{ provider, clock, logger, timeoutMs: Math.max(ttlMs, 1000) },
+      ...{ provider, clock, logger, timeoutMs: Math.max(ttlMs / 3, 500) },
       onChange: (uuids) => this.#leadersChanged(uuids),
     });
-    this.#lease = new LeaseKeeper(options);
+    this.#lease = new LeaseKeeper({ ...options, onChange: () => this.#leaseChanged() });
     this.#inSync = new InSyncKeeper({
       ...{ provider, clock, replicaSetUuid, onChange },
       timeoutMs: ttlMs / 3,
@@ -80,6 +90,17 @@ export class StatefulLeadership implements LeadershipEngine {
       onLost: (stored) => this.#lost(stored),
       onStored: (stored) => this.#leaders.set(replicaSetUuid, stored),
     });
+    this.#peerLeases = new PeerLeaseHolder({
+      ...options,
+      standing: () => this.#lease.standing,
+      seats: (term) => this.#inSync.seats(term),
+      topology: () => this.#topology,
+    });
+    this.#grantor = new PeerLeaseGrantor({
+      ...options,
+      appointment: () => this.#known(),
+      promisedTerm: () => this.#promisedTerm(),
+    });
     this.#handover = new HandoverProtocol({
       ...options,
       leaders: this.#leaders,
@@ -89,23 +110,24 @@ export class StatefulLeadership implements LeadershipEngine {
   }
 
   current(): Leadership {
-    const stored = this.#leaders.get(this.#options.replicaSetUuid);
-    if (stored === undefined) {
+    const known = this.#known();
+    if (known === undefined) {
       const reason = this.#leaders.trouble ?? 'no leader was appointed yet';
       return { kind: 'none', term: this.#promisedTerm(), reason };
     }
-    const { term, leader } = stored.appointment;
+    const { term, leader } = known;
     // Also with a higher promise: what it asks the leader for then tells that leader to give way.
     if (leader !== this.#options.identity.uuid) return { kind: 'follower', term, leader };
     if (this.#promisedTerm() > term) {
       return { kind: 'none', term: this.#promisedTerm(), reason: 'a higher term was promised' };
     }
     const inSync = this.#inSync.seats(term);
-    const deadlineMs = this.#lease.deadlineMs();
+    const deadlineMs = this.#deadlineMs(term);
     if (this.#lease.term !== term || inSync === undefined || !Number.isFinite(deadlineMs)) {
       return { kind: 'none', term, reason: 'the lease is not held' };
     }
-    return { kind: 'leader', term, deadlineMs, inSync };
+    const byPeerLeases = deadlineMs > this.#lease.deadlineMs();
+    return { kind: 'leader', term, deadlineMs, inSync, ...(byPeerLeases && { byPeerLeases }) };
   }
 
   leaderOf(replicaSetUuid: string): KnownLeader | undefined {
@@ -118,8 +140,22 @@ export class StatefulLeadership implements LeadershipEngine {
     this.#wakeUp.wake();
   }
 
-  proposeInSync(seats: readonly Seat[], reason: string): Promise<InSyncOutcome> {
+  async proposeInSync(seats: readonly Seat[], reason: string): Promise<InSyncOutcome> {
+    // A change would not be stored, and until its outcome is known a new seat counts: that may not grant anything.
+    if (this.#standsOnPeers()) {
+      const { clock, ttlMs } = this.#options;
+      await clock.sleep(ttlMs / 3, this.#closing.signal).catch(() => undefined);
+      if (this.#standsOnPeers()) return 'unknown';
+    }
     return this.#inSync.propose(seats, reason);
+  }
+
+  async grant(request: GrantRequest): Promise<GrantAnswer> {
+    return this.#grantor.answer(request, this.#closing.signal);
+  }
+
+  async isGrantOver(grant: GivenGrant): Promise<boolean> {
+    return this.#grantor.isOver(grant, this.#closing.signal);
   }
 
   promising(term: number): void {
@@ -130,6 +166,7 @@ export class StatefulLeadership implements LeadershipEngine {
         details: { promisedTerm: held },
       });
     }
+    if (held !== undefined) this.#refuseOnPeerLeases(held);
     if (term <= this.#promised) return;
     this.#promised = term;
     this.#lease.drop(`term ${term} was promised`);
@@ -138,6 +175,11 @@ export class StatefulLeadership implements LeadershipEngine {
 
   async handover(target: string | undefined, reason: string): Promise<KnownLeader> {
     if (this.#topology === undefined) throw new ClusterError('CONFIG_MISSING');
+    if (this.#peerLeases.isInTrouble) {
+      throw new ClusterError('STATE_FORBIDS', {
+        message: 'The state provider does not answer, so leadership cannot be moved; it stays.',
+      });
+    }
     return this.#handover.run(this.#topology, { target, reason, signal: this.#closing.signal });
   }
 
@@ -153,6 +195,10 @@ export class StatefulLeadership implements LeadershipEngine {
       const message = `The appointments cannot be read: ${trouble}`;
       issues.push({ level: 'warning', topic: 'failover', message });
     }
+    if (this.#standsOnPeers()) {
+      const message = `The state provider does not answer; writes of replica set ${this.#options.replicaSetUuid} go on by peer leases. While it is away, an in-sync member that fails stops them.`;
+      issues.push({ level: 'warning', topic: 'failover', message });
+    }
     if (stored?.appointment.reason === 'all-seats-lost') {
       const message = `In term ${stored.appointment.term} every in-sync member had lost the end of its log. The longest log leads; writes of the last moments before may be missing.`;
       issues.push({ level: 'critical', topic: 'failover', message });
@@ -162,7 +208,11 @@ export class StatefulLeadership implements LeadershipEngine {
 
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#closing.abort(), { once: true });
-    await Promise.all([this.#leaders.run(signal), this.#keepLease(signal)]);
+    await Promise.all([
+      this.#leaders.run(signal),
+      this.#keepLease(signal),
+      this.#peerLeases.run(signal),
+    ]);
   }
 
   async release(signal: AbortSignal): Promise<void> {
@@ -267,6 +317,42 @@ export class StatefulLeadership implements LeadershipEngine {
       this.#wakeUp.wake();
     }
     onLeadersChange();
+  }
+
+  /** What was heard last; after a start without the state provider, what was heard before. */
+  #known(): { readonly term: number; readonly leader: string } | undefined {
+    const { replicaSetUuid, file, identity } = this.#options;
+    const stored = this.#leaders.get(replicaSetUuid)?.appointment;
+    if (stored !== undefined || this.#leaders.trouble === undefined) return stored;
+    return file.last?.leader === identity.uuid ? undefined : file.last;
+  }
+
+  #leaseChanged(): void {
+    this.#peerLeases.wake();
+    this.#options.onChange();
+  }
+
+  /** By its record alone, else by the grants of the others. */
+  #deadlineMs(term: number): number {
+    const deadlineMs = this.#lease.deadlineMs();
+    if (deadlineMs > this.#options.clock.monotonicMs()) return deadlineMs;
+    return Math.max(deadlineMs, this.#peerLeases.deadlineMs(term));
+  }
+
+  #standsOnPeers(): boolean {
+    const { term } = this.#lease;
+    return term !== undefined && this.#peerLeases.isStanding(term);
+  }
+
+  /** Those who have granted rely on it that the leader promises nothing either. */
+  #refuseOnPeerLeases(term: number): void {
+    if (!this.#standsOnPeers()) return;
+    const { clock } = this.#options;
+    const remainingMs = Math.ceil(this.#peerLeases.deadlineMs(term) - clock.monotonicMs());
+    throw new ClusterError('PEER_LEASE_HELD', {
+      message: `This instance leads term ${term} by peer leases, for ${remainingMs} ms more.`,
+      details: { remainingMs },
+    });
   }
 
   #lost(stored: StoredAppointment | undefined): void {
