@@ -1,5 +1,5 @@
 /** What the keys of histories hold: a register that is read, written and compared, and a list that grows. */
-import { isKnown, type Model, type Operation } from './operation.ts';
+import { isKnown, type Model } from './operation.ts';
 
 export type RegisterCall =
   | { readonly kind: 'read' }
@@ -8,7 +8,6 @@ export type RegisterCall =
   | { readonly kind: 'swap'; readonly from: number | null; readonly to: number };
 /** Of a read what it saw, of a swap whether it happened, of a write null. */
 export type RegisterAnswer = number | boolean | null;
-export type RegisterOperation = Operation<RegisterCall, RegisterAnswer>;
 
 export const registerModel: Model<number | null, RegisterCall, RegisterAnswer> = {
   name: 'register',
@@ -44,7 +43,6 @@ export type ListCall =
   | { readonly kind: 'list' };
 /** Of a reading what it saw, of an append null. */
 export type ListAnswer = readonly number[] | null;
-export type ListOperation = Operation<ListCall, ListAnswer>;
 
 export const listModel: Model<readonly number[], ListCall, ListAnswer> = {
   name: 'list',
