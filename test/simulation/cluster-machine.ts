@@ -7,11 +7,14 @@ import type { InstanceStateName } from '../../runtime/src/contract/instance-stat
 import type { Seat } from '../../runtime/src/contract/provider-records.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import { releaseHeld } from '../../runtime/src/launcher/release.ts';
+import type { Disk } from '../../runtime/src/ports/disk.ts';
+import type { Membership } from '../../runtime/src/ports/membership.ts';
 import type {
   ProviderOutcome,
   ProviderTransaction,
 } from '../../runtime/src/ports/state-provider.ts';
 import type { LogMode } from '../../runtime/src/services/replica-log.ts';
+import type { ReplicaSetStorage } from '../../runtime/src/services/replica-set-storage.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
 import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
@@ -24,6 +27,7 @@ import type { ClusterBug } from './cluster-bugs.ts';
 import { MachineClock } from './cluster-clock.ts';
 import { ClusterProcess } from './cluster-process.ts';
 import type { ProviderClient } from './cluster-set.ts';
+import type { Gate } from './gate.ts';
 
 export interface ClusterWorld {
   readonly clock: Clock;
@@ -42,6 +46,11 @@ export interface ClusterWorld {
   ) => void;
   readonly onWritable: (machine: Machine, isWritable: boolean) => void;
   readonly onFatal: (machine: Machine, error: unknown) => void;
+  /** What a new process hears of the others; only mode `eventual` asks. */
+  readonly membershipFor?: (machine: Machine, gate: Gate) => Membership;
+  /** A planted bug stands between leadership and storage. */
+  readonly storageFor?: (storage: ReplicaSetStorage) => ReplicaSetStorage;
+  readonly diskFor?: (disk: Disk) => Disk;
 }
 
 export const CALM_PROVIDER: ProviderFaults = {

@@ -8,6 +8,7 @@ import type { InternalHandler, InternalHandlers } from '../../runtime/src/ports/
 import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
 import { CoordinatorService } from '../../runtime/src/services/coordinator-service.ts';
 import { FailoverService } from '../../runtime/src/services/failover-service.ts';
+import type { ReplicaSetStorage } from '../../runtime/src/services/replica-set-storage.ts';
 import { ReplicationService } from '../../runtime/src/services/replication-service.ts';
 import { StorageService } from '../../runtime/src/services/storage-service.ts';
 import {
@@ -44,7 +45,7 @@ export class ClusterProcess {
     const clock = change.clock(ownClock);
     this.#clock = clock;
     const plainDisk = gatedDisk(machine.disk.mount(), this.gate);
-    const disk = change.disk(plainDisk);
+    const disk = change.disk(world.diskFor?.(plainDisk) ?? plainDisk);
     const identity = {
       ...{ v: 1 as const, uuid, clusterUuid: CLUSTER_UUID, bootId: 'boot' },
       ...{ incarnation: machine.incarnation, logIncarnation: machine.logIncarnation },
@@ -55,10 +56,12 @@ export class ClusterProcess {
     const peers = change.peers(gatedPeers(world.network.peersFor(uuid), this.gate));
     const shared = { identity, clock, random: machine.random, logger: silentLogger, peers, disk };
     const storageOf = (): StorageService => this.storage;
+    const plain = (storage: ReplicaSetStorage): ReplicaSetStorage => storage;
     this.failover = new FailoverService({
       ...shared,
       identity: change.identity(identity),
-      storage: {
+      membership: world.membershipFor?.(machine, this.gate),
+      storage: (world.storageFor ?? plain)({
         report: () => ({
           position: storageOf().position,
           promisedTerm: storageOf().promisedTerm,
@@ -74,7 +77,7 @@ export class ClusterProcess {
         freeze: async () =>
           planting.neverFreezes === true ? storageOf().position : storageOf().freeze(),
         thaw: () => storageOf().thaw(),
-      },
+      }),
       openProvider: () => this.#openProvider('failover'),
       onHeld: (leases) => {
         this.held = { ...this.held, leases: leases.map((lease) => lease.replicaSetUuid) };

@@ -1,6 +1,7 @@
 import { clusterFocuses, raftFocuses } from './cluster-focuses.ts';
 import { clusterScenario } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
+import { eventualScenario } from './eventual-scenario.ts';
 import { leadershipScenario } from './leadership-scenario.ts';
 import { membershipScenario } from './membership-scenario.ts';
 import { replicationScenario } from './replication.ts';
@@ -15,5 +16,6 @@ export const scenarios: readonly Scenario[] = [
   replicationScenario({ acks: true }),
   replicationScenario({ engine: 'disk' }),
   clusterScenario(),
+  eventualScenario(),
   ...[...clusterFocuses, ...raftFocuses].map((focus) => clusterScenario({ focus })),
 ];

@@ -13,7 +13,7 @@ import { comparePositions } from '../core/failover/seats.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Peers } from '../ports/peers.ts';
-import type { KnownLeader } from './leadership-engine.ts';
+import type { KnownLeader, TakeRequest } from './leadership-engine.ts';
 import type { ReplicaSetStorage } from './replica-set-storage.ts';
 
 export interface EventualHandoverOptions {
@@ -58,14 +58,18 @@ export class EventualHandover {
   }
 
   /** The successor in its new term; undefined when this instance leads on. */
-  async run(successor: Successor, term: number): Promise<KnownLeader | undefined> {
+  async run(
+    successor: Successor,
+    term: number,
+    isBacked: boolean,
+  ): Promise<KnownLeader | undefined> {
     const { storage, logger, clock } = this.#options;
     if (this.#isUnderWay) return undefined;
     this.#isUnderWay = true;
     try {
       const position = await storage.freeze();
       await this.#caughtUp(successor, position);
-      const taken = await this.#give(successor, term, position);
+      const taken = await this.#give(successor, { term, position, isBacked });
       logger.info({ ...taken }, 'leadership was handed over');
       return taken;
     } catch (error) {
@@ -89,9 +93,9 @@ export class EventualHandover {
     }
   }
 
-  async #give(successor: Successor, term: number, position: Position): Promise<KnownLeader> {
+  async #give(successor: Successor, given: Omit<TakeRequest, 'from'>): Promise<KnownLeader> {
     const { peers, identity, replicaSetUuid } = this.#options;
-    const body = { replicaSetUuid, from: identity.uuid, term, position };
+    const body = { replicaSetUuid, from: identity.uuid, ...given };
     try {
       const options = { timeoutMs: CALL_MS };
       return takenSchema.parse(
@@ -99,7 +103,7 @@ export class EventualHandover {
       );
     } catch (error) {
       const { promisedTerm } = await this.#report(successor);
-      if (promisedTerm > term) return { uuid: successor.uuid, term: promisedTerm };
+      if (promisedTerm > given.term) return { uuid: successor.uuid, term: promisedTerm };
       throw error;
     }
   }

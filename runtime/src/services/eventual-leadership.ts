@@ -8,19 +8,16 @@
  */
 import type { Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
-import type { Issue, Position } from '../contract/instance-status.ts';
+import type { Issue } from '../contract/instance-status.ts';
 import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import {
-  chooseEventualLeader,
   chooseHeir,
-  chooseLongestLog,
   chooseSuccessor,
-  type EventualLeader,
-  type EventualMember,
-  FENCED_FROM,
+  isFollowed,
+  type LeadershipPayload,
+  type LeaderView,
   mayLead,
-  readMembers,
   renderPosition,
   seesMajority,
 } from '../core/failover/eventual-leader.ts';
@@ -33,6 +30,8 @@ import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 import type { Membership } from '../ports/membership.ts';
 import type { Peers } from '../ports/peers.ts';
 import { EventualHandover } from './eventual-handover.ts';
+import { eventualIssues } from './eventual-issues.ts';
+import { EventualView } from './eventual-view.ts';
 import { Exclusive } from './exclusive.ts';
 import type { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine, TakeRequest } from './leadership-engine.ts';
@@ -61,22 +60,20 @@ const NOBODY: Leadership = { kind: 'none', term: 0, reason: 'nobody was heard ye
 export class EventualLeadership implements LeadershipEngine {
   readonly #options: EventualLeadershipOptions;
   readonly #own: LocalTerm;
+  readonly #view: EventualView;
   readonly #handover: EventualHandover;
   readonly #work = new Exclusive();
   readonly #wakeUp: WakeUp;
   readonly #stopListening: () => void;
   #topology: Topology | undefined;
-  #members: readonly EventualMember[] = [];
-  #leaders: ReadonlyMap<string, KnownLeader> = new Map();
-  /** Of the own replica set, as this instance judges; itself too. */
-  #chosen: EventualLeader | undefined;
-  /** To whom this instance has just handed over; gossip tells of it later. */
-  #yielded: KnownLeader | undefined;
   #told: Leadership = NOBODY;
-  #leaderlessSinceMs: number;
   /** When the leadership of this instance ends, unless it sees a majority before. */
   #fencedAtMs = Number.POSITIVE_INFINITY;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** Since it leads, a majority has followed. */
+  #isBacked = false;
+  /** The term of the leader that was told of a higher promise. */
+  #raisedFor = 0;
   #isTaking = false;
   #isLeaving = false;
   #isEvaluating = false;
@@ -87,7 +84,7 @@ export class EventualLeadership implements LeadershipEngine {
     this.#own = new LocalTerm({ ...options, onChange: () => this.#tell() });
     this.#handover = new EventualHandover(options);
     this.#wakeUp = new WakeUp(clock);
-    this.#leaderlessSinceMs = clock.monotonicMs();
+    this.#view = new EventualView({ ...options, ownUuid: options.identity.uuid });
     this.#stopListening = membership.onChange(() => this.#evaluate());
     this.#publish('no');
   }
@@ -103,7 +100,7 @@ export class EventualLeadership implements LeadershipEngine {
       const reason = 'this instance sees no majority of its replica set';
       return { kind: 'none', term: promisedTerm, reason };
     }
-    const followed = this.#followed();
+    const followed = this.#view.followed;
     if (followed !== undefined) {
       return { kind: 'follower', term: followed.term, leader: followed.uuid };
     }
@@ -111,7 +108,7 @@ export class EventualLeadership implements LeadershipEngine {
   }
 
   leaderOf(replicaSetUuid: string): KnownLeader | undefined {
-    return this.#leaders.get(replicaSetUuid);
+    return this.#view.leaderOf(replicaSetUuid);
   }
 
   async configure(topology: Topology): Promise<void> {
@@ -137,10 +134,10 @@ export class EventualLeadership implements LeadershipEngine {
   }
 
   /** The leader has frozen its rows and gives leadership to this instance. */
-  async take({ from, term, position }: TakeRequest): Promise<KnownLeader> {
+  async take({ from, term, position, isBacked }: TakeRequest): Promise<KnownLeader> {
     const own = this.#options.storage.report().position;
     const { uuid } = this.#options.identity;
-    const followed = this.#followed();
+    const followed = this.#view.followed;
     const isFollower = followed?.uuid === from && followed.term === term;
     const may = isFollower && !this.#isLeaving && this.#seesEnough();
     if (!may || comparePositions(own, position) !== 0) {
@@ -148,30 +145,17 @@ export class EventualLeadership implements LeadershipEngine {
         message: `Instance ${uuid} cannot take over from ${from} in term ${term} now: it does not follow it, or lacks rows.`,
       });
     }
-    await this.#lead(`handed over by ${from}`, () => true);
+    await this.#lead(`handed over by ${from}`, { isBacked, isWanted: () => true });
     return { uuid, term: this.#own.led?.term ?? 0 };
   }
 
   issues(): readonly Issue[] {
-    const { led } = this.#own;
-    if (led === undefined) return [];
-    const issue = (level: Issue['level'], message: string): Issue => {
-      return { level, topic: 'failover', message };
-    };
-    const local =
-      'With failover mode eventual a write is acknowledged by the leader alone, and two instances may lead for a while: rows can be lost. Use mode stateful or raft where that matters.';
-    const issues = [issue('warning', local)];
-    if (this.current().kind !== 'leader') {
-      const message =
-        'This leader sees no majority of its replica set and accepts no writes until it does (fencing).';
-      issues.push(issue('critical', message));
-    }
-    const enabled = this.#members.filter(({ disabled }) => !disabled).length;
-    if (this.#topology?.failover.fencing_enabled === true && enabled < FENCED_FROM) {
-      const message = `Fencing is enabled, but has no effect in this replica set: it has ${enabled} enabled instances, and needs ${FENCED_FROM}.`;
-      issues.push(issue('warning', message));
-    }
-    return issues;
+    if (this.#own.led === undefined) return [];
+    return eventualIssues({
+      isFenced: this.current().kind !== 'leader',
+      fences: this.#topology?.failover.fencing_enabled === true,
+      members: this.#view.members,
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -183,7 +167,7 @@ export class EventualLeadership implements LeadershipEngine {
 
   async release(): Promise<void> {
     this.#isLeaving = true;
-    const heir = chooseHeir(this.#members, this.#options.identity.uuid);
+    const heir = chooseHeir(this.#view.members, this.#asLeader);
     if (heir !== undefined && this.current().kind === 'leader') await this.#handOver(heir);
     await this.#work.run(async () => this.#own.end());
     this.#stopListening();
@@ -198,50 +182,38 @@ export class EventualLeadership implements LeadershipEngine {
     if (topology === undefined || this.#isLeaving || this.#isEvaluating) return;
     this.#isEvaluating = true;
     try {
-      const { membership, replicaSetUuid } = this.#options;
-      const entries = new Map(membership.entries().map((entry) => [entry.uri, entry]));
-      const views = Object.keys(topology.replicasets).map(
-        (uuid) => [uuid, readMembers(topology, uuid, entries)] as const,
-      );
-      this.#members = this.#withOwn(views.find(([uuid]) => uuid === replicaSetUuid)?.[1] ?? []);
+      this.#view.read(topology, {
+        // What it has told of itself may be older than what it knows.
+        ...{ ...this.#standing(), isBacked: this.#isBacked, isReady: this.#isReady },
+        position: this.#options.storage.report().position,
+      });
       this.#look(topology);
       if (!this.#options.isPaused()) this.#decide();
       this.#publish(this.#isReady ? 'yes' : 'no');
       this.#tell();
-      this.#setLeaders(views);
+      const current = this.current();
+      const own = { uuid: this.#options.identity.uuid, term: current.term };
+      const isNew = this.#view.setLeaders(current.kind === 'leader' ? own : undefined);
+      if (isNew) this.#options.onLeadersChange();
     } finally {
       this.#isEvaluating = false;
     }
   }
 
-  /** What it has told of itself may be older than what it knows. */
-  #withOwn(members: readonly EventualMember[]): readonly EventualMember[] {
-    const { identity, storage } = this.#options;
-    const current = this.current();
-    const followed = this.#followed();
-    const leader = current.kind === 'leader' ? identity.uuid : (followed?.uuid ?? '');
-    const own = {
-      ...{ leader, term: current.kind === 'leader' ? current.term : (followed?.term ?? 0) },
-      ...{ isReady: this.#isReady, position: storage.report().position },
-    };
-    return members.map((member) =>
-      member.uuid === identity.uuid ? { ...member, ...own } : member,
-    );
-  }
-
   #decide(): void {
     const { identity, storage } = this.#options;
     const { led } = this.#own;
-    this.#chosen = this.#choose();
+    this.#isBacked =
+      led !== undefined && (this.#isBacked || isFollowed(this.#view.members, identity.uuid));
+    this.#view.choose((this.#topology?.failover.failover_timeout ?? 0) * 1000);
+    const { chosen } = this.#view;
     if (led === undefined) {
-      if (this.#chosen?.uuid === identity.uuid && this.#chosen.reason !== 'none-ready') {
-        this.#take('the first that is healthy');
-      }
+      this.#takeOrFollow();
       return;
     }
-    if (this.#chosen?.reason === 'leads' && this.#chosen.uuid !== identity.uuid) {
-      this.#giveWay(`${this.#chosen.uuid} leads in term ${this.#chosen.term}`);
-    } else if (!this.#members.some((one) => one.uuid === identity.uuid && mayLead(one))) {
+    if (chosen?.reason === 'leads' && chosen.uuid !== identity.uuid) {
+      this.#giveWay(`${chosen.uuid} leads in term ${chosen.term}`);
+    } else if (!this.#view.members.some((one) => one.uuid === identity.uuid && mayLead(one))) {
       this.#giveBack();
       if (!this.#handover.isUnderWay) this.#giveWay('the config forbids that it leads');
     } else if (storage.seenTerm() > led.term) {
@@ -252,32 +224,34 @@ export class EventualLeadership implements LeadershipEngine {
     }
   }
 
-  /** The rule of all, and for a set without any leader the longest log. */
-  #choose(): EventualLeader | undefined {
-    const nowMs = this.#options.clock.monotonicMs();
-    const chosen = chooseEventualLeader(this.#members);
-    if (chosen?.reason !== 'none-ready') {
-      this.#leaderlessSinceMs = nowMs;
-      return chosen;
-    }
-    const patienceMs = (this.#topology?.failover.failover_timeout ?? 0) * 1000;
-    const longest = chooseLongestLog(this.#members, nowMs < this.#leaderlessSinceMs + patienceMs);
-    return longest === undefined ? chosen : { uuid: longest, term: 0, reason: 'longest-log' };
+  #takeOrFollow(): void {
+    const { chosen } = this.#view;
+    const isChosen = chosen?.uuid === this.#options.identity.uuid;
+    if (isChosen && chosen.reason !== 'none-ready') this.#take('the first that is healthy');
+    else this.#tellPromise();
   }
 
-  /** Whom this instance follows, and in which term: what it was told by gossip, or by its own handover. */
-  #followed(): KnownLeader | undefined {
-    const chosen = this.#chosen;
-    if (chosen === undefined || chosen.uuid === this.#options.identity.uuid) return undefined;
-    if (chosen.reason === 'leads') return { uuid: chosen.uuid, term: chosen.term };
-    return this.#yielded?.uuid === chosen.uuid ? this.#yielded : undefined;
+  /**
+   * A leader of a lower term than is promised here hears of it when it is asked for rows. Who has led in that term
+   * itself asks for none, and could not follow: so it promises one more.
+   */
+  #tellPromise(): void {
+    const { storage, logger } = this.#options;
+    const followed = this.#view.followed;
+    const { promisedTerm } = storage.report();
+    if (followed === undefined || promisedTerm <= followed.term) return;
+    if (this.#raisedFor === followed.term) return;
+    this.#raisedFor = followed.term;
+    storage.promise(promisedTerm + 1).catch((error: unknown) => {
+      logger.warn({ error }, 'the promise could not be raised');
+    });
   }
 
   get #isReady(): boolean {
     if (this.#isLeaving) return false;
     if (this.#own.led !== undefined) return true;
     const { followed, promisedTerm } = this.#options.storage.report();
-    const term = this.#followed()?.term ?? promisedTerm;
+    const term = this.#view.followed?.term ?? promisedTerm;
     // Once it follows in a later term, what it had of the one before says nothing any more.
     if (followed === undefined || followed.term !== term || promisedTerm !== term) return false;
     return followed.seats.some((seat) => sameSeat(seat, this.#own.ownSeat));
@@ -286,26 +260,30 @@ export class EventualLeadership implements LeadershipEngine {
   #take(reason: string): void {
     if (this.#isTaking || !this.#seesEnough()) return;
     this.#isTaking = true;
-    const isWanted = (): boolean => this.#chosen?.uuid === this.#options.identity.uuid;
-    this.#lead(reason, isWanted)
+    const isWanted = (): boolean => this.#view.chosen?.uuid === this.#options.identity.uuid;
+    this.#lead(reason, { isBacked: this.#isBacked, isWanted })
       .catch((error: unknown) => this.#options.logger.warn({ error }, 'the term did not begin'))
       .finally(() => {
         this.#isTaking = false;
       });
   }
 
-  #lead(reason: string, isWanted: () => boolean): Promise<void> {
+  #lead(
+    reason: string,
+    how: { readonly isBacked: boolean; readonly isWanted: () => boolean },
+  ): Promise<void> {
     return this.#work.run(async () => {
       const { identity, storage, file, logger } = this.#options;
       const { promisedTerm, position } = storage.report();
-      const known = this.#members.map(({ term }) => term);
+      const known = this.#view.members.map(({ term }) => term);
       const highest = [promisedTerm, position.term, storage.seenTerm(), file.last?.term ?? 0];
       const term = nextTermOf(identity.uuid, Math.max(...highest, ...known));
-      const may = (): boolean => !this.#isLeaving && isWanted();
+      const may = (): boolean => !this.#isLeaving && how.isWanted();
       if (!may()) return;
       logger.info({ term, reason }, 'this instance takes leadership');
       this.#fencedAtMs = this.#nextFence();
       await this.#own.begin({ term, inSync: [this.#own.ownSeat] }, reason, may);
+      this.#isBacked = how.isBacked;
       this.#evaluate();
     });
   }
@@ -316,25 +294,30 @@ export class EventualLeadership implements LeadershipEngine {
   }
 
   #giveBack(): void {
-    const successor = chooseSuccessor(this.#members, this.#options.identity.uuid);
+    const successor = chooseSuccessor(this.#view.members, this.#asLeader);
     if (successor === undefined || !this.#handover.isDue) return;
     void this.#handOver(successor);
+  }
+
+  get #asLeader(): LeaderView {
+    return { uuid: this.#options.identity.uuid, inSync: this.#own.led?.inSync ?? [] };
   }
 
   async #handOver(uuid: string): Promise<void> {
     const { led } = this.#own;
     const address = this.#topology && addressOf(this.#topology, uuid);
     if (led === undefined || address === undefined) return;
-    const taken = await this.#handover.run({ uuid, address }, led.term);
+    const taken = await this.#handover.run({ uuid, address }, led.term, this.#isBacked);
     if (taken === undefined) return;
-    this.#yielded = taken;
+    // Gossip tells of it later.
+    this.#view.follow(taken);
     if (this.#own.led?.term === led.term) this.#own.end();
     this.#evaluate();
   }
 
   #seesEnough(): boolean {
     const fences = this.#topology?.failover.fencing_enabled === true;
-    return !fences || seesMajority(this.#members, this.#options.identity.uuid);
+    return !fences || seesMajority(this.#view.members, this.#options.identity.uuid);
   }
 
   /** Every `fencing_pause`: a majority in sight moves the deadline. */
@@ -343,7 +326,11 @@ export class EventualLeadership implements LeadershipEngine {
     if (failover.fencing_enabled && nowMs < this.#lookedAtMs + failover.fencing_pause * 1000)
       return;
     this.#lookedAtMs = nowMs;
-    if (this.#seesEnough()) this.#fencedAtMs = this.#nextFence();
+    const { led } = this.#own;
+    const term = led?.term ?? 0;
+    // Who comes back into sight may follow somebody else by now, of whom gossip tells later.
+    const isOvertaken = this.#view.members.some((one) => one.isSeen && one.term > term);
+    if (this.#seesEnough() && !isOvertaken) this.#fencedAtMs = this.#nextFence();
   }
 
   #nextFence(): number {
@@ -353,16 +340,22 @@ export class EventualLeadership implements LeadershipEngine {
   }
 
   #publish(ready: 'yes' | 'no'): void {
-    const { membership, storage, identity } = this.#options;
+    const { membership, storage } = this.#options;
+    const { leader, term } = this.#standing();
+    const isLost = ready === 'no' && leader === '';
+    const payload: LeadershipPayload = {
+      position: isLost ? renderPosition(storage.report().position) : '',
+      ...{ ready, backed: this.#isBacked ? 'yes' : 'no', raft_term: `${term}` },
+      // The last, so that nobody hears of a leader in another's term.
+      leader_uuid: leader,
+    };
+    for (const [key, value] of Object.entries(payload)) membership.setPayload(key, value as string);
+  }
+
+  #standing(): { readonly leader: string; readonly term: number } {
     const current = this.current();
-    const leader = current.kind === 'leader' ? identity.uuid : (this.#followed()?.uuid ?? '');
-    const term = current.kind === 'none' ? 0 : current.term;
-    const position: Position | undefined =
-      ready === 'no' && leader === '' ? storage.report().position : undefined;
-    membership.setPayload('position', position === undefined ? '' : renderPosition(position));
-    membership.setPayload('ready', ready);
-    membership.setPayload('raft_term', `${term}`);
-    membership.setPayload('leader_uuid', leader);
+    const leader = current.kind === 'leader' ? this.#options.identity.uuid : '';
+    return { leader: current.kind === 'follower' ? current.leader : leader, term: current.term };
   }
 
   #tell(): void {
@@ -370,24 +363,5 @@ export class EventualLeadership implements LeadershipEngine {
     if (JSON.stringify(now) === JSON.stringify(this.#told)) return;
     this.#told = now;
     this.#options.onChange();
-  }
-
-  #setLeaders(views: readonly (readonly [string, readonly EventualMember[]])[]): void {
-    const { replicaSetUuid } = this.#options;
-    const leaders = views.flatMap(([uuid, members]): (readonly [string, KnownLeader])[] => {
-      const chosen = uuid === replicaSetUuid ? this.#ownLeader() : chooseEventualLeader(members);
-      return chosen === undefined ? [] : [[uuid, { uuid: chosen.uuid, term: chosen.term }]];
-    });
-    const before = JSON.stringify([...this.#leaders]);
-    this.#leaders = new Map(leaders);
-    if (before !== JSON.stringify(leaders)) this.#options.onLeadersChange();
-  }
-
-  #ownLeader(): KnownLeader | undefined {
-    const current = this.current();
-    if (current.kind === 'leader') {
-      return { uuid: this.#options.identity.uuid, term: current.term };
-    }
-    return this.#followed() ?? this.#chosen;
   }
 }

@@ -90,6 +90,7 @@ const takeRequestSchema = z.strictObject({
   from: uuidSchema,
   term: z.int().min(1),
   position: positionSchema,
+  isBacked: z.boolean(),
 });
 
 export class FailoverService implements LeadershipPort {

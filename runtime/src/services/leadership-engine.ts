@@ -18,6 +18,8 @@ export interface TakeRequest {
   readonly from: string;
   readonly term: number;
   readonly position: Position;
+  /** A majority has followed it. */
+  readonly isBacked: boolean;
 }
 
 export interface LeadershipEngine {

@@ -36,12 +36,6 @@ function foreign(kind: string, name: string): KubeObject {
 
 const cases: readonly RefusalCase[] = [
   {
-    name: 'eventual failover',
-    spec: { failover: { mode: 'Eventual' } },
-    want: 'FailoverModeUnsupported',
-  },
-  { name: 'raft failover', spec: { failover: { mode: 'Raft' } }, want: 'FailoverModeUnsupported' },
-  {
     name: 'fencing without a lease',
     spec: { failover: { fencing: { mode: 'None' } } },
     want: 'FencingModeUnsupported',

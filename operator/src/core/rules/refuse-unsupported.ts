@@ -15,29 +15,15 @@ const CREDENTIALS: readonly string[] = ['username', 'password'];
 
 export function refuseUnsupported(snapshot: ClusterSnapshot): readonly Verdict[] {
   const refusal =
-    refuseFailover(snapshot.cluster) ??
+    refuseFencing(snapshot.cluster.spec.failover) ??
     refuseProvider(snapshot) ??
     refuseChangeOfMode(snapshot) ??
     refuseBucketCount(snapshot);
   return refusal === undefined ? [] : [{ kind: 'stop', refused: true, ...refusal }];
 }
 
-function refuseFailover({ spec }: Cluster): Reason | undefined {
-  const { mode, fencing } = spec.failover;
-  if (mode === 'Eventual' || mode === 'Raft') {
-    return {
-      reason: 'FailoverModeUnsupported',
-      message: `spec.failover.mode ${mode} is not supported yet: use Stateful or Disabled.`,
-    };
-  }
-  return refuseFencing(mode, fencing);
-}
-
 /** A lease needs the state provider that only one mode has, and is what makes that mode safe. */
-function refuseFencing(
-  mode: Cluster['spec']['failover']['mode'],
-  fencing: Cluster['spec']['failover']['fencing'],
-): Reason | undefined {
+function refuseFencing({ mode, fencing }: Cluster['spec']['failover']): Reason | undefined {
   const wanted = fencing.mode;
   if (mode === 'Stateful' && wanted !== undefined && wanted !== 'Lease') {
     return {

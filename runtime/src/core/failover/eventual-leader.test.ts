@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Topology, topologySchema } from '../../contract/cluster-config.ts';
-import type { GossipEntry, GossipStatus } from '../../ports/membership.ts';
 import {
   chooseEventualLeader,
   chooseHeir,
   chooseLongestLog,
   chooseSuccessor,
   type EventualMember,
+  type HeardInstance,
+  isFollowed,
+  type LeaderView,
   readMembers,
   seesMajority,
 } from './eventual-leader.ts';
@@ -35,31 +37,37 @@ function topology(members: readonly string[]): Topology {
   });
 }
 
-const STATUSES: readonly GossipStatus[] = ['alive', 'suspect', 'dead', 'left'];
+const STATUSES: readonly HeardInstance['status'][] = ['alive', 'suspect', 'dead', 'left'];
+
+function told(words: readonly string[]): { readonly leader: string; readonly term: string } {
+  const [, leader = '', term = ''] = /^>?(\w?)@(\w+)$/.exec(follows(words)) ?? [];
+  return { leader, term };
+}
 
 const follows = (words: readonly string[]): string =>
-  words.find((word) => word.startsWith('>')) ?? '';
+  words.find((word) => word.includes('@')) ?? '';
 
 /**
- * `a alive ready >b@7`: a follows b in term 7. `boots`: no roles yet. `other`: another instance at its address.
+ * `a alive ready >b@7`: a follows b in term 7. `@7`: it knows of that term. `backed`: a majority has followed it. `boots`: no roles yet. `other`: another instance at its address.
  * `3:5`: its last row. An instance of which nothing is said but its letter was not heard of.
  */
 function given(...texts: readonly string[]): readonly EventualMember[] {
-  const entries = texts.flatMap((text): (readonly [string, GossipEntry])[] => {
+  const entries = texts.flatMap((text): (readonly [string, HeardInstance])[] => {
     const [name = '', ...words] = text.split(' ');
     const letter = name.at(-1) ?? '';
     const status = STATUSES.find((one) => words.includes(one));
     if (status === undefined) return [];
-    const [, leader = '', term = ''] = /(?:>(\w)@(\w+))?$/.exec(follows(words)) ?? [];
+    const { leader, term } = told(words);
     const payload = {
       uuid: uuid(words.includes('other') ? 'f' : letter),
       state: words.includes('boots') ? 'BoxConfigured' : 'RolesConfigured',
       leader_uuid: leader === '' ? '' : uuid(leader),
       raft_term: term,
+      backed: words.includes('backed') ? 'yes' : 'no',
       ready: words.includes('ready') ? 'yes' : 'no',
       position: words.find((word) => /^\d+:\d+$/.test(word)) ?? '',
     };
-    return [[`${letter}:1`, { uri: `${letter}:1`, status, incarnation: 1, payload }]];
+    return [[`${letter}:1`, { status, payload }]];
   });
   return readMembers(
     topology(texts.map((text) => text.split(' ')[0] ?? '')),
@@ -101,13 +109,13 @@ const choices: readonly (readonly [string, readonly string[], string])[] = [
     'b leads@7',
   ],
   [
-    'of two that lead, the one that more follow',
-    ['a alive ready >a@5', 'b alive ready >b@7', 'c alive >a@5'],
+    'of two that lead, the one that was followed by a majority',
+    ['a alive backed >a@5', 'b alive ready >b@7'],
     'a leads@5',
   ],
   [
-    'who leads by those that can be heard',
-    ['a alive ready >a@5', 'b alive ready >b@7', 'c dead >a@5'],
+    'of two that were followed, the one of the later term',
+    ['a alive backed >a@5', 'b alive backed >b@7'],
     'b leads@7',
   ],
   [
@@ -137,6 +145,15 @@ describe('chooseEventualLeader', () => {
   });
 });
 
+describe('isFollowed', () => {
+  it('wants a majority of the enabled instances, the leader among them', () => {
+    const of = (...members: readonly string[]) => isFollowed(given(...members), uuid('a'));
+    assert.equal(of('a alive >a@5', 'b alive >a@5', 'c dead >a@5'), true);
+    assert.equal(of('a alive >a@5', 'b alive >c@4', 'c dead >a@5'), false);
+    assert.equal(of('a alive >a@5', 'b alive >c@4', '!c alive >c@4'), true);
+  });
+});
+
 describe('chooseLongestLog', () => {
   it('waits for those that were not heard yet, and for those without roles', () => {
     assert.equal(chooseLongestLog(given('a alive 3:5', 'b'), true), undefined);
@@ -155,26 +172,32 @@ describe('chooseLongestLog', () => {
 });
 
 describe('chooseSuccessor', () => {
-  const leads = 'b alive ready >b@7';
+  const leader = (...inSync: readonly string[]): LeaderView => {
+    return {
+      uuid: uuid('b'),
+      inSync: ['b', ...inSync].map((letter) => ({ uuid: uuid(letter), incarnation: 1 })),
+    };
+  };
+
   it('takes one that is wanted more once it has caught up with the leader [FO-27]', () => {
-    assert.equal(chooseSuccessor(given('a alive ready >b@7', leads), uuid('b')), uuid('a'));
+    assert.equal(chooseSuccessor(given('a alive', 'b alive'), leader('a')), uuid('a'));
+    assert.equal(chooseSuccessor(given('a alive', 'b alive'), leader()), undefined);
   });
 
-  it('takes nobody that has not caught up, is suspected, or follows somebody else [FO-27]', () => {
-    for (const first of ['a alive >b@7', 'a suspect ready >b@7', 'a alive ready >c@7']) {
-      assert.equal(chooseSuccessor(given(first, leads), uuid('b')), undefined, first);
+  it('takes nobody that is suspected, without roles, or not electable [FO-27]', () => {
+    for (const first of ['a suspect', 'a dead', 'a alive boots', '~a alive', '!a alive']) {
+      assert.equal(chooseSuccessor(given(first, 'b alive'), leader('a')), undefined, first);
     }
   });
 
   it('takes nobody that is wanted less, unless the leader may not lead any more', () => {
-    const follower = 'c alive ready >b@7';
-    assert.equal(chooseSuccessor(given(leads, follower), uuid('b')), undefined);
-    assert.equal(chooseSuccessor(given(`~${leads}`, follower), uuid('b')), uuid('c'));
+    assert.equal(chooseSuccessor(given('b alive', 'c alive'), leader('c')), undefined);
+    assert.equal(chooseSuccessor(given('~b alive', 'c alive'), leader('c')), uuid('c'));
   });
 
   it('finds an heir anywhere in the order', () => {
-    assert.equal(chooseHeir(given(leads, 'c alive ready >b@7'), uuid('b')), uuid('c'));
-    assert.equal(chooseHeir(given(leads, 'c alive >b@7'), uuid('b')), undefined);
+    assert.equal(chooseHeir(given('b alive', 'c alive'), leader('c')), uuid('c'));
+    assert.equal(chooseHeir(given('b alive', 'c alive'), leader()), undefined);
   });
 });
 

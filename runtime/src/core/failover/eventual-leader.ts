@@ -1,13 +1,14 @@
 /**
  * Who leads in mode `eventual`: what gossip tells, judged by one rule everywhere (FO-26).
  *
- * A healthy instance that says that it leads stays the leader; of several, the one that most instances follow, and of
+ * A healthy instance that says that it leads stays the leader; of several, one that a majority has followed, and of
  * those the one that began last. Where none says so, the first of the failover priority leads that is healthy and had
  * the rows of the leader before. An instance that comes back is not ready before it has them (FO-27): the leader then
  * hands over to it, without a lost row, if it is wanted more. Gossip is an opinion: two may lead until it agrees.
  */
 import type { Topology } from '../../contract/cluster-config.ts';
 import type { Position } from '../../contract/instance-status.ts';
+import type { Seat } from '../../contract/provider-records.ts';
 import type { GossipEntry } from '../membership/entry.ts';
 import type { Candidate } from './candidate.ts';
 import { leaderOrder } from './leader-order.ts';
@@ -17,12 +18,18 @@ import { comparePositions } from './seats.ts';
 export interface LeadershipPayload {
   /** Whom it follows, or itself when it leads. */
   readonly leader_uuid: string;
+  /** The term of that leader; without one the highest that this instance has promised. */
   readonly raft_term: string;
+  /** `yes` when a majority has followed it since it leads. */
+  readonly backed: 'yes' | 'no';
   /** `yes` when it had all rows of the leader that it follows, or followed last. */
   readonly ready: 'yes' | 'no';
   /** `term:sequence` of its last row, told only while no leader is in sight. */
   readonly position: string;
 }
+
+/** What was heard of an instance. */
+export type HeardInstance = Pick<GossipEntry, 'status' | 'payload'>;
 
 export interface EventualMember extends Candidate {
   /** Alive or suspected, the instance of the config, and with roles (FO-26). */
@@ -31,6 +38,8 @@ export interface EventualMember extends Candidate {
   readonly isSeen: boolean;
   readonly leader: string;
   readonly term: number;
+  /** A majority has followed it since it leads. */
+  readonly isBacked: boolean;
   readonly isReady: boolean;
   readonly position: Position | undefined;
 }
@@ -48,7 +57,7 @@ const HEALTHY_STATES: readonly string[] = ['ConfiguringRoles', 'RolesConfigured'
 export function readMembers(
   topology: Topology,
   replicaSetUuid: string,
-  entries: ReadonlyMap<string, GossipEntry>,
+  entries: ReadonlyMap<string, HeardInstance>,
 ): readonly EventualMember[] {
   return leaderOrder(topology, replicaSetUuid).map((candidate) => {
     const server = topology.servers[candidate.uuid];
@@ -60,7 +69,7 @@ export function readMembers(
 
 function readEntry(
   uuid: string,
-  entry: GossipEntry | undefined,
+  entry: HeardInstance | undefined,
 ): Omit<EventualMember, keyof Candidate> {
   const payload = entry?.payload ?? {};
   const isIt = payload['uuid'] === uuid;
@@ -70,6 +79,7 @@ function readEntry(
     isSeen: isIt && entry?.status === 'alive',
     leader: payload['leader_uuid'] ?? '',
     term: toCount(payload['raft_term']),
+    isBacked: payload['backed'] === 'yes',
     isReady: payload['ready'] === 'yes',
     position: readPosition(payload['position']),
   };
@@ -102,14 +112,41 @@ export function chooseEventualLeader(
   return first && { uuid: first.uuid, term: 0, reason: 'none-ready' };
 }
 
-/** Of two that lead, the one on the side of fewer instances has to give way, whatever its term. */
-function leaderInOffice(members: readonly EventualMember[]): EventualMember | undefined {
-  const followers = ({ uuid }: EventualMember): number =>
-    members.filter(({ isHealthy, disabled, leader }) => isHealthy && !disabled && leader === uuid)
-      .length;
+/** One that took leadership while it was alone gives way to one that has been followed, whatever the terms are. */
+function leaderInOffice(members: readonly EventualMember[]): Claim | undefined {
   return members
-    .filter((member) => mayLead(member) && member.isHealthy && member.leader === member.uuid)
-    .toSorted((a, b) => followers(b) - followers(a) || b.term - a.term)[0];
+    .filter((member) => mayLead(member) && member.isHealthy)
+    .flatMap((member) => claimOf(member, members) ?? [])
+    .toSorted((a, b) => Number(b.isBacked) - Number(a.isBacked) || b.term - a.term)[0];
+}
+
+interface Claim {
+  readonly uuid: string;
+  readonly term: number;
+  readonly isBacked: boolean;
+}
+
+/**
+ * Whoever follows it may have told before it has. It tells no lower term than it has ever led in, also after a start,
+ * so what others say of an earlier time counts for nothing.
+ */
+function claimOf(member: EventualMember, members: readonly EventualMember[]): Claim | undefined {
+  const { uuid, isBacked } = member;
+  const later = members.filter(
+    (other) => other.isHealthy && other.leader === uuid && other.term > member.term,
+  );
+  if (later.length > 0) {
+    return { uuid, term: Math.max(...later.map(({ term }) => term)), isBacked: true };
+  }
+  return member.leader === uuid ? { uuid, term: member.term, isBacked } : undefined;
+}
+
+/** Does a majority of the set follow it? A set of one or two has no majority worth the name. */
+export function isFollowed(members: readonly EventualMember[], leader: string): boolean {
+  const enabled = members.filter(({ disabled }) => !disabled);
+  if (enabled.length < FENCED_FROM) return true;
+  const followers = enabled.filter((one) => one.isHealthy && one.leader === leader);
+  return followers.length > enabled.length / 2;
 }
 
 /**
@@ -128,26 +165,32 @@ export function chooseLongestLog(
   return heard.toSorted((a, b) => comparePositions(b.position, a.position))[0]?.uuid;
 }
 
+/** What a leader knows of its followers, better than gossip does. */
+export interface LeaderView {
+  readonly uuid: string;
+  readonly inSync: readonly Seat[];
+}
+
 /** To whom the leader gives leadership back: one that is wanted more, or anyone where it may not lead any more. */
 export function chooseSuccessor(
   members: readonly EventualMember[],
-  leader: string,
+  leader: LeaderView,
 ): string | undefined {
-  const own = members.find(({ uuid }) => uuid === leader);
+  const own = members.find(({ uuid }) => uuid === leader.uuid);
   const index = own !== undefined && mayLead(own) ? members.indexOf(own) : members.length;
-  return members
-    .slice(0, index)
-    .find((member) => member.uuid !== leader && isSuitable(member, leader))?.uuid;
+  return chooseHeir(members.slice(0, index), leader);
 }
 
-/** Whom a leader that ends can hand over to. */
-export function chooseHeir(members: readonly EventualMember[], leader: string): string | undefined {
-  return members.find((member) => member.uuid !== leader && isSuitable(member, leader))?.uuid;
-}
-
-function isSuitable(member: EventualMember, leader: string): boolean {
-  const { isHealthy, isSeen, isReady } = member;
-  return mayLead(member) && isHealthy && isSeen && isReady && member.leader === leader;
+/** To whom a leader that ends hands over. */
+export function chooseHeir(
+  members: readonly EventualMember[],
+  leader: LeaderView,
+): string | undefined {
+  const caughtUp = new Set(leader.inSync.map(({ uuid }) => uuid));
+  return members.find((member) => {
+    const { uuid, isHealthy, isSeen } = member;
+    return uuid !== leader.uuid && mayLead(member) && isHealthy && isSeen && caughtUp.has(uuid);
+  })?.uuid;
 }
 
 /** A set of one or two instances has no majority worth the name: there it is always seen. */

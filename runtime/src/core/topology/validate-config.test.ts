@@ -75,6 +75,12 @@ function issues(
 
 const storesBuckets = (roles: readonly string[]): boolean => roles.includes('vshard-storage');
 
+/** Their terms cannot be told apart. */
+const SLOT_OF_TWO = [
+  '00000000-0000-4000-8000-00000000027f',
+  '00000000-0000-4000-8000-000000000443',
+] as const;
+
 const T = 'sections.topology';
 const V = 'sections.vshard_groups';
 const failover = (parameters: Tree): Tree => topology({ more: { failover: parameters } });
@@ -191,11 +197,6 @@ const wrong: readonly {
     want: [`TVAL-08 ${T}.failover.mode`],
   },
   {
-    name: 'mode eventual, which has no engine yet [TVAL-08]',
-    topology: failover({ mode: 'eventual' }),
-    want: [`TVAL-08 ${T}.failover.mode`],
-  },
-  {
     name: 'an unknown failover field [TVAL-08]',
     topology: failover({ speed: 1 }),
     want: [`TVAL-08 ${T}.failover.speed`],
@@ -253,6 +254,14 @@ const wrong: readonly {
     name: 'fencing that looks less often than it has to notice [TVAL-11]',
     topology: failover({ fencing_enabled: true, failover_timeout: 3, fencing_timeout: 1 }),
     want: [`TVAL-11 ${T}.failover.fencing_timeout`],
+  },
+  {
+    name: 'two instances of one set that would take the same terms [FO-26]',
+    topology: topology({
+      servers: { [SLOT_OF_TWO[0]]: server('d', R), [SLOT_OF_TWO[1]]: server('e', R) },
+      more: { failover: { mode: 'eventual' } },
+    }),
+    want: [`FO-26 ${T}.servers.${SLOT_OF_TWO[1]}`],
   },
   {
     name: 'stateful failover without a provider [TVAL-10]',
@@ -362,6 +371,12 @@ describe('validateConfig', () => {
       spread_leaders: 'none',
       disable_raft_on_small_clusters: true,
     });
+  });
+
+  it('lets two instances of different sets take the same terms [FO-26]', () => {
+    const servers = { [SLOT_OF_TWO[0]]: server('d', R), [SLOT_OF_TWO[1]]: server('e', S) };
+    const eventual = topology({ servers, more: { failover: { mode: 'eventual' } } });
+    assert.deepEqual(issues({ topology: eventual }), []);
   });
 
   it('refuses a config without a topology [2PC-03]', () => {

@@ -1,16 +1,28 @@
-/** What must hold between the parameters of failover, and between them and the topology (TVAL-08, TVAL-11). */
-import type { FailoverConfig } from '../../contract/cluster-config.ts';
+/** What must hold between the parameters of failover, and between them and the topology (TVAL-11, FO-26). */
+import type { FailoverConfig, Topology } from '../../contract/cluster-config.ts';
+import { termSlot } from '../failover/eventual-term.ts';
 import type { ConfigIssue, ValidationView } from './validation-view.ts';
 
 export function validateFailover(view: ValidationView): readonly ConfigIssue[] {
   const { failover } = view.topology;
-  return [...refuseMode(failover), ...(failover.fencing_enabled ? orderTimeouts(failover) : [])];
+  return [
+    ...(failover.fencing_enabled ? orderTimeouts(failover) : []),
+    ...(failover.mode === 'eventual' ? requireOwnTerms(view.topology) : []),
+  ];
 }
 
-function refuseMode({ mode }: FailoverConfig): readonly ConfigIssue[] {
-  if (mode !== 'eventual') return [];
-  const message = `"${mode}" is not supported yet: use "stateful", or "disabled"`;
-  return [issue('TVAL-08', 'mode', message)];
+/** Two that lead at once must not use one term: each takes those of its slot. */
+function requireOwnTerms({ servers }: Topology): readonly ConfigIssue[] {
+  const taken = new Map<string, string>();
+  return Object.entries(servers).flatMap(([uuid, server]) => {
+    if (server === 'expelled') return [];
+    const key = `${server.replicaset_uuid}/${termSlot(uuid)}`;
+    const other = taken.get(key);
+    taken.set(key, uuid);
+    if (other === undefined) return [];
+    const message = `takes the same terms as ${other} of its replica set, which mode "eventual" forbids: expel one of the two, and join it as a new instance`;
+    return [{ field: `sections.topology.servers.${uuid}`, rule: 'FO-26', message }];
+  });
 }
 
 /** A leader that sees nobody has to notice that, and to give up, before the others take its place. */
