@@ -4,6 +4,7 @@ import type { SpaceEngine } from '../../runtime/src/core/schema/space-definition
 import type { StorageService } from '../../runtime/src/services/storage-service.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
+import type { Gate } from './gate.ts';
 import type { Acknowledgements } from './replication-acks.ts';
 import type { ReplicationChecker } from './replication-checker.ts';
 import type { SimulatedInstance } from './replication-instance.ts';
@@ -56,14 +57,15 @@ export class ReplicationClients {
       const isSync = this.#acks?.isSync ?? false;
       const row = { id, isSync, isRefused, engine: this.#options.engine };
       const write = gate.pass().then(() => storage.write((tx) => addRow(tx, row)));
-      await this.#await(id, write);
+      await this.#await(id, answered(gate, write));
     }
   }
 
   async #addLocal(instance: SimulatedInstance, storage: StorageService, id: number): Promise<void> {
     const incarnation = instance.logIncarnation;
     const row = { id, isSync: this.#acks?.isSync ?? false };
-    const work = instance.gate.pass().then(() => storage.write((tx) => addLocalRow(tx, row)));
+    const write = instance.gate.pass().then(() => storage.write((tx) => addLocalRow(tx, row)));
+    const work = answered(instance.gate, write);
     const silence = this.#clock.sleep(4000).then(() => 'unknown');
     const outcome = await Promise.race([work.then(() => 'done', verdict), silence]);
     if (outcome === 'done') this.#checker.local.answered(id, instance, incarnation);
@@ -86,6 +88,20 @@ export class ReplicationClients {
     else if (outcome === 'unknown') this.unknown += 1;
     else this.#checker.violations.push(`row ${id}: ${outcome}`);
   }
+}
+
+/** A process that is dead answers nothing, whatever its last steps come to. */
+function answered<T>(gate: Gate, work: Promise<T>): Promise<T> {
+  return work.then(
+    async (value) => {
+      await gate.pass();
+      return value;
+    },
+    async (error: unknown) => {
+      await gate.pass();
+      throw error;
+    },
+  );
 }
 
 function verdict(error: unknown): string {
