@@ -13,8 +13,8 @@ import { FailoverService } from '../../runtime/src/services/failover-service.ts'
 import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedDisk } from '../../runtime/src/testing/simulated-disk.ts';
 import { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
-import { ModelStorage } from '../simulation/leadership-storage.ts';
 import { findEtcd, type RealEtcd, startEtcd } from '../support/etcd.ts';
+import { ModelStorage } from '../support/model-storage.ts';
 
 const binary = findEtcd();
 const absent =

@@ -2,7 +2,6 @@ import { clusterFocuses, raftFocuses } from './cluster-focuses.ts';
 import { clusterScenario } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
 import { eventualScenario } from './eventual-scenario.ts';
-import { leadershipScenario } from './leadership-scenario.ts';
 import { membershipScenario } from './membership-scenario.ts';
 import { replicationScenario } from './replication.ts';
 import type { Scenario } from './scenario.ts';
@@ -10,7 +9,6 @@ import type { Scenario } from './scenario.ts';
 /** Every scenario that `main.ts` and the soak run. */
 export const scenarios: readonly Scenario[] = [
   configScenario(),
-  leadershipScenario(),
   membershipScenario(),
   replicationScenario(),
   replicationScenario({ acks: true }),

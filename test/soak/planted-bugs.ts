@@ -6,7 +6,6 @@ import {
 import { clusterBugs } from '../simulation/cluster-bugs.ts';
 import { clusterScenario } from '../simulation/cluster-scenario.ts';
 import { configScenario } from '../simulation/config/config-scenario.ts';
-import { leadershipScenario } from '../simulation/leadership-scenario.ts';
 import { raftBugs } from '../simulation/raft-bugs.ts';
 import { replicationScenario } from '../simulation/replication.ts';
 import type { ReplicationBug } from '../simulation/replication-bugs.ts';
@@ -46,12 +45,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: configScenario({ ...SAFE_RULES, ...rules }),
     from: 1,
     finding: /./,
-  })),
-  ...(['deadline-from-answer', 'absent-is-expired'] as const).map((bug) => ({
-    name: `leadership: ${bug}`,
-    scenario: leadershipScenario(bug),
-    from: 15,
-    finding: /two writable leaders/,
   })),
   {
     name: 'replication: acknowledged before the removal of a laggard is stored',

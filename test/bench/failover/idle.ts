@@ -15,9 +15,9 @@ import { FailoverService } from '../../../runtime/src/services/failover-service.
 import { SeededRandom } from '../../../runtime/src/testing/seeded-random.ts';
 import { SimulatedDisk } from '../../../runtime/src/testing/simulated-disk.ts';
 import { SimulatedNetwork } from '../../../runtime/src/testing/simulated-peers.ts';
-import { ModelStorage } from '../../simulation/leadership-storage.ts';
 import type { RealEtcd } from '../../support/etcd.ts';
 import { LocalCluster } from '../../support/local-cluster.ts';
+import { ModelStorage } from '../../support/model-storage.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 export interface IdleRow {
