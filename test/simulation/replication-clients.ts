@@ -91,7 +91,7 @@ export class ReplicationClients {
 }
 
 /** A process that is dead answers nothing, whatever its last steps come to. */
-function answered<T>(gate: Gate, work: Promise<T>): Promise<T> {
+function answered<T>(gate: Pick<Gate, 'pass'>, work: Promise<T>): Promise<T> {
   return work.then(
     async (value) => {
       await gate.pass();
