@@ -9,7 +9,7 @@ import type { RequiredSeats } from '../../runtime/src/core/replication/leader-pr
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import type { Disk } from '../../runtime/src/ports/disk.ts';
 import type { Leadership, LeadershipPort } from '../../runtime/src/ports/leadership.ts';
-import type { Peers } from '../../runtime/src/ports/peers.ts';
+import type { InternalHandlers, Peers } from '../../runtime/src/ports/peers.ts';
 import type { ProviderStore } from '../../runtime/src/ports/provider-store.ts';
 import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
 import type { StorageService } from '../../runtime/src/services/storage-service.ts';
@@ -29,8 +29,15 @@ import {
   withoutTheLock,
   writesWithLease,
 } from './cluster-bug-ports.ts';
-import { type ClusterFocus, suspendFocus } from './cluster-focuses.ts';
+import { type ClusterFocus, cutFocus, leftBehindFocus, suspendFocus } from './cluster-focuses.ts';
 import type { ClusterWorld, Machine } from './cluster-machine.ts';
+import {
+  GrantFromAnswer,
+  grantForgotten,
+  grantWithoutReading,
+  promiseInGrant,
+  someSeats,
+} from './cluster-peer-lease-ports.ts';
 
 /** What clients of a process see of its storage. */
 export type ServedStorage = Pick<StorageService, 'isWritable' | 'read' | 'write'>;
@@ -43,6 +50,7 @@ export interface Planting {
   readonly leadership?: (port: LeadershipPort) => LeadershipPort;
   readonly served?: (storage: ServedStorage) => ServedStorage;
   readonly peers?: (peers: Peers) => Peers;
+  readonly handlers?: (handlers: InternalHandlers) => InternalHandlers;
   readonly required?: RequiredSeats;
   /** As leadership knows it. */
   readonly identity?: (identity: InstanceIdentity) => InstanceIdentity;
@@ -52,11 +60,12 @@ export interface Planting {
 
 /** Ports as they are. */
 export const NOTHING_PLANTED: Required<
-  Pick<Planting, 'clock' | 'disk' | 'peers' | 'leadership' | 'served' | 'identity'>
+  Pick<Planting, 'clock' | 'disk' | 'peers' | 'handlers' | 'leadership' | 'served' | 'identity'>
 > = {
   clock: (clock) => clock,
   disk: (disk) => disk,
   peers: (peers) => peers,
+  handlers: (handlers) => handlers,
   leadership: (port) => port,
   served: (storage) => storage,
   identity: (identity) => identity,
@@ -222,5 +231,42 @@ export const clusterBugs: readonly ClusterBug[] = [
     focus: { name: 'cluster-again', faults: ['provider-counts-again'] },
     plant: () => ({}),
     tampered: epochNotCompared,
+  },
+  {
+    name: 'promise-in-grant',
+    rule: 'who has granted a peer lease promises nothing until it has ended',
+    ...{ from: 1, finding: TWO, focus: leftBehindFocus },
+    plant: () => ({ handlers: promiseInGrant }),
+  },
+  {
+    name: 'grant-forgotten',
+    rule: 'a grant is on the disk before it is given',
+    ...{ from: 1, finding: TWO, focus: leftBehindFocus },
+    plant: () => ({ disk: grantForgotten }),
+  },
+  {
+    name: 'some-seats',
+    rule: 'every other seat grants, confirmed or pending',
+    ...{ from: 1, finding: TWO, focus: leftBehindFocus },
+    plant: ({ machine, world }) => ({
+      peers: (peers) => someSeats(peers, () => world.seatsOf(machine.replicaSetUuid)),
+    }),
+  },
+  {
+    name: 'grant-from-answer',
+    rule: 'a grant counts from the moment at which it was asked for',
+    ...{ from: 1, finding: TWO, focus: leftBehindFocus },
+    plant: (): Planting => {
+      const late = new GrantFromAnswer();
+      return { peers: (peers) => late.peers(peers) };
+    },
+  },
+  {
+    name: 'grant-without-reading',
+    rule: 'who can read the state provider grants nothing',
+    ...{ from: 1, finding: /leads without the provider/, focus: cutFocus },
+    plant: () => ({
+      provider: (provider, of) => (of === 'failover' ? grantWithoutReading(provider) : provider),
+    }),
   },
 ];

@@ -64,6 +64,15 @@ export const faultKinds: readonly FaultKind[] = [
   { name: 'handover', weight: 2, happen: handover },
   { name: 'suspended-away', share: 0, happen: suspendAway },
   { name: 'provider-counts-again', share: 0, happen: countAgain },
+  { name: 'provider-away', share: 0, happen: awayForAll },
+  { name: 'provider-away-for-some', share: 0, happen: awayForSome },
+  { name: 'leader-left-behind', share: 0, happen: leaveBehind },
+  {
+    name: 'long-cut-from-provider',
+    share: 0,
+    happen: (world, { machine, forMs }) =>
+      disturbProvider(world, [machine], { reach: 'silent' }, 4000 + forMs),
+  },
 ];
 
 function down(
@@ -193,4 +202,41 @@ function handover({ count }: FaultWorld, { machine: { process } }: FaultMoment):
     // Refused: it does not lead, or nobody can take over.
     () => undefined,
   );
+}
+
+/** Longer than a lease lasts without peers; the next outage comes only when this one has been over for long. */
+function awayForAll(world: FaultWorld, { forMs, random }: FaultMoment): void {
+  const isRecent = world.machines.some((machine) => machine.providerCalmMs < 1500);
+  if (isRecent) return;
+  const reach = random.pick(['silent', 'refused'] as const);
+  disturbProvider(world, world.machines, { reach }, 2 * forMs);
+}
+
+/** Some lose it, and get it back one after the other. */
+function awayForSome(world: FaultWorld, { forMs, random }: FaultMoment): void {
+  const reach = random.pick(['silent', 'refused'] as const);
+  for (const machine of world.machines) {
+    const ownMs = forMs * (0.5 + 1.5 * random.fraction());
+    if (random.chance(0.7)) disturbProvider(world, [machine], { reach }, ownMs);
+  }
+}
+
+/** The last set loses the provider; when its grants are fresh, its leader is isolated, and the others are back. */
+function leaveBehind(world: FaultWorld, { forMs, random }: FaultMoment): void {
+  const { machines, after } = world;
+  const last = machines.at(-1);
+  const set = machines.filter(({ replicaSetUuid }) => replicaSetUuid === last?.replicaSetUuid);
+  const leader = set.find(({ isWritable }) => isWritable);
+  if (leader === undefined) return;
+  const ttlMs = leader.world.topology.failover.fencing_ttl * 1000;
+  const restarts = random.chance(0.4);
+  for (const machine of set) machine.setProviderFaults({ reach: 'refused' });
+  after((0.5 + 0.6 * random.fraction()) * ttlMs, () => {
+    isolate(world, { machine: leader, forMs: Math.max(forMs, 2 * ttlMs), random });
+    for (const other of set.filter((machine) => machine !== leader)) {
+      other.setProviderFaults({});
+      const moment = { machine: other, forMs: 0.1 * random.fraction() * ttlMs, random };
+      if (restarts) down(world, moment, (machine) => machine.kill(true));
+    }
+  });
 }

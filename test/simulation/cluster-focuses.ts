@@ -9,6 +9,8 @@ export interface ClusterFocus {
   readonly sets?: readonly number[];
   /** So long from one fault to the next, on average; left out: drawn. */
   readonly everyMs?: number;
+  /** No message gets lost or takes long. */
+  readonly isCalm?: boolean;
   /** Leaders are elected, and there is no state provider. */
   readonly isRaft?: boolean;
 }
@@ -18,6 +20,28 @@ export const suspendFocus: ClusterFocus = {
   faults: ['suspend', 'suspended-away'],
   // So short that a suspension too short to be taken for one is as long as the lease.
   ttlSeconds: 0.2,
+};
+
+const awayFocus: ClusterFocus = {
+  name: 'cluster-provider-away',
+  faults: [
+    ...['provider-away', 'provider-away-for-some', 'leader-left-behind', 'isolate'],
+    ...['kill', 'pod-lost', 'stop', 'pause', 'suspend', 'reboot', 'handover', 'cut-one-link'],
+  ],
+};
+
+/** A set without the state provider, whose leader stays without it when the others are back. */
+export const leftBehindFocus: ClusterFocus = {
+  name: 'cluster-left-behind',
+  faults: ['leader-left-behind'],
+  sets: [3, 3],
+  everyMs: 2000,
+};
+
+/** A leader that alone has lost the state provider. */
+export const cutFocus: ClusterFocus = {
+  name: 'cluster-provider-cut',
+  faults: ['long-cut-from-provider', 'handover'],
 };
 
 export const clusterFocuses: readonly ClusterFocus[] = [
@@ -30,6 +54,10 @@ export const clusterFocuses: readonly ClusterFocus[] = [
     faults: ['lease-lost', 'isolate', 'cut-from-provider', 'pod-lost'],
   },
   suspendFocus,
+  awayFocus,
+  leftBehindFocus,
+  cutFocus,
+  { name: 'cluster-provider-gone', faults: ['provider-away'], isCalm: true },
   { name: 'cluster-seats', faults: ['reboot', 'kill', 'cut-from-peers', 'handover'] },
 ];
 

@@ -2,6 +2,7 @@
  * One machine with one instance: its disk survives its processes, each of which is the real services of a replica set
  * on simulated ports, wired as `replica-set-services.ts` does it.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Topology } from '../../runtime/src/contract/cluster-config.ts';
 import type { InstanceStateName } from '../../runtime/src/contract/instance-status.ts';
 import type { Seat } from '../../runtime/src/contract/provider-records.ts';
@@ -76,6 +77,7 @@ export class Machine {
   logIncarnation = 1;
   #clients: SimulatedStateProvider[] = [];
   #providerFaults: ProviderFaults = CALM_PROVIDER;
+  #providerChangedMs = Number.NEGATIVE_INFINITY;
 
   constructor(uuid: string, replicaSetUuid: string, world: ClusterWorld) {
     this.uuid = uuid;
@@ -98,6 +100,19 @@ export class Machine {
   /** Does a process run here, and is it neither paused nor dead? */
   get isRunning(): boolean {
     return this.process?.gate.isOpen === true;
+  }
+
+  get reachesProvider(): boolean {
+    return this.#providerFaults.reach === 'ok';
+  }
+
+  get hasCalmProvider(): boolean {
+    return isDeepStrictEqual(this.#providerFaults, CALM_PROVIDER);
+  }
+
+  /** For how long nothing was wrong between it and the provider. */
+  get providerCalmMs(): number {
+    return this.hasCalmProvider ? this.world.clock.monotonicMs() - this.#providerChangedMs : 0;
   }
 
   get isWritable(): boolean {
@@ -128,6 +143,7 @@ export class Machine {
 
   setProviderFaults(faults: Partial<ProviderFaults>): void {
     this.#providerFaults = { ...CALM_PROVIDER, ...faults };
+    this.#providerChangedMs = this.world.clock.monotonicMs();
     for (const client of this.#clients) Object.assign(client.faults, this.#providerFaults);
   }
 

@@ -114,7 +114,8 @@ export class ClusterProcess {
     const { world, uuid } = this.#machine;
     await this.failover.open();
     await this.storage.open();
-    world.network.listen(uuid, gatedHandlers(this.#handlers(), this.gate));
+    const { handlers = NOTHING_PLANTED.handlers } = this.#planting;
+    world.network.listen(uuid, gatedHandlers(handlers(this.#handlers()), this.gate));
     await this.failover.configure(world.topology);
     await this.coordinator.configure(world.topology);
     this.storage.onWritableChange((isWritable) => world.onWritable(this.#machine, isWritable));

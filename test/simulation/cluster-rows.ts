@@ -3,6 +3,7 @@ import { ClusterError } from '../../runtime/src/core/errors.ts';
 import type { Reader, Transaction } from '../../runtime/src/core/storage/engine.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { ReplicaSetChecker } from './cluster-checker.ts';
+import { isOnlyProviderAway } from './cluster-peer-leases.ts';
 import {
   outcomeOf,
   pickTarget,
@@ -40,6 +41,8 @@ async function write(
     if (process === undefined) continue;
     const id = nextId();
     const isRefused = random.chance(0.05);
+    const isBefore = set.clock.monotonicMs() < set.script.faultsMs;
+    const mustSucceed = isBefore && !isRefused && machine.isWritable;
     const written = process.gate.pass().then(() =>
       process.storage.write((transaction) => addRow(transaction, id, isRefused), {
         timeoutMs: WRITE_TIMEOUT_MS,
@@ -50,6 +53,9 @@ async function write(
       written.then(() => 'done', verdict),
     );
     set.count(outcome);
+    if (mustSucceed && outcome !== 'done' && isOnlyProviderAway(set.script)) {
+      set.violate(`a leader's row ${id}: ${outcome}`);
+    }
     if (outcome === 'done') checker.answered(id, machine);
     else if (outcome === 'refused') checker.refused(id);
     else if (outcome !== 'unknown') set.violate(`row ${id}: ${outcome}`);

@@ -7,7 +7,7 @@
 import { type Topology, topologySchema } from '../../runtime/src/contract/cluster-config.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
-import { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
+import { CALM_NETWORK, SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
 import type { ClusterBug } from './cluster-bugs.ts';
 import { CoordinationChecker } from './cluster-coordination.ts';
@@ -15,6 +15,7 @@ import { ClusterFaults, planFaults, planNetwork } from './cluster-faults.ts';
 import type { ClusterFocus } from './cluster-focuses.ts';
 import { promisedOn } from './cluster-logs.ts';
 import { type ClusterWorld, Machine } from './cluster-machine.ts';
+import { PeerLeaseChecker } from './cluster-peer-leases.ts';
 import { RecordChecker } from './cluster-records.ts';
 import { registerWorkload } from './cluster-registers.ts';
 import { rowWorkloads } from './cluster-rows.ts';
@@ -37,7 +38,10 @@ const workloadsOf = (set: SimulatedSet): Readonly<Record<string, Workload>> => (
 const CLIENTS = { writers: 2, readers: 1, registers: 3 };
 
 /** What watches each set besides what its workloads bring: another checker is another entry. */
-const checkersOf = (set: SimulatedSet): readonly ClusterChecker[] => [new CoordinationChecker(set)];
+const checkersOf = (set: SimulatedSet): readonly ClusterChecker[] => [
+  new CoordinationChecker(set),
+  ...(set.isRaft ? [] : [new PeerLeaseChecker(set)]),
+];
 
 export interface ClusterOptions {
   readonly bug?: ClusterBug;
@@ -68,7 +72,7 @@ function planCluster(seed: number, { focus }: ClusterOptions): ClusterScript {
     ...{ sets, clients: CLIENTS, faultsMs: FAULTS_MS },
     log: random.chance(0.6) ? 'write' : 'fsync',
     spaces: random.chance(0.7) ? 'sync' : 'plain',
-    network: planNetwork(stream(seed, 'network faults')),
+    network: focus?.isCalm === true ? CALM_NETWORK : planNetwork(stream(seed, 'network faults')),
     events: planFaults(stream(seed, 'faults'), machines, { forMs: FAULTS_MS, focus }),
   };
 }
