@@ -15,7 +15,7 @@ import { leaderOrder } from './leader-order.ts';
 import { comparePositions } from './seats.ts';
 
 /** What an instance tells of itself by gossip, beside its `uuid`, `alias` and `state`. */
-interface LeadershipPayload {
+export interface LeadershipPayload {
   /** Whom it follows, or itself when it leads. */
   readonly leader_uuid: string;
   /** The term of that leader; without one the highest that this instance has promised. */
