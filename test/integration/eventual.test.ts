@@ -1,0 +1,87 @@
+/** Three real instances led by membership: the leader is killed, comes back, and stops as planned. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { key, requestType } from '../../runtime/src/core/iproto/protocol.ts';
+import type { LocalInstance } from '../support/local-instance.ts';
+import { ReplicaSet } from '../support/replica-set.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const application = path.join(
+  import.meta.dirname,
+  '../local/fixtures/acknowledgement-application.ts',
+);
+const SPACE = 'usual';
+const ITERATE_ALL = 2;
+const ROW_COUNT = 20;
+
+async function write(set: ReplicaSet, to: LocalInstance, from: number): Promise<void> {
+  const client = await set.connect(to);
+  for (let id = from; id < from + ROW_COUNT; id++) {
+    await client.request(requestType.REPLACE, [
+      [key.SPACE_NAME, SPACE],
+      [key.TUPLE, [id]],
+    ]);
+  }
+  client.close();
+}
+
+async function count(set: ReplicaSet, at: LocalInstance): Promise<number> {
+  const client = await set.connect(at);
+  const rows = await client.request(requestType.SELECT, [
+    [key.SPACE_NAME, SPACE],
+    [key.INDEX_ID, 0],
+    [key.ITERATOR, ITERATE_ALL],
+    [key.LIMIT, 1_000_000],
+    [key.KEY, []],
+  ]);
+  client.close();
+  return rows.length;
+}
+
+describe('a replica set in mode eventual', () => {
+  let set: ReplicaSet;
+
+  before(async () => {
+    set = await ReplicaSet.start({
+      ...{ instances: 3, application, role: 'spaces' },
+      failover: { mode: 'eventual', failover_timeout: 1 },
+    });
+    await set.settled();
+  });
+  after(() => set.stop());
+
+  it('takes the next one when the leader is killed, and the first again when it has caught up [FO-26] [FO-27]', async () => {
+    const [first, second] = set.instances as [LocalInstance, LocalInstance];
+    assert.equal(await set.settled(), first);
+    await write(set, first, 0);
+    await set.settled();
+    await first.crash();
+    const next = await set.leader();
+    assert.equal(next, second);
+    await write(set, next, ROW_COUNT);
+    first.start();
+    const isBack = async (): Promise<boolean> => (await set.settled()) === first;
+    await waitUntil('the first of the priority leads again', isBack, 20_000);
+    assert.equal(await count(set, first), 2 * ROW_COUNT);
+  });
+
+  it('hands over when it stops, without losing a row', async () => {
+    const [first] = set.instances as [LocalInstance];
+    await write(set, first, 2 * ROW_COUNT);
+    await first.stop();
+    assert.equal(await count(set, await set.leader()), 3 * ROW_COUNT);
+  });
+
+  it('says what it does not promise, and how leadership is moved [FO-29]', async () => {
+    const leader = await set.leader();
+    const { issues, replicaSet } = await leader.status();
+    assert.match(issues.map(({ message }) => message).join(), /acknowledged by the leader alone/);
+    const answer = await leader.request('POST', '/admin/promote', {
+      replicaSetUuid: replicaSet?.uuid,
+      to: (await set.instances[2]!.status()).uuid,
+    });
+    assert.equal(answer.status, 409);
+    assert.match(JSON.stringify(answer.body), /failover priority/);
+  });
+});
