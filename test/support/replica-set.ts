@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { StateProviderConfig } from '@tonearm/runtime/contract';
 import { setUuid } from './first-config.ts';
 import { IprotoClient } from './iproto-client.ts';
 import { COOKIE, LocalInstance } from './local-instance.ts';
@@ -20,6 +21,8 @@ export interface ReplicaSetOptions {
   readonly role: string;
   /** Left out: by a stateboard, which is started, where there are several instances. */
   readonly failover?: unknown;
+  /** In the place of the stateboard, with the default time of a lease. */
+  readonly provider?: StateProviderConfig;
   readonly environment?: Readonly<Record<string, string>>;
   /** Where its instances work: a folder of the caller, who also removes it. */
   readonly folder?: string;
@@ -49,7 +52,8 @@ export class ReplicaSet {
   static async start(options: ReplicaSetOptions): Promise<ReplicaSet> {
     const set = new ReplicaSet(options, await freePorts(2 * options.instances));
     try {
-      const needsProvider = options.instances > 1 && options.failover === undefined;
+      const isGiven = options.failover !== undefined || options.provider !== undefined;
+      const needsProvider = options.instances > 1 && !isGiven;
       if (needsProvider) set.#stateboard = await startStateboard();
       for (const instance of set.instances) instance.start();
       await set.#configure();
@@ -142,7 +146,8 @@ export class ReplicaSet {
       },
     ]);
     const { role, failover = { mode: 'disabled' } } = this.#options;
-    const provider = this.#stateboard?.provider('/rows');
+    const provider = this.#options.provider ?? this.#stateboard?.provider('/rows');
+    const ttlSeconds = this.#options.provider === undefined ? 1 : 2;
     const roles = provider === undefined ? [role] : ['failover-coordinator', role];
     return {
       servers: Object.fromEntries(servers) as unknown,
@@ -150,7 +155,7 @@ export class ReplicaSet {
       failover:
         provider === undefined
           ? failover
-          : { mode: 'stateful', state_provider: provider, fencing_ttl: 1 },
+          : { mode: 'stateful', state_provider: provider, fencing_ttl: ttlSeconds },
     };
   }
 }
