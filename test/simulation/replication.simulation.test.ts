@@ -45,7 +45,7 @@ describe('a replica set under faults', () => {
     'snapshot-before-its-end': [40, /with which it ends/],
     'join-misses-rows': [1, /different rows|misses acknowledged rows/],
     'term-continued': [4, /different rows|misses acknowledged rows/],
-    'lower-term-rows': [10, /which no leader of \d+ gave|misses acknowledged rows/],
+    'lower-term-rows': [130, /which no leader of \d+ gave|misses acknowledged rows/],
     'position-before-the-promise': [1, /before its promise of \d+ was durable/],
     'acknowledged-by-a-minority': [6, /misses acknowledged rows/],
     'cut-rows-not-kept': [1, /is lost, and not in lost/],

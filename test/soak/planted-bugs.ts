@@ -35,7 +35,7 @@ const replicationFindings: readonly (readonly [ReplicationBug, from: number, Reg
   ['snapshot-before-its-end', 50, /with which it ends/],
   ['join-misses-rows', 1, /different rows|misses acknowledged rows/],
   ['term-continued', 4, /different rows|misses acknowledged rows/],
-  ['lower-term-rows', 10, /which no leader of \d+ gave|misses acknowledged rows/],
+  ['lower-term-rows', 130, /which no leader of \d+ gave|misses acknowledged rows/],
   ['position-before-the-promise', 1, /before its promise of \d+ was durable/],
 ];
 
