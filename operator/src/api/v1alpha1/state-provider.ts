@@ -174,7 +174,7 @@ export const failoverSchema = withRules(
   }),
   [
     {
-      rule: "!has(self.fencing.mode) || self.fencing.mode != 'Connectivity' || (self.failoverTimeoutSeconds > self.fencing.timeoutSeconds && self.fencing.timeoutSeconds >= self.fencing.pauseSeconds)",
+      rule: "!has(self.fencing) || !has(self.fencing.mode) || self.fencing.mode != 'Connectivity' || (self.failoverTimeoutSeconds > self.fencing.timeoutSeconds && self.fencing.timeoutSeconds >= self.fencing.pauseSeconds)",
       message:
         'with fencing.mode Connectivity failoverTimeoutSeconds must be longer than fencing.timeoutSeconds, and that not shorter than fencing.pauseSeconds',
       holds: ({ fencing, failoverTimeoutSeconds }) =>
