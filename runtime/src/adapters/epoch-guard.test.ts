@@ -43,7 +43,7 @@ describe('EpochGuard', () => {
       store.list('').entries.map(({ key, value }) => [key, value]),
       [
         ['a', '1'],
-        ['epoch', 'one'],
+        ['epoch', '{"v":1,"epoch":"one"}'],
       ],
     );
     const { entries } = await clients[1]!.list('', options);

@@ -1,7 +1,7 @@
 /**
  * Makes a state provider of a store that may forget everything and count its revisions anew.
  *
- * The record `epoch` holds a random text, written by whoever first finds none. Every read takes it along, at the same
+ * The record `epoch` holds a random name, written by whoever first finds none. Every read takes it along, at the same
  * revision and in the same request; every transaction compares it. So what was read belongs to the epoch that it was
  * read under, and a transaction that was built on it cannot apply in another, even if the same revision comes again.
  *
@@ -169,12 +169,13 @@ export class EpochGuard implements StateProvider {
 
   /** Whether it is this client's or another's that holds now, the next reading shows. */
   async #replace(value: string | null, options: ProviderCallOptions): Promise<void> {
+    const record = JSON.stringify({ v: 1, epoch: this.#newEpoch() });
     try {
       await this.#store.transact(
         {
           equal: [{ key: EPOCH_KEY, value }],
           compare: [],
-          writes: [{ kind: 'put', key: EPOCH_KEY, value: this.#newEpoch() }],
+          writes: [{ kind: 'put', key: EPOCH_KEY, value: record }],
         },
         options,
       );
