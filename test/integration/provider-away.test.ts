@@ -60,7 +60,7 @@ async function writesThrough(
   await waitUntil('it leads by peer leases', () => byPeerLeases(leader));
   const { issues } = await leader.status();
   assert.match(issues.map(({ message }) => message).join(), /go on by peer leases/);
-  await sleep(5000);
+  await sleep(4000);
   const before = load.acknowledgements;
   await waitUntil('it writes on', () => load.acknowledgements > before + 100);
   await back();

@@ -1,5 +1,6 @@
 /** Every kind of fault, one entry each. `happen` begins it; it sees to its end by `world.after`. */
 import { LARGEST_CLOCK_JUMP_MS } from '../../runtime/src/core/failover/lease-hold.ts';
+import { sameSeat } from '../../runtime/src/core/failover/seats.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import type { ProviderFaults } from '../../runtime/src/testing/simulated-state-provider.ts';
@@ -204,10 +205,20 @@ function handover({ count }: FaultWorld, { machine: { process } }: FaultMoment):
   );
 }
 
-/** Longer than a lease lasts without peers; the next outage comes only when this one has been over for long. */
+/**
+ * Longer than a lease lasts without peers; the next outage comes only when this one has been over for long, and none
+ * before all are in sync: a majority that synchronous spaces need cannot be stored in an outage.
+ */
 function awayForAll(world: FaultWorld, { forMs, random }: FaultMoment): void {
   const isRecent = world.machines.some((machine) => machine.providerCalmMs < 1500);
-  if (isRecent) return;
+  const isWhole = world.machines.every((machine) =>
+    world.machines.some(({ process }) => {
+      const current = process?.failover.current();
+      const seats = current?.kind === 'leader' ? current.inSync : [];
+      return seats.some((seat) => sameSeat(seat, machine.seat));
+    }),
+  );
+  if (isRecent || !isWhole) return;
   const reach = random.pick(['silent', 'refused'] as const);
   disturbProvider(world, world.machines, { reach }, 2 * forMs);
 }

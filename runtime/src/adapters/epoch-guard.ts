@@ -225,4 +225,4 @@ export class EpochGuard implements StateProvider {
 
 const SET_UP_ANEW = 'the state provider was set up anew meanwhile';
 /** Of the reading that a watch begins with. */
-const WATCH_CHECK: ProviderCallOptions = { timeoutMs: 5000 };
+const WATCH_CHECK: ProviderCallOptions = { timeoutMs: 1000 };

@@ -79,7 +79,6 @@ export class CoordinatorSession {
   readonly #handovers: VoluntaryHandovers;
   readonly #promotions: ManualPromotions;
   #failoverTimeoutMs = 0;
-  #answeredMs = Number.NEGATIVE_INFINITY;
   /** In the last round the state provider did not answer, or somebody else had the lock. */
   #hasMissed = true;
 
@@ -113,13 +112,16 @@ export class CoordinatorSession {
   async round(topology: Topology, isFull: boolean, signal: AbortSignal): Promise<boolean> {
     const { lock, identity: own } = this.#options;
     const wasActive = lock.compare() !== undefined;
-    const hasMissed = this.#hasMissed;
+    let hasMissed = this.#hasMissed;
     this.#hasMissed = true;
     await lock.ensure(signal);
     // Its own record that could not be renewed is not waited for.
-    if (lock.compare() === undefined && lock.holder === own.uuid) await lock.ensure(signal);
+    if (lock.compare() === undefined && lock.holder === own.uuid) {
+      hasMissed = true;
+      await lock.ensure(signal);
+    }
     if (lock.compare() === undefined) this.close();
-    else this.#answered(hasMissed);
+    else this.#goOn(hasMissed);
     if (lock.compare() === undefined || (wasActive && !isFull)) return true;
     const view = await readView(this.#options, signal);
     if (!(await this.#identityFits(topology, view, signal))) return true;
@@ -207,13 +209,10 @@ export class CoordinatorSession {
     return planAppointments({ ttlMs, replicaSets: [snapshot] }, clock.monotonicMs())[0];
   }
 
-  /** Nobody could renew a lease while the provider was away: holders get the time to do so now. */
-  #answered(hasMissed: boolean): void {
-    const { clock, ttlMs } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (hasMissed && nowMs > this.#answeredMs + ttlMs) this.#observed.clear();
+  /** Nobody could renew a lease while the provider did not answer: holders get the time to do so now. */
+  #goOn(hasMissed: boolean): void {
     this.#hasMissed = false;
-    this.#answeredMs = nowMs;
+    if (hasMissed) this.#observed.clear();
   }
 
   #snapshot(topology: Topology, view: View, uuid: string): ReplicaSetSnapshot {

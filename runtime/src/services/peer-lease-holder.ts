@@ -46,6 +46,16 @@ export const grantAnswerSchema = z.discriminatedUnion('kind', [
 ]);
 export type GrantAnswer = z.infer<typeof grantAnswerSchema>;
 
+interface GrantEndBody {
+  readonly replicaSetUuid: string;
+  readonly term: number;
+  readonly holder: string;
+  readonly round: number;
+}
+
+/** Of the time to live: so long may somebody ask for a promise who has read the record before it was renewed. */
+const GRACE = 1 / 2;
+
 interface Asking {
   isUnderWay: boolean;
   nextMs: number;
@@ -61,6 +71,7 @@ export class PeerLeaseHolder {
   /** Of the present or the next outage. Never repeated by this process, so never within a term. */
   #round = 1;
   #hasAsked = false;
+  #endedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: PeerLeaseHolderOptions) {
     this.#options = options;
@@ -89,6 +100,15 @@ export class PeerLeaseHolder {
     const nowMs = this.#options.clock.monotonicMs();
     const hold = this.#options.standing();
     return hold?.term === term && hold.deadlineMs <= nowMs && this.deadlineMs(term) > nowMs;
+  }
+
+  /**
+   * Until when it must not promise another term: while it stands on peer leases, and for a moment longer. Whoever asks
+   * then has read the record before it was renewed, and the others, which have granted, refuse as well.
+   */
+  noPromiseUntilMs(term: number): number {
+    const graceMs = this.#endedMs + GRACE * this.#options.ttlMs;
+    return this.isStanding(term) ? Math.max(graceMs, this.deadlineMs(term)) : graceMs;
   }
 
   /** Has a renewal waited for its answer for so long that the provider may be away? */
@@ -208,26 +228,32 @@ export class PeerLeaseHolder {
     return Math.max(0, sent.monotonicMs + ttlMs / 3 - this.#now().monotonicMs);
   }
 
-  /** First nothing of the round counts here any more, then the others are told. */
+  /** First nothing of the round counts here any more; the others are told when nobody asks for promises any more. */
   #end(term: number, signal: AbortSignal): void {
-    const { peers, ttlMs, identity, replicaSetUuid, logger, topology } = this.#options;
+    const { ttlMs, identity, replicaSetUuid, logger, clock } = this.#options;
     const body = { replicaSetUuid, term, holder: identity.uuid, round: this.#round };
-    const known = topology();
     const told = this.#candidates(term);
     this.#forget(term);
+    this.#endedMs = clock.monotonicMs();
     logger.info({ term }, 'the state provider answers again');
-    for (const uuid of told) {
-      const address = known && addressOf(known, uuid);
-      if (address === undefined) continue;
-      // Whoever does not hear of it learns it from the time.
-      peers
-        .call(address, 'leadership.endGrant', body, { timeoutMs: ttlMs / 3, signal })
-        .catch(() => undefined);
-    }
+    // Whoever does not hear of it learns it from the time.
+    clock.sleep(GRACE * ttlMs, signal).then(
+      () => Promise.allSettled([...told].map((uuid) => this.#tell(uuid, body, signal))),
+      () => undefined,
+    );
+  }
+
+  async #tell(uuid: string, body: GrantEndBody, signal: AbortSignal): Promise<void> {
+    const { peers, ttlMs, topology } = this.#options;
+    const known = topology();
+    const address = known && addressOf(known, uuid);
+    if (address === undefined) return;
+    await peers.call(address, 'leadership.endGrant', body, { timeoutMs: ttlMs / 3, signal });
   }
 
   #forget(term: number | undefined): void {
     this.#term = term;
+    this.#endedMs = Number.NEGATIVE_INFINITY;
     this.#round++;
     this.#hasAsked = false;
     this.#grants.clear();

@@ -346,9 +346,9 @@ export class StatefulLeadership implements LeadershipEngine {
 
   /** Those who have granted rely on it that the leader promises nothing either. */
   #refuseOnPeerLeases(term: number): void {
-    if (!this.#standsOnPeers()) return;
     const { clock } = this.#options;
-    const remainingMs = Math.ceil(this.#peerLeases.deadlineMs(term) - clock.monotonicMs());
+    const remainingMs = Math.ceil(this.#peerLeases.noPromiseUntilMs(term) - clock.monotonicMs());
+    if (remainingMs <= 0) return;
     throw new ClusterError('PEER_LEASE_HELD', {
       message: `This instance leads term ${term} by peer leases, for ${remainingMs} ms more.`,
       details: { remainingMs },
