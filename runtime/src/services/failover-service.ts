@@ -17,6 +17,7 @@ import { appointmentSchema, type Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import type { PromiseReport } from '../core/failover/candidate.ts';
 import { leaderOrder } from '../core/failover/leader-order.ts';
+import { comparePositions } from '../core/failover/seats.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
@@ -30,7 +31,7 @@ import { DisabledLeadership } from './disabled-leadership.ts';
 import { EventualLeadership, type EventualLeadershipOptions } from './eventual-leadership.ts';
 import { Exclusive } from './exclusive.ts';
 import { ForcedPromotions } from './forced-promotions.ts';
-import type { SeatReport } from './handover-protocol.ts';
+import type { PrepareReport, SeatReport } from './handover-protocol.ts';
 import { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
 import type { HeldLease } from './lease-keeper.ts';
@@ -78,6 +79,12 @@ const appointedSchema = z.strictObject({
   replicaSetUuid: uuidSchema,
   appointment: appointmentSchema,
   revision: z.int().min(1),
+  nonce: z.string(),
+});
+const prepareRequestSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  term: z.int().min(1),
+  position: positionSchema,
 });
 const handoverRequestSchema = z.strictObject({
   replicaSetUuid: uuidSchema,
@@ -178,6 +185,7 @@ export class FailoverService implements LeadershipPort {
       ['leadership.grant', (body) => this.#grant(body)],
       ['leadership.endGrant', (body) => this.#endGrant(body)],
       ['leadership.report', (body) => this.#report(body)],
+      ['leadership.prepare', (body) => this.#prepare(body)],
       ['leadership.handover', (body) => this.#handover(body)],
       ['leadership.take', (body) => this.#take(body)],
       ['leadership.appointed', (body) => this.#appointed(body)],
@@ -297,6 +305,15 @@ export class FailoverService implements LeadershipPort {
     return { seat, position, promisedTerm };
   }
 
+  /** A lease is prepared once this instance has all rows of the leader. */
+  async #prepare(body: unknown): Promise<PrepareReport> {
+    const { replicaSetUuid, term, position } = parseBody(body, prepareRequestSchema);
+    const report = await this.#report({ replicaSetUuid });
+    const isThere = comparePositions(report.position, position) >= 0 && report.promisedTerm < term;
+    const lease = isThere ? this.#running?.engine.prepare?.(term) : undefined;
+    return lease === undefined ? report : { ...report, lease };
+  }
+
   async #handover(body: unknown): Promise<KnownLeader> {
     const { replicaSetUuid, to, reason } = parseBody(body, handoverRequestSchema);
     this.#assertOwn(replicaSetUuid);
@@ -322,9 +339,9 @@ export class FailoverService implements LeadershipPort {
   }
 
   async #appointed(body: unknown): Promise<Record<string, never>> {
-    const { replicaSetUuid, ...stored } = parseBody(body, appointedSchema);
+    const { replicaSetUuid, nonce, ...stored } = parseBody(body, appointedSchema);
     this.#assertOwn(replicaSetUuid);
-    this.#running?.engine.appointed?.(stored);
+    this.#running?.engine.appointed?.(stored, nonce);
     return {};
   }
 

@@ -52,6 +52,8 @@ async function givenLeader(logIncarnationOfB: number) {
     ],
   });
   const network = new SimulatedNetwork({ clock, random });
+  const reserved: number[] = [];
+  const providers = new Map<string, SimulatedStateProvider>();
   const start = async (uuid: string, logIncarnation: number): Promise<FailoverService> => {
     const report: StorageReport = {
       ...{ position: { term: 1, sequence: 7 }, promisedTerm: 1, logIncarnation },
@@ -67,10 +69,17 @@ async function givenLeader(logIncarnationOfB: number) {
         progress: () => ({ acknowledged: { term: 0, sequence: 0 }, isComplete: true }),
         seenTerm: () => report.promisedTerm,
         promise: async () => report,
+        reserve: async (term) => {
+          reserved.push(term);
+        },
         freeze: async () => report.position,
         thaw: () => undefined,
       },
-      openProvider: () => new SimulatedStateProvider({ store, clock, random }),
+      openProvider: () => {
+        const provider = new SimulatedStateProvider({ store, clock, random });
+        providers.set(uuid, provider);
+        return provider;
+      },
       onHeld: () => undefined,
       onFatal: (_name, error) => assert.fail(String(error)),
     });
@@ -82,9 +91,14 @@ async function givenLeader(logIncarnationOfB: number) {
   const first = start(A, 1);
   const second = start(B, logIncarnationOfB);
   await clock.advance(100);
-  const [leader] = await Promise.all([first, second]);
+  const [leader, other] = await Promise.all([first, second]);
   assert.equal(leader.current().kind, 'leader');
-  return { clock, leader };
+  const providerOf = (uuid: string): SimulatedStateProvider => {
+    const provider = providers.get(uuid);
+    assert.ok(provider);
+    return provider;
+  };
+  return { clock, leader, other, providerOf, reserved };
 }
 
 describe('a planned handover', () => {
@@ -93,6 +107,22 @@ describe('a planned handover', () => {
     const outcome = leader.handover(undefined, 'asked for');
     await clock.advance(100);
     assert.deepEqual(await outcome, { uuid: B, term: 2 });
+  });
+
+  it('needs nothing of the state provider after its transaction, and the lease counts from before it', async () => {
+    const { clock, leader, other, providerOf, reserved } = await givenLeader(1);
+    providerOf(B).faults.reach = 'refused';
+    providerOf(A).faults.delayMs = 200;
+    const askedMs = clock.monotonicMs();
+    const outcome = leader.handover(B, 'asked for');
+    await clock.advance(300);
+    assert.deepEqual(await outcome, { uuid: B, term: 2 });
+    const current = other.current();
+    assert.ok(current.kind === 'leader');
+    assert.equal(current.term, 2);
+    const ttlMs = 1000;
+    assert.ok(current.deadlineMs <= askedMs + ttlMs + 100, `${current.deadlineMs - askedMs}`);
+    assert.deepEqual(reserved, [2]);
   });
 
   it('is refused to an instance that has lost its seat, as that one would not begin', async () => {

@@ -19,7 +19,7 @@ import {
 } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import { addressOf, leaderOrder } from '../core/failover/leader-order.ts';
-import { comparePositions, sameSeat } from '../core/failover/seats.ts';
+import { sameSeat } from '../core/failover/seats.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
@@ -28,7 +28,7 @@ import type { StateProvider } from '../ports/state-provider.ts';
 import type { InSyncKeeper } from './in-sync-keeper.ts';
 import type { LeaderMap, StoredAppointment } from './leader-map.ts';
 import type { KnownLeader } from './leadership-engine.ts';
-import type { LeaseKeeper } from './lease-keeper.ts';
+import type { LeaseKeeper, PreparedLease } from './lease-keeper.ts';
 import type { ReplicaSetStorage } from './replica-set-storage.ts';
 import { isProviderTrouble, parseRecord } from './stored-records.ts';
 
@@ -68,6 +68,17 @@ export const seatReportSchema = z.object({
 });
 export type SeatReport = z.infer<typeof seatReportSchema>;
 
+/** To `leadership.prepare`: once it has all rows, with what the lease record has to say of it. */
+const prepareReportSchema = seatReportSchema.extend({
+  lease: z.object({ incarnation: z.int(), nonce: z.string() }).optional(),
+});
+export type PrepareReport = z.infer<typeof prepareReportSchema>;
+
+interface Prepared {
+  readonly term: number;
+  readonly lease: PreparedLease;
+}
+
 const POLL_MS = 20;
 
 export class HandoverProtocol {
@@ -90,8 +101,8 @@ export class HandoverProtocol {
       const successor = await this.#findSuccessor(topology, request);
       frozen = true;
       const position = await storage.freeze();
-      await this.#awaitPosition(successor, position, request.signal);
-      return await this.#move(successor, request);
+      const prepared = await this.#prepare(successor, position, request.signal);
+      return await this.#move(successor, prepared, request);
     } finally {
       // Here nothing was sent, or this instance leads no more, or it has written the old record since.
       if (frozen) storage.thaw();
@@ -123,17 +134,16 @@ export class HandoverProtocol {
     });
   }
 
-  async #awaitPosition(
-    successor: Successor,
-    position: Position,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock, ttlMs } = this.#options;
+  /** Until the successor has all rows. Its lease counts from its last answer, so the transaction has to follow at once. */
+  async #prepare(successor: Successor, position: Position, signal: AbortSignal): Promise<Prepared> {
+    const { clock, ttlMs, lease } = this.#options;
+    const { address, promisedTerm } = successor;
+    const term = Math.max(lease.term ?? 0, promisedTerm) + 1;
     const endMs = clock.monotonicMs() + 1.5 * ttlMs;
     while (clock.monotonicMs() < endMs && !signal.aborted) {
-      const report = await this.#report(successor.address, signal);
+      const report = await this.#askToPrepare(address, { term, position }, signal);
       if (report !== undefined && !sameSeat(report.seat, successor.seat)) break;
-      if (report !== undefined && comparePositions(report.position, position) >= 0) return;
+      if (report?.lease !== undefined) return { term, lease: report.lease };
       await clock.sleep(POLL_MS, signal).catch(() => undefined);
     }
     throw new ClusterError('STATE_FORBIDS', {
@@ -142,7 +152,7 @@ export class HandoverProtocol {
   }
 
   /** With no other write of the two records under way. */
-  #move(successor: Successor, request: HandoverRequest): Promise<KnownLeader> {
+  #move(successor: Successor, prepared: Prepared, request: HandoverRequest): Promise<KnownLeader> {
     const { inSync, lease } = this.#options;
     return inSync.exclusive(() =>
       lease.exclusive(async () => {
@@ -154,20 +164,21 @@ export class HandoverProtocol {
         if (term === undefined || revision === undefined || stored?.appointment.term !== term) {
           throw new ClusterError('NOT_LEADER');
         }
-        if (seat === undefined || !inSync.settled) {
+        if (seat === undefined || !inSync.settled || prepared.term <= term) {
           throw new ClusterError('STATE_FORBIDS', {
             message: 'The in-sync members changed meanwhile; leadership stays. Try again.',
           });
         }
         const appointment: Appointment = {
           v: 1,
-          term: Math.max(term, successor.promisedTerm) + 1,
+          term: prepared.term,
           leader: seat.uuid,
           inSync: [seat, ...stored.appointment.inSync.filter((other) => !sameSeat(other, seat))],
           reason: request.reason,
         };
         const compare = { lease: revision, leader: stored.revision };
-        return this.#send(appointment, compare, { ...request, address: successor.address });
+        const { address } = successor;
+        return this.#send(appointment, compare, { ...request, address, lease: prepared.lease });
       }),
     );
   }
@@ -175,13 +186,18 @@ export class HandoverProtocol {
   async #send(
     appointment: Appointment,
     compare: { readonly lease: number; readonly leader: number },
-    { address, signal }: { readonly address: string; readonly signal: AbortSignal },
+    successor: {
+      readonly address: string;
+      readonly lease: PreparedLease;
+      readonly signal: AbortSignal;
+    },
   ): Promise<KnownLeader> {
-    const { provider, lease, leaders, random, replicaSetUuid, ttlMs } = this.#options;
+    const { provider, lease, leaders, replicaSetUuid, ttlMs } = this.#options;
+    const { signal } = successor;
     const { term, leader } = appointment;
     const record: Lease = {
-      ...{ v: 1, term, holder: leader, incarnation: 0, released: false },
-      nonce: random.uuid(),
+      ...{ v: 1, term, holder: leader, released: false },
+      ...successor.lease,
     };
     const keys = {
       lease: providerKeys.lease(replicaSetUuid),
@@ -204,7 +220,7 @@ export class HandoverProtocol {
       );
       if (outcome.kind === 'applied') {
         const stored = { appointment, revision: outcome.revision };
-        this.#tell(address, stored, signal);
+        this.#tell(successor, stored);
         lease.drop(`term ${term} was handed to ${leader}`);
         leaders.set(replicaSetUuid, stored);
         return { uuid: leader, term };
@@ -216,12 +232,19 @@ export class HandoverProtocol {
   }
 
   /** The successor would hear of it from the state provider too, but later. */
-  #tell(address: string, stored: StoredAppointment, signal: AbortSignal): void {
+  #tell(
+    successor: {
+      readonly address: string;
+      readonly lease: PreparedLease;
+      readonly signal: AbortSignal;
+    },
+    stored: StoredAppointment,
+  ): void {
     const { peers, replicaSetUuid, ttlMs } = this.#options;
+    const { address, signal, lease } = successor;
+    const body = { replicaSetUuid, ...stored, nonce: lease.nonce };
     const options = { timeoutMs: ttlMs / 2, signal };
-    peers
-      .call(address, 'leadership.appointed', { replicaSetUuid, ...stored }, options)
-      .catch(() => undefined);
+    peers.call(address, 'leadership.appointed', body, options).catch(() => undefined);
   }
 
   /** Renews the old record, or learns that it is lost. */
@@ -256,13 +279,23 @@ export class HandoverProtocol {
   }
 
   async #report(address: string, signal: AbortSignal): Promise<SeatReport | undefined> {
+    const answer = await this.#ask(address, 'leadership.report', {}, signal);
+    return seatReportSchema.safeParse(answer).data;
+  }
+
+  async #askToPrepare(
+    address: string,
+    body: { readonly term: number; readonly position: Position },
+    signal: AbortSignal,
+  ): Promise<PrepareReport | undefined> {
+    const answer = await this.#ask(address, 'leadership.prepare', body, signal);
+    return prepareReportSchema.safeParse(answer).data;
+  }
+
+  /** Undefined when there was no answer. */
+  #ask(address: string, method: string, body: object, signal: AbortSignal): Promise<unknown> {
     const { peers, ttlMs, replicaSetUuid } = this.#options;
-    try {
-      const options = { timeoutMs: ttlMs / 4, signal };
-      const answer = await peers.call(address, 'leadership.report', { replicaSetUuid }, options);
-      return seatReportSchema.parse(answer);
-    } catch {
-      return undefined;
-    }
+    const options = { timeoutMs: ttlMs / 4, signal };
+    return peers.call(address, method, { replicaSetUuid, ...body }, options).catch(() => undefined);
   }
 }

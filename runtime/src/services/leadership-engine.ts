@@ -6,6 +6,7 @@ import type { GivenGrant, GrantRequest } from '../core/failover/peer-lease.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 import type { InternalHandlers } from '../ports/peers.ts';
 import type { StoredAppointment } from './leader-map.ts';
+import type { PreparedLease } from './lease-keeper.ts';
 import type { GrantAnswer } from './peer-lease-holder.ts';
 
 export interface KnownLeader {
@@ -32,8 +33,13 @@ export interface LeadershipEngine {
   handover(target: string | undefined, reason: string): Promise<KnownLeader>;
   /** Takes leadership over; left out where only a state provider gives it. */
   take?(request: TakeRequest): Promise<KnownLeader>;
-  /** The former leader says that this appointment was stored; the state provider would say so too, but later. */
-  appointed?(stored: StoredAppointment): void;
+  /** The leader of now is about to hand over to this instance, in this term. */
+  prepare?(term: number): PreparedLease;
+  /**
+   * The former leader says that this appointment was stored, with the lease that had been prepared; the state provider
+   * would say so too, but later.
+   */
+  appointed?(stored: StoredAppointment, nonce: string): void;
   /** What this engine answers to its peers, beside what every engine does. */
   handlers?(): InternalHandlers;
   issues(): readonly Issue[];

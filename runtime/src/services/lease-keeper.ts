@@ -45,6 +45,17 @@ export interface LeaseStanding {
   readonly unanswered: readonly { readonly sent: Moment }[];
 }
 
+/** What the leader that hands over writes into the record for its successor: an attempt of the successor's own. */
+export interface PreparedLease {
+  readonly incarnation: number;
+  readonly nonce: string;
+}
+
+interface Prepared extends PreparedLease {
+  readonly term: number;
+  readonly sent: Moment;
+}
+
 export interface LeaseKeeperOptions {
   readonly provider: StateProvider;
   readonly clock: Clock;
@@ -66,6 +77,7 @@ export class LeaseKeeper {
   readonly #key: string;
   readonly #writes = new Exclusive();
   #hold: LeaseHold | undefined;
+  #prepared: Prepared | undefined;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -120,17 +132,57 @@ export class LeaseKeeper {
     return this.#writes.run(work);
   }
 
+  /**
+   * For a planned handover: the leader of now writes this attempt together with the appointment of this instance. It
+   * counts from now, as any attempt from when it was sent, so that nothing has to be written again afterwards.
+   */
+  prepare(term: number): PreparedLease {
+    const { identity, replicaSetUuid, random, onHeld } = this.#options;
+    const { incarnation } = identity;
+    onHeld([{ replicaSetUuid, term, incarnation }]);
+    this.#prepared = { term, incarnation, nonce: random.uuid(), sent: this.#now() };
+    return { incarnation, nonce: this.#prepared.nonce };
+  }
+
+  /** The prepared attempt was applied, in this revision. False when it is not the one that was prepared last. */
+  takePrepared(term: number, nonce: string, revision: number): boolean {
+    const prepared = this.#prepared;
+    if (prepared?.term !== term || prepared.nonce !== nonce) return false;
+    this.#prepared = undefined;
+    if ((this.#hold?.term ?? 0) >= term) return false;
+    const { incarnation, sent } = prepared;
+    this.#hold = { term, incarnation, revision, confirmed: sent, attempts: [] };
+    this.#options.onChange();
+    return true;
+  }
+
+  /** A handover that did not come about leaves nothing to release. */
+  forgetPrepared(): void {
+    const { ttlMs, onHeld } = this.#options;
+    if (this.#prepared === undefined || this.#hold !== undefined) return;
+    if (this.#now().monotonicMs - this.#prepared.sent.monotonicMs < ttlMs) return;
+    this.#prepared = undefined;
+    onHeld([]);
+  }
+
   /** Takes the lease of an appointment, or renews it. To be called within `exclusive`. */
   async takeOrRenew(term: number, mayTake: () => boolean, signal: AbortSignal): Promise<void> {
     if (this.#hold?.term !== term) {
       const entry = await this.#read(signal);
       if (entry === undefined || entry.lease.term !== term || !mayTake()) return;
       if (!(await this.#isOurs(entry, signal)) || !mayTake()) return;
-      const { identity, replicaSetUuid, onHeld } = this.#options;
-      onHeld([{ replicaSetUuid, term, incarnation: identity.incarnation }]);
-      this.#hold = beginHold(entry, identity.incarnation);
+      this.takePrepared(term, entry.lease.nonce, entry.revision);
+      this.#begin(term, entry);
     }
     await this.renew(signal);
+  }
+
+  #begin(term: number, entry: LeaseEntry): void {
+    // The leader before may have told of it meanwhile.
+    if (this.#hold?.term === term) return;
+    const { identity, replicaSetUuid, onHeld } = this.#options;
+    onHeld([{ replicaSetUuid, term, incarnation: identity.incarnation }]);
+    this.#hold = beginHold(entry, identity.incarnation);
   }
 
   /** One attempt; when its outcome is unknown the record is read. To be called within `exclusive`. */

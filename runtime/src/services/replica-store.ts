@@ -28,7 +28,6 @@ import type { JoinedSnapshot } from './snapshot-join.ts';
 import { commitJoin, completeJoin, markReseed, startsAgain } from './snapshot-switch.ts';
 import { type PromiseRecord, TermPromise } from './term-promise.ts';
 
-/** More often than this nobody changes his mind in one process. */
 const SESSIONS_PER_START = 1000;
 
 export class ReplicaStore {
@@ -163,16 +162,18 @@ export class ReplicaStore {
 
   async promiseTerm(term: number): Promise<{ position: Position; promisedTerm: number }> {
     return this.exclusively(async () => {
-      if (term > this.promise.promisedTerm) {
-        await this.#promise.save({ promisedTerm: term });
-        this.#probe = undefined;
-      }
+      if (await this.#promise.promise(term)) this.#probe = undefined;
       return { position: this.end, promisedTerm: this.promise.promisedTerm };
     });
   }
 
   saveInSync(term: number, seats: readonly Seat[]): Promise<void> {
     return this.exclusively(() => this.#promise.saveInSync(term, seats));
+  }
+
+  /** Ahead of `beginTerm`: only this process may begin it then. */
+  reserveTerm(term: number): Promise<void> {
+    return this.exclusively(() => this.#promise.reserve(term));
   }
 
   /** Appends the first row of a term: its number; undefined when this instance must not lead in it. */
@@ -182,10 +183,9 @@ export class ReplicaStore {
     isWanted: () => boolean,
   ): Promise<number | undefined> {
     return this.exclusively(async () => {
-      const { promisedTerm, ledTerm } = this.promise;
-      const isOver = promisedTerm > term || ledTerm >= term || this.end.term >= term;
+      const isOver = !this.#promise.mayBegin(term) || this.end.term >= term;
       if (isOver || !this.isComplete || !isWanted()) return undefined;
-      await this.#promise.save({ promisedTerm: term, ledTerm: term });
+      await this.#promise.reserve(term);
       if (!isWanted()) return undefined;
       this.#probe = undefined;
       this.#engine.rows.row({ kind: 'begin-term', leader });
@@ -219,11 +219,11 @@ export class ReplicaStore {
       this.#probe = undefined;
       await prepareIndexes(this.#engine, answer.batches, this.#options);
       if (answer.batches.length > 0) await this.#log.append(answer.batches);
-      if (answer.inSync.length > 0) await this.#promise.saveInSync(answer.term, answer.inSync);
       // One step with what follows: who was told of the rows by the leader may look for them here.
       onAppended?.();
       for (const batch of answer.batches) this.#engine.applyBatch(batch);
       this.#applied = this.end.sequence;
+      if (answer.inSync.length > 0) await this.#promise.saveInSync(answer.term, answer.inSync);
       await this.#checkComplete();
       this.#knownAcknowledged = this.history.lastNotAbove(answer.acknowledged);
       await moveExcess(this.#engine, this.#knownAcknowledged.sequence, this.#options);

@@ -27,7 +27,7 @@ import type { InSyncFile } from './in-sync-file.ts';
 import { InSyncKeeper } from './in-sync-keeper.ts';
 import { LeaderMap, type StoredAppointment } from './leader-map.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
-import { type HeldLease, LeaseKeeper } from './lease-keeper.ts';
+import { type HeldLease, LeaseKeeper, type PreparedLease } from './lease-keeper.ts';
 import { PeerLeaseGrantor } from './peer-lease-grantor.ts';
 import type { PeerLeaseGrants } from './peer-lease-grants.ts';
 import { type GrantAnswer, PeerLeaseHolder } from './peer-lease-holder.ts';
@@ -183,8 +183,26 @@ export class StatefulLeadership implements LeadershipEngine {
     return this.#handover.run(this.#topology, { target, reason, signal: this.#closing.signal });
   }
 
-  appointed(stored: StoredAppointment): void {
-    this.#leaders.set(this.#options.replicaSetUuid, stored);
+  prepare(term: number): PreparedLease {
+    if (this.#leaving || this.#lease.term !== undefined) {
+      throw new ClusterError('STATE_FORBIDS', {
+        message: 'This instance takes no leadership now.',
+      });
+    }
+    return this.#lease.prepare(term);
+  }
+
+  appointed(stored: StoredAppointment, nonce: string): void {
+    const { replicaSetUuid, storage, logger } = this.#options;
+    const { term } = stored.appointment;
+    this.#leaders.set(replicaSetUuid, stored);
+    if (this.#ownAppointment()?.appointment.term !== term) return;
+    if (!this.#lease.takePrepared(term, nonce, stored.revision)) return;
+    // The record names this process, so nobody begins the term after it: what that needs on disk can be written while
+    // the in-sync members are.
+    storage.reserve(term).catch((error: unknown) => {
+      logger.error({ error }, 'the term could not be stored');
+    });
   }
 
   issues(): readonly Issue[] {
@@ -233,6 +251,7 @@ export class StatefulLeadership implements LeadershipEngine {
         await this.#leaveWhenForbidden(signal);
         await this.#giveWay(signal);
         await this.#takeOrRenew(signal);
+        this.#lease.forgetPrepared();
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
         logger.warn({ error }, 'the lease could not be renewed; trying again');

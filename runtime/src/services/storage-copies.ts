@@ -44,6 +44,9 @@ export interface StorageCopiesOptions {
   readonly onJoined: () => void;
 }
 
+/** A follower may hear of an appointment before its term has begun here: so long it waits for its rows. */
+const BEGIN_MS = 500;
+
 export class StorageCopies {
   readonly #options: StorageCopiesOptions;
   readonly #snapshots: ReplicaSnapshots;
@@ -79,7 +82,11 @@ export class StorageCopies {
     return [...issues, { level: 'warning', topic: 'join-failed', message }];
   }
 
-  answerPull(request: PullRequest): Promise<PullAnswer> {
+  /** Whoever asks for rows of a term that is about to begin here hears of it when it has begun. */
+  async answerPull(request: PullRequest): Promise<PullAnswer> {
+    const { store, clock, leader } = this.#options;
+    const isAhead = (leader()?.term ?? 0) < request.term;
+    if (isAhead) await store.rowSignal.wait(clock, Math.min(request.waitMs, BEGIN_MS));
     return answerPull(request, this.#sources());
   }
 

@@ -38,9 +38,6 @@ import type {
   WriteOptions,
 } from './storage-service-options.ts';
 
-/** A follower may hear of an appointment before its term has begun here: so long it waits for its rows. */
-const BEGIN_MS = 500;
-
 export class StorageService {
   readonly copies: StorageCopies;
   /** For the binary protocol. */
@@ -189,16 +186,12 @@ export class StorageService {
   }
 
   handlers(watch: { onPull?: (request: PullRequest) => void } = {}): InternalHandlers {
-    const { rowSignal } = this.#store;
-    const { clock } = this.#options;
     const own = storageHandlers({
       replicaSetUuid: this.replicaSetUuid,
       promise: (term) => this.promise(term),
-      answerPull: async (request) => {
+      answerPull: (request) => {
         watch.onPull?.(request);
         this.#seeTerm(request.term);
-        const isAhead = (this.#leader?.term ?? 0) < request.term;
-        if (isAhead) await rowSignal.wait(clock, Math.min(request.waitMs, BEGIN_MS));
         return this.copies.answerPull(request);
       },
     });
@@ -272,6 +265,10 @@ export class StorageService {
     this.#seeTerm(term);
     const promised = await this.#store.promiseTerm(term);
     return { ...promised, logIncarnation: this.seat.incarnation };
+  }
+
+  reserve(term: number): Promise<void> {
+    return this.#store.reserveTerm(term);
   }
 
   /**

@@ -34,6 +34,8 @@ const NOTHING: PromiseRecord = {
 export class TermPromise {
   readonly #disk: Disk;
   #record = NOTHING;
+  /** `ledTerm`, when this process has stored it and may begin it. */
+  #reserved: number | undefined;
 
   constructor(disk: Disk) {
     this.#disk = disk;
@@ -64,6 +66,26 @@ export class TermPromise {
     if (JSON.stringify(next) === JSON.stringify(this.#record)) return;
     await this.#disk.writeAtomic(PATH, new TextEncoder().encode(`${JSON.stringify(next)}\n`));
     this.#record = next;
+  }
+
+  /** False when this or a higher term was promised before. */
+  async promise(term: number): Promise<boolean> {
+    if (term <= this.#record.promisedTerm) return false;
+    await this.save({ promisedTerm: term });
+    return true;
+  }
+
+  /** False when another term was promised, or this one was led already: perhaps by an earlier process. */
+  mayBegin(term: number): boolean {
+    const { promisedTerm, ledTerm } = this.#record;
+    return promisedTerm <= term && (ledTerm < term || this.#reserved === term);
+  }
+
+  /** From then on this process alone may begin the term. */
+  async reserve(term: number): Promise<void> {
+    if (!this.mayBegin(term)) return;
+    await this.save({ promisedTerm: term, ledTerm: term });
+    this.#reserved = term;
   }
 
   /** What is known of a term's in-sync members; older news changes nothing. */
