@@ -77,6 +77,7 @@ export class Machine {
   logIncarnation = 1;
   #clients: SimulatedStateProvider[] = [];
   #providerFaults: ProviderFaults = CALM_PROVIDER;
+  #hasCalmProvider = true;
   #providerChangedMs = Number.NEGATIVE_INFINITY;
 
   constructor(uuid: string, replicaSetUuid: string, world: ClusterWorld) {
@@ -107,7 +108,7 @@ export class Machine {
   }
 
   get hasCalmProvider(): boolean {
-    return isDeepStrictEqual(this.#providerFaults, CALM_PROVIDER);
+    return this.#hasCalmProvider;
   }
 
   /** For how long nothing was wrong between it and the provider. */
@@ -143,6 +144,7 @@ export class Machine {
 
   setProviderFaults(faults: Partial<ProviderFaults>): void {
     this.#providerFaults = { ...CALM_PROVIDER, ...faults };
+    this.#hasCalmProvider = isDeepStrictEqual(this.#providerFaults, CALM_PROVIDER);
     this.#providerChangedMs = this.world.clock.monotonicMs();
     for (const client of this.#clients) Object.assign(client.faults, this.#providerFaults);
   }

@@ -31,7 +31,7 @@ export class PeerLeaseChecker implements ClusterChecker {
     const { machines, violate } = this.#set;
     for (const machine of machines) this.#look(machine);
     const leader = machines.find(
-      (machine) => machine.isWritable && !machine.reachesProvider && this.#isLong(machine, false),
+      (machine) => !machine.reachesProvider && this.#isLong(machine, false) && machine.isWritable,
     );
     const current = leader?.process?.failover.current();
     if (leader === undefined || current?.kind !== 'leader') return;

@@ -13,6 +13,7 @@ export class RecordChecker {
   readonly #store: SimulatedStore;
   readonly #violate: (message: string) => void;
   readonly #terms = new Map<string, number>();
+  readonly #seen = new Map<string, string>();
   #epoch = 0;
 
   constructor(store: SimulatedStore, violate: (message: string) => void) {
@@ -22,11 +23,16 @@ export class RecordChecker {
 
   /** Called after every change of the store. */
   changed(): void {
-    if (this.#epoch !== this.#store.epoch) this.#terms.clear();
+    if (this.#epoch !== this.#store.epoch) {
+      this.#terms.clear();
+      this.#seen.clear();
+    }
     this.#epoch = this.#store.epoch;
     for (const prefix of [providerKeys.leaders, providerKeys.leases]) {
       const schema = prefix === providerKeys.leaders ? appointmentSchema : leaseSchema;
       for (const { key, value } of this.#store.list(prefix).entries) {
+        if (this.#seen.get(key) === value) continue;
+        this.#seen.set(key, value);
         const { term } = schema.parse(JSON.parse(value));
         const before = this.#terms.get(key) ?? 0;
         if (term < before) this.#violate(`${key} went back from term ${before} to ${term}`);

@@ -87,7 +87,7 @@ interface RunningSet extends SimulatedSet {
 class ClusterRun {
   readonly #seed: number;
   readonly #script: ClusterScript;
-  readonly #clock = new SimulatedClock();
+  readonly #clock = new SimulatedClock({ isAlone: true });
   readonly #network: SimulatedNetwork;
   readonly #store = new SimulatedStore();
   readonly #machines: readonly Machine[];

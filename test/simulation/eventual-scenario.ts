@@ -43,7 +43,7 @@ export function eventualScenario(bug?: EventualBug): Scenario {
 }
 
 class EventualRun {
-  readonly #clock = new SimulatedClock();
+  readonly #clock = new SimulatedClock({ isAlone: true });
   readonly #random: SeededRandom;
   readonly #network: SimulatedNetwork;
   readonly #machines: readonly Machine[];

@@ -24,7 +24,7 @@ const STAYS_MS = 5000;
 const PERIOD_MS = 1000;
 
 class World {
-  readonly clock = new SimulatedClock();
+  readonly clock = new SimulatedClock({ isAlone: true });
   readonly random: SeededRandom;
   readonly network: SimulatedDatagramNetwork;
   readonly uris: readonly string[];

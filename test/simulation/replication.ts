@@ -51,7 +51,7 @@ export function replicationScenario(options: RunOptions = {}): Scenario {
 }
 
 class ReplicationRun {
-  readonly #clock = new SimulatedClock();
+  readonly #clock = new SimulatedClock({ isAlone: true });
   readonly #random: SeededRandom;
   readonly #network: SimulatedNetwork;
   readonly #stream: StreamWatch;

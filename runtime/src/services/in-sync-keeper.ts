@@ -46,6 +46,8 @@ export class InSyncKeeper {
   #stored: StoredAppointment | undefined;
   /** Sent since the stored one, outcome unknown. */
   #pending: readonly (readonly Seat[])[] = [];
+  /** Of both; asked for at every write. */
+  #union: readonly Seat[] = [];
   #proposing = false;
 
   constructor(options: InSyncKeeperOptions) {
@@ -64,7 +66,13 @@ export class InSyncKeeper {
   /** Whose appends a write of this term needs; undefined when this is not the adopted term. */
   seats(term: number): readonly Seat[] | undefined {
     if (this.#stored?.appointment.term !== term) return undefined;
-    return unionOfSeats(this.#stored.appointment.inSync, ...this.#pending);
+    return this.#union;
+  }
+
+  #know(stored: StoredAppointment, pending: readonly (readonly Seat[])[]): void {
+    this.#stored = stored;
+    this.#pending = pending;
+    this.#union = unionOfSeats(stored.appointment.inSync, ...pending);
   }
 
   /** An appointment of this instance was seen. One of the present term changes nothing while a proposal is under way. */
@@ -81,8 +89,7 @@ export class InSyncKeeper {
     if (known !== undefined && known.appointment.term > stored.appointment.term) return;
     const sameTerm = known?.appointment.term === stored.appointment.term;
     if (sameTerm && known.revision >= stored.revision) return;
-    this.#stored = stored;
-    this.#pending = [];
+    this.#know(stored, []);
     this.#options.onStored(stored);
     this.#options.onChange();
   }
@@ -127,7 +134,7 @@ export class InSyncKeeper {
     const before = this.#stored;
     if (before === undefined) return 'lost';
     const appointment: Appointment = { ...before.appointment, inSync: [...seats], reason };
-    this.#pending = [...this.#pending, seats];
+    this.#know(before, [...this.#pending, seats]);
     this.#options.onChange();
     const revision = await this.#store(before.revision, appointment);
     if (this.#stored !== before) return 'lost';

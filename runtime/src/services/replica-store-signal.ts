@@ -11,7 +11,7 @@ export class RowSignal {
   /** Until own rows are appended, but not for longer than `waitMs`. */
   async wait(clock: Clock, waitMs: number): Promise<void> {
     const ended = new AbortController();
-    const listener = (): void => ended.abort(new Error('rows were appended'));
+    const listener = (): void => ended.abort('rows were appended');
     this.#listeners.add(listener);
     try {
       await clock.sleep(waitMs, ended.signal);

@@ -13,6 +13,7 @@ import {
   type Peers,
 } from '../ports/peers.ts';
 import type { SeededRandom } from './seeded-random.ts';
+import { wireCopy } from './wire-copy.ts';
 
 export interface NetworkFaults {
   readonly latencyMinMs: number;
@@ -96,12 +97,16 @@ export class SimulatedNetwork {
 
   async #call(request: Request, options: PeerCallOptions): Promise<unknown> {
     const timeout = new AbortController();
+    let hasEnded = false;
     const onAbort = (): void => timeout.abort(options.signal?.reason);
     options.signal?.addEventListener('abort', onAbort, { once: true });
     const deadline = this.#clock.sleep(options.timeoutMs, timeout.signal).then(
       () => Promise.reject(new PeerError('unknown', `no answer of ${request.to} in time`)),
-      // The exchange ended first, or the caller's signal aborted.
-      () => Promise.reject(new PeerError('unknown', `the call to ${request.to} was given up`)),
+      () => {
+        // Then nobody looks at this any more.
+        if (hasEnded) return undefined;
+        throw new PeerError('unknown', `the call to ${request.to} was given up`);
+      },
     );
     const exchange = this.#exchange(request);
     // Whichever loses the race may still reject, with nobody waiting for it.
@@ -111,7 +116,9 @@ export class SimulatedNetwork {
       return await Promise.race([exchange, deadline]);
     } finally {
       options.signal?.removeEventListener('abort', onAbort);
-      timeout.abort(new Error('the exchange ended'));
+      hasEnded = true;
+      // With a reason of its own: making the default one takes longer than the rest of a call.
+      timeout.abort('the exchange ended');
     }
   }
 
@@ -147,7 +154,7 @@ export class SimulatedNetwork {
     request: Request,
   ): Promise<{ kind: 'answered'; answer: unknown } | { kind: 'rejected'; error: Error }> {
     try {
-      const answer = structuredClone(await handler(structuredClone(request.body)));
+      const answer = wireCopy(await handler(wireCopy(request.body)));
       this.#onAnswer({ ...request, answer });
       return { kind: 'answered', answer };
     } catch (error) {

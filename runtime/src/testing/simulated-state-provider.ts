@@ -185,6 +185,7 @@ class SimulatedClient implements ProviderStore {
       throw new ProviderError('refused', 'the state provider refused the connection');
     }
     const finished = new AbortController();
+    let hasEnded = false;
     // Not `AbortSignal.any`: what listens to one of its signals is kept for ever.
     const end = (): void => finished.abort('the call was given up');
     const signals = [
@@ -198,12 +199,15 @@ class SimulatedClient implements ProviderStore {
         throw new ProviderError(failure, `no answer within ${options.timeoutMs} ms`);
       },
       (cause: unknown) => {
+        // Then nobody looks at this any more.
+        if (hasEnded) return nothing<T>();
         throw new ProviderError(failure, 'the call was given up', { cause });
       },
     );
     try {
       return await Promise.race([this.#exchange(effect), tooLate]);
     } finally {
+      hasEnded = true;
       // With a reason of its own: making the default one takes longer than the rest of a call.
       finished.abort('the call has ended');
       for (const signal of signals) signal.removeEventListener('abort', end);

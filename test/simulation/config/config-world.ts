@@ -35,7 +35,7 @@ export interface ConfigWorldOptions {
 
 export class ConfigWorld {
   readonly random: SeededRandom;
-  readonly clock = new SimulatedClock();
+  readonly clock = new SimulatedClock({ isAlone: true });
   readonly store = new SimulatedStore();
   readonly network: SimulatedNetwork;
   readonly clusterUuid: string;
