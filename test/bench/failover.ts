@@ -8,8 +8,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { findEtcd, type RealEtcd, startEtcd } from '../support/etcd.ts';
 import { LocalCluster } from '../support/local-cluster.ts';
+import { ProcessLink } from '../support/process-link.ts';
 import { type IdleRow, idleProcesses, idleServices } from './failover/idle.ts';
-import { ProviderLink } from './failover/provider-link.ts';
 import { type Round, type RoundPlan, Rounds } from './failover/rounds.ts';
 import { loseManyLeaders, stopProvider } from './failover/special-rounds.ts';
 import { describe, type Session } from './session.ts';
@@ -98,7 +98,7 @@ class FailoverSuite {
     );
     if (wanted.length === 0) return [];
     return this.#withEtcd(async (etcd) => {
-      const link = await ProviderLink.open(etcd.endpoint);
+      const link = await ProcessLink.open(etcd.endpoint);
       let bed = await startBed(link, ttlSeconds);
       const figures: FailoverFigure[] = [];
       try {
@@ -206,9 +206,9 @@ class FailoverSuite {
 }
 
 async function startBed(
-  link: ProviderLink,
+  link: ProcessLink,
   ttlSeconds: number,
-): Promise<{ readonly cluster: LocalCluster; readonly link: ProviderLink }> {
+): Promise<{ readonly cluster: LocalCluster; readonly link: ProcessLink }> {
   const prefix = `/bench-${Date.now()}/`;
   const cluster = await LocalCluster.start({
     provider: { kind: 'etcd', endpoints: [link.endpoint], prefix },

@@ -9,6 +9,7 @@ import { runDiskErrors } from './disk-errors.ts';
 import type { RealReport, RealRounds } from './kill-round.ts';
 import { runLeaderFaults } from './leader-faults.ts';
 import { runReplicaSetFaults } from './replica-set-faults.ts';
+import { runStaleLeader } from './stale-leader.ts';
 
 interface Place {
   readonly etcdBinary: string | undefined;
@@ -31,6 +32,11 @@ const crashBugs: readonly (readonly [name: string, application: string, finding:
   ['late-log', 'late-log-application.ts', /no prefix of/],
   ['missing-entry', 'missing-entry-application.ts', /index group has/],
   ['sparse-log', 'sparse-log-application.ts', /xlog at byte/],
+];
+
+const staleBugs: readonly (readonly [name: string, application: string, finding: RegExp])[] = [
+  ['apply', 'lapse-at-apply-application.ts', /has applied in term \d+ after/],
+  ['reply', 'lapse-at-reply-application.ts', /acknowledged and missing/],
 ];
 
 function fixture(name: string): string {
@@ -90,6 +96,22 @@ export const realSuites: readonly RealSuite[] = [
     needsEtcd: false,
     run: ({ running }, rounds) => runReplicaSetFaults(running, rounds),
   },
+  {
+    name: 'stale-leader',
+    needsEtcd: true,
+    rounds: { sample: 5, full: 300 },
+    run: (place, rounds) => runStaleLeader({ ...place, etcdBinary: etcdOf(place) }, rounds),
+  },
+  ...staleBugs.map(([name, application, finding]) => ({
+    ...{ name: `stale-leader-planted-${name}`, finding },
+    needsEtcd: true,
+    rounds: { sample: 6, full: 12 },
+    run: (place: Place, rounds: RealRounds) =>
+      runStaleLeader(
+        { ...place, etcdBinary: etcdOf(place), application: fixture(application) },
+        rounds,
+      ),
+  })),
 ];
 
 function onCluster(
@@ -99,9 +121,9 @@ function onCluster(
     rounds: RealRounds,
   ) => Promise<RealReport>,
 ): RealSuite['run'] {
-  return async ({ etcdBinary, running }, rounds) => {
-    if (etcdBinary === undefined) throw new Error('no etcd');
-    const etcd = running.adopt(await startEtcd(etcdBinary), (started) => started.stop());
+  return async (place, rounds) => {
+    const { running } = place;
+    const etcd = running.adopt(await startEtcd(etcdOf(place)), (started) => started.stop());
     const starting = LocalCluster.start({
       provider: { kind: 'etcd', endpoints: [etcd.endpoint], prefix: '/soak/' },
       routers,
@@ -110,6 +132,11 @@ function onCluster(
     const cluster = running.adopt(await starting, (started) => started.stop());
     return run({ cluster, etcd }, rounds);
   };
+}
+
+function etcdOf({ etcdBinary }: Place): string {
+  if (etcdBinary === undefined) throw new Error('no etcd');
+  return etcdBinary;
 }
 
 export interface RunSuiteOptions extends Place {

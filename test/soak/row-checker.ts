@@ -34,15 +34,15 @@ const indexes: readonly IndexShape[] = [
   { name: 'note', id: 4, fields: [5, 0], has: (tuple) => tuple[5] !== null },
 ];
 
-export async function spaceIdOf(client: IprotoClient): Promise<number> {
+export async function spaceIdOf(client: IprotoClient, name = 'row'): Promise<number> {
   const [found] = await client.request(requestType.SELECT, [
     ...[[key.SPACE_ID, VIEW_OF_SPACES] as const, [key.INDEX_ID, INDEX_OF_NAMES] as const],
     [key.LIMIT, 1],
     [key.ITERATOR, 0],
-    [key.KEY, ['row']],
+    [key.KEY, [name]],
   ]);
   const id = (found as readonly Value[] | undefined)?.[0];
-  if (typeof id !== 'number') throw new Error('there is no space "row"');
+  if (typeof id !== 'number') throw new Error(`there is no space "${name}"`);
   return id;
 }
 

@@ -12,7 +12,7 @@ interface Watched {
   status(timeoutMs: number): Promise<InstanceStatus>;
 }
 
-interface Leadership {
+export interface Leadership {
   readonly name: string;
   readonly set: string;
   readonly term: number;
@@ -33,6 +33,11 @@ export class LeaderWatch {
 
   constructor(cluster: { readonly instances: readonly Watched[] }) {
     this.#loops = Promise.all(cluster.instances.map((instance) => this.#follow(instance)));
+  }
+
+  /** Of a replica set, the first answer of a leader in the highest term. */
+  highest(set: string): Leadership | undefined {
+    return this.#highest.get(set);
   }
 
   async stop(): Promise<void> {

@@ -21,8 +21,10 @@ export interface ReplicaSetOptions {
   readonly role: string;
   /** Left out: by a stateboard, which is started, where there are several instances. */
   readonly failover?: unknown;
-  /** In the place of the stateboard, with the default time of a lease. */
+  /** In the place of the stateboard. */
   readonly provider?: StateProviderConfig;
+  /** Of a lease: without it the default, or a second with the stateboard. */
+  readonly ttlSeconds?: number;
   readonly environment?: Readonly<Record<string, string>>;
   /** Where its instances work: a folder of the caller, who also removes it. */
   readonly folder?: string;
@@ -146,8 +148,8 @@ export class ReplicaSet {
       },
     ]);
     const { role, failover = { mode: 'disabled' } } = this.#options;
+    const ttlDefault = this.#options.provider === undefined ? 1 : 2;
     const provider = this.#options.provider ?? this.#stateboard?.provider('/rows');
-    const ttlSeconds = this.#options.provider === undefined ? 1 : 2;
     const roles = provider === undefined ? [role] : ['failover-coordinator', role];
     return {
       servers: Object.fromEntries(servers) as unknown,
@@ -155,7 +157,11 @@ export class ReplicaSet {
       failover:
         provider === undefined
           ? failover
-          : { mode: 'stateful', state_provider: provider, fencing_ttl: ttlSeconds },
+          : {
+              mode: 'stateful',
+              state_provider: provider,
+              fencing_ttl: this.#options.ttlSeconds ?? ttlDefault,
+            },
     };
   }
 }

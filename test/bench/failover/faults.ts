@@ -3,11 +3,11 @@
 import { setUuid } from '../../support/first-config.ts';
 import type { LocalCluster } from '../../support/local-cluster.ts';
 import type { LocalInstance } from '../../support/local-instance.ts';
-import type { ProviderLink } from './provider-link.ts';
+import type { ProcessLink } from '../../support/process-link.ts';
 
 export interface Bed {
   readonly cluster: LocalCluster;
-  readonly link?: ProviderLink;
+  readonly link?: ProcessLink;
 }
 
 export interface Fault {

@@ -1,17 +1,19 @@
 /**
- * A TCP proxy between all instances and their state provider, which can stop forwarding for one of them without closing
- * anything: as a network that swallows packets. Whose connection it is tells the kernel, by its sockets: Linux only.
+ * A TCP proxy between processes and a server of theirs, the state provider or an instance, which can stop forwarding for
+ * some of them without closing anything: as a network that swallows packets. Whose connection it is tells the kernel, by
+ * its sockets: Linux only.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePorts } from '../../support/ports.ts';
+import { freePorts } from './ports.ts';
 
 interface Link {
   readonly inode: string;
   readonly ends: readonly [Socket, Socket];
+  isCut: boolean;
 }
 
-export class ProviderLink {
+export class ProcessLink {
   readonly port: number;
   readonly #to: number;
   readonly #server: Server;
@@ -25,10 +27,10 @@ export class ProviderLink {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  /** @param endpoint of the provider: `http://127.0.0.1:2379` */
-  static async open(endpoint: string): Promise<ProviderLink> {
+  /** @param endpoint of the server: `http://127.0.0.1:2379` */
+  static async open(endpoint: string): Promise<ProcessLink> {
     const [port = 0] = await freePorts(1);
-    const link = new ProviderLink(port, Number(new URL(endpoint).port));
+    const link = new ProcessLink(port, Number(new URL(endpoint).port));
     await new Promise<void>((resolve) => link.#server.listen(port, '127.0.0.1', resolve));
     return link;
   }
@@ -37,20 +39,20 @@ export class ProviderLink {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Nothing passes between these processes and the provider, connected already or later. */
+  /** Until it is healed nothing passes between these processes and the server either, connected already or later. */
   cut(pids: readonly number[]): void {
-    this.#cut = new Set(pids);
+    this.#cut = new Set([...this.#cut, ...pids]);
     const inodes = inodesOf(this.#cut);
-    for (const { inode, ends } of this.#links) {
-      if (inodes.has(inode)) for (const end of ends) swallow(end);
-    }
+    for (const link of this.#links) if (inodes.has(link.inode)) swallow(link);
   }
 
-  heal(): void {
+  /** What was swallowed is lost, so nothing can go on there; or it comes late, as what is sent again after a while. */
+  heal(swallowed: 'lost' | 'late' = 'lost'): void {
     this.#cut = new Set();
-    // What was swallowed is lost, so nothing can go on there.
-    for (const { ends } of this.#links) {
-      if (ends[0].isPaused()) for (const end of ends) end.destroy();
+    for (const link of this.#links) {
+      if (!link.isCut) continue;
+      if (swallowed === 'late') join(link);
+      else for (const end of link.ends) end.destroy();
     }
   }
 
@@ -61,28 +63,38 @@ export class ProviderLink {
 
   #accept(client: Socket): void {
     const inode = inodeOf(client.remotePort ?? 0, this.port);
-    const provider = connect({ port: this.#to, host: '127.0.0.1', noDelay: true });
+    const server = connect({ port: this.#to, host: '127.0.0.1', noDelay: true });
     client.setNoDelay(true);
-    const link: Link = { inode, ends: [client, provider] };
+    const link: Link = { inode, ends: [client, server], isCut: false };
     this.#links.add(link);
+    join(link);
     for (const [from, to] of [
-      [client, provider],
-      [provider, client],
+      [client, server],
+      [server, client],
     ] as const) {
-      from.pipe(to);
       from.on('error', () => to.destroy());
       from.on('close', () => {
         to.destroy();
         this.#links.delete(link);
       });
     }
-    if (this.#cut.size > 0 && inodesOf(this.#cut).has(inode)) link.ends.forEach(swallow);
+    if (this.#cut.size > 0 && inodesOf(this.#cut).has(inode)) swallow(link);
   }
 }
 
-function swallow(end: Socket): void {
-  end.unpipe();
-  end.pause();
+function join(link: Link): void {
+  const [a, b] = link.ends;
+  link.isCut = false;
+  a.pipe(b);
+  b.pipe(a);
+}
+
+function swallow(link: Link): void {
+  link.isCut = true;
+  for (const end of link.ends) {
+    end.unpipe();
+    end.pause();
+  }
 }
 
 /** Of the client's end of a connection on loopback. */
