@@ -149,6 +149,20 @@ function describeCalls(
     }
   });
 
+  it('lets another client go on from a revision that this one has given', async () => {
+    const one = await clientOf('/contract/placed/');
+    const other = await clientOf('/contract/placed/');
+    const revision = await put(one, 'a', '1');
+    const place = await one.placeOf(revision);
+    const theirs = await other.revisionAt(place, options);
+    assert.deepEqual(await other.placeOf(theirs ?? 0), place);
+    const writes = [{ kind: 'put', key: 'a', value: '2' }] as const;
+    const update = { compare: [{ key: 'a', revision: theirs ?? 0 }], writes };
+    assert.equal((await other.transact(update, options)).kind, 'applied');
+    assert.deepEqual(await other.transact(update, options), { kind: 'conflict' });
+    assert.equal(await one.revisionAt(place, options), revision);
+  });
+
   it('creates a key only if it does not exist', async () => {
     const provider = await fresh();
     const create = (value: string): ReturnType<StateProvider['transact']> =>
@@ -373,6 +387,25 @@ function describeWipe({ fresh, clientOf, put, wipe }: WipeTools): void {
     assert.deepEqual(await provider.transact(onAbsence, options), conflict);
     const now = { compare: [{ key: 'a', revision: entry.revision }], writes: [write] };
     assert.equal((await provider.transact(now, options)).kind, 'applied');
+  });
+
+  it('knows no revision of a client that gave it before the store was set up anew', async () => {
+    const prefix = '/contract/wiped/placed/';
+    const provider = await clientOf(prefix);
+    await again(() => provider.list('', options));
+    const revision = await put(provider, 'a', 'mine');
+    const place = await provider.placeOf(revision);
+    await wipe();
+    await rebuild(prefix, place.revision);
+    const knowing = await clientOf(prefix);
+    await knowing.get('a', options);
+    assert.equal(await knowing.revisionAt(place, options), undefined);
+    const unknowing = await clientOf(prefix);
+    const theirs = await unknowing.revisionAt(place, options);
+    const writes = [{ kind: 'put', key: 'a', value: 'late' }] as const;
+    const update = { compare: [{ key: 'a', revision: theirs ?? 0 }], writes };
+    assert.deepEqual(await unknowing.transact(update, options), { kind: 'conflict' });
+    assert.equal((await unknowing.get('a', options))?.value, 'another');
   });
 
   it('refuses to go on with a watch in a store that was set up anew', async () => {

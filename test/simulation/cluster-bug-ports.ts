@@ -283,6 +283,8 @@ export function bound(provider: StateProvider): StateProvider {
     list: (prefix, options) => provider.list(prefix, options),
     transact: (transaction, options) => provider.transact(transaction, options),
     watch: (prefix, from, onChanges, signal) => provider.watch(prefix, from, onChanges, signal),
+    placeOf: (revision) => provider.placeOf(revision),
+    revisionAt: (place, options) => provider.revisionAt(place, options),
     close: () => provider.close(),
   };
 }

@@ -68,6 +68,8 @@ export class SimulatedProcess {
       transact: (transaction, options) => this.#pass(() => provider.transact(transaction, options)),
       watch: (prefix, fromRevision, onChanges, signal) =>
         this.#pass(() => provider.watch(prefix, fromRevision, onChanges, signal)),
+      placeOf: (revision) => provider.placeOf(revision),
+      revisionAt: (place, options) => this.#pass(() => provider.revisionAt(place, options)),
       close: () => this.#pass(() => provider.close()),
     };
   }

@@ -12,6 +12,7 @@ import {
   ProviderError,
   type ProviderListing,
   type ProviderOutcome,
+  type ProviderPlace,
   type ProviderTransaction,
   type StateProvider,
 } from '../ports/state-provider.ts';
@@ -76,6 +77,17 @@ class LoadingStateProvider implements StateProvider {
     signal: AbortSignal,
   ): Promise<void> {
     return (await this.#client).watch(prefix, fromRevision, onChanges, signal);
+  }
+
+  async placeOf(revision: number): Promise<ProviderPlace> {
+    return (await this.#client).placeOf(revision);
+  }
+
+  async revisionAt(
+    place: ProviderPlace,
+    options: ProviderCallOptions,
+  ): Promise<number | undefined> {
+    return (await this.#client).revisionAt(place, options);
   }
 
   async check(options: ProviderCallOptions): Promise<readonly string[]> {

@@ -16,6 +16,7 @@ import {
   ProviderError,
   type ProviderListing,
   type ProviderOutcome,
+  type ProviderPlace,
   type ProviderTransaction,
   type StateProvider,
 } from '../ports/state-provider.ts';
@@ -142,6 +143,26 @@ export class EpochGuard implements StateProvider {
       signal.removeEventListener('abort', end);
       lost.abort();
     }
+  }
+
+  async placeOf(revision: number): Promise<ProviderPlace> {
+    const { value, offset } = this.#epochOf(revision);
+    return { epoch: value, revision: revision - offset };
+  }
+
+  async revisionAt(
+    place: ProviderPlace,
+    options: ProviderCallOptions,
+  ): Promise<number | undefined> {
+    const find = (): Epoch | undefined => this.#epochs.find(({ value }) => value === place.epoch);
+    // Should it be over, no transaction applies in it.
+    if (this.#epochs.length === 0) this.#epochs.push({ value: place.epoch, offset: 0 });
+    if (find() === undefined) await this.#read({ key: EPOCH_KEY }, options);
+    const epoch = find();
+    if (epoch === undefined) return undefined;
+    // As if this client had seen it itself: a store that gives less then was brought back from a copy.
+    if (epoch === this.#present()) this.#reached = Math.max(this.#reached, place.revision);
+    return this.#seen(epoch, place.revision);
   }
 
   async check(options: ProviderCallOptions): Promise<readonly string[]> {

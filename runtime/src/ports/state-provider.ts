@@ -52,6 +52,12 @@ export interface ProviderListing {
   readonly revision: number;
 }
 
+/** A revision as every client of the store would know it: the epoch that it was given in, and the store's own count. */
+export interface ProviderPlace {
+  readonly epoch: string;
+  readonly revision: number;
+}
+
 export interface StateProvider {
   /** Linearizable read of one key. */
   get(key: string, options: ProviderCallOptions): Promise<ProviderEntry | undefined>;
@@ -72,6 +78,10 @@ export interface StateProvider {
     onChanges: (changes: readonly ProviderChange[]) => void,
     signal: AbortSignal,
   ): Promise<void>;
+  /** Where a revision is that this client has given, so that another client can go on from there. */
+  placeOf(revision: number): Promise<ProviderPlace>;
+  /** What this client calls that revision; undefined when the store was set up anew since. */
+  revisionAt(place: ProviderPlace, options: ProviderCallOptions): Promise<number | undefined>;
   /** What is wrong with the server itself, in sentences for people; never rejects. Asked now and then, by one instance. */
   check?(options: ProviderCallOptions): Promise<readonly string[]>;
   close(): Promise<void>;

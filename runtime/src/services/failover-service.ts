@@ -24,6 +24,7 @@ import type { Random } from '../foundation/random.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { InSyncOutcome, Leadership, LeadershipPort } from '../ports/leadership.ts';
+import type { LeaseRenewals } from '../ports/lease-renewals.ts';
 import type { Membership } from '../ports/membership.ts';
 import type { InternalHandler, InternalHandlers, Peers } from '../ports/peers.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
@@ -55,6 +56,8 @@ export interface FailoverServiceOptions {
   readonly membership?: Membership | undefined;
   /** A client of its own, with the cluster's prefix; this service closes it. */
   readonly openProvider: (config: StateProviderConfig) => StateProvider;
+  /** What renews leases beside the main loop; left out: the main loop does it. */
+  readonly openRenewals?: ((config: StateProviderConfig) => LeaseRenewals) | undefined;
   /** What the launcher must release if this process dies. */
   readonly onHeld: (held: readonly HeldLease[]) => void;
   /** A part of this service ended by a bug or a broken disk: the process must end. */
@@ -202,7 +205,7 @@ export class FailoverService implements LeadershipPort {
   }
 
   #start(topology: Topology, replicaSetUuid: string, key: string): void {
-    const { logger, openProvider, onFatal } = this.#options;
+    const { logger, openProvider, openRenewals, onFatal } = this.#options;
     const [file, forced, raft] = [this.#file, this.#forced, this.#raft];
     if (file === undefined || forced === undefined || raft === undefined) {
       throw new ClusterError('INTERNAL', { message: 'not opened' });
@@ -210,6 +213,7 @@ export class FailoverService implements LeadershipPort {
     const { state_provider: config, fencing_ttl: ttl } = topology.failover;
     const mode = effectiveMode(topology, replicaSetUuid);
     const provider = mode === 'stateful' && config !== undefined ? openProvider(config) : undefined;
+    const renewals = config && openRenewals?.(config);
     const tasks = new TaskRegistry(logger, onFatal);
     const ttlMs = ttl * 1000;
     const shared = {
@@ -225,7 +229,7 @@ export class FailoverService implements LeadershipPort {
     const engine =
       provider === undefined
         ? this.#withoutProvider(mode, { ...shared, raft })
-        : new StatefulLeadership({ ...shared, provider, ttlMs });
+        : new StatefulLeadership({ ...shared, provider, renewals, ttlMs });
     this.#running = { key, engine, tasks, provider, ttlMs };
     tasks.run('leadership', (signal) => engine.run(signal));
     tasks.run('granted peer leases', (signal) => this.#grants.run(signal));

@@ -3,31 +3,28 @@
  *
  * All writes of the record go through here, one at a time. Whatever is awaited, the hold is looked at afresh
  * afterwards: a promise of a higher term or a newer appointment may have ended it meanwhile.
+ *
+ * The renewals of a hold that lasts may be delegated, so that they go on while the main loop is busy. Whatever else
+ * writes or compares the record takes them back first, and goes on from what they knew at last.
  */
 import type { InstanceIdentity } from '../contract/identity.ts';
-import { type Lease, leaseSchema, providerKeys } from '../contract/provider-records.ts';
+import type { Lease } from '../contract/provider-records.ts';
 import {
-  attemptApplied,
-  attemptSent,
   beginHold,
   deadlineOf,
   type LeaseEntry,
   type LeaseHold,
   type Moment,
-  recordRead,
   voidHold,
 } from '../core/failover/lease-hold.ts';
+import { permittedUntilMs } from '../core/failover/renewal-permission.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
-import {
-  ProviderError,
-  type ProviderOutcome,
-  type ProviderTransaction,
-  type StateProvider,
-} from '../ports/state-provider.ts';
+import type { LeaseRenewals, RenewalTask, RunningRenewals } from '../ports/lease-renewals.ts';
+import type { StateProvider } from '../ports/state-provider.ts';
 import { Exclusive } from './exclusive.ts';
-import { isProviderTrouble, parseRecord } from './stored-records.ts';
+import { LeaseRecord } from './lease-record.ts';
 
 /** What the launcher must release when this process is dead. */
 export interface HeldLease {
@@ -64,6 +61,10 @@ export interface LeaseKeeperOptions {
   readonly identity: InstanceIdentity;
   readonly replicaSetUuid: string;
   readonly ttlMs: number;
+  /** Renews it beside the main loop. Left out: each attempt is made here. */
+  readonly renewals?: LeaseRenewals | undefined;
+  /** What renewed beside the main loop does so no more: an attempt is due here. */
+  readonly onRenewalsFailed: () => void;
   /** Called after each change of what `deadlineMs` would answer, but for the passing of time. */
   readonly onChange: () => void;
   /** Told before the record can name this process, and again when it no longer does. */
@@ -71,43 +72,54 @@ export interface LeaseKeeperOptions {
 }
 
 const RELEASE_ATTEMPTS = 5;
+/** Of the lease time: a new leader has other things to do first, and may not lead for long. */
+const DELEGATE_AFTER_TTLS = 1.5;
+/** After renewals that have failed. */
+const DELEGATE_AGAIN_TTLS = 5;
 
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  readonly #key: string;
+  readonly #record: LeaseRecord;
   readonly #writes = new Exclusive();
+  /** As it was when it was delegated, while it is. */
   #hold: LeaseHold | undefined;
   #prepared: Prepared | undefined;
+  #delegated: RunningRenewals | undefined;
+  /** Renewals of a hold that is over: once it has resolved, they write nothing any more. */
+  #stopping: Promise<void> | undefined;
+  #delegateAfterMs = Number.POSITIVE_INFINITY;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
-    this.#key = providerKeys.lease(options.replicaSetUuid);
+    this.#record = new LeaseRecord({ ...options, holder: options.identity.uuid });
   }
 
   /** The term that is held, valid or not. */
   get term(): number | undefined {
-    return this.#hold?.term;
+    return this.#current()?.term;
   }
 
   /** The last renewal succeeded, and the outcome of none is open. */
   get isKnown(): boolean {
-    return this.#hold?.confirmed !== undefined && this.#hold.attempts.length === 0;
+    const hold = this.#current();
+    return hold?.confirmed !== undefined && hold.attempts.length === 0;
   }
 
-  /** The record's revision, for a transaction that compares it. */
+  /** The record's revision, for a transaction that compares it. To be asked within `exclusive`. */
   get revision(): number | undefined {
     return this.#hold?.revision;
   }
 
   /** -Infinity when nothing is held or the hold is void. */
   deadlineMs(): number {
-    if (this.#hold === undefined) return Number.NEGATIVE_INFINITY;
-    return deadlineOf(this.#hold, this.#options.ttlMs, this.#now());
+    const hold = this.#current();
+    if (hold === undefined) return Number.NEGATIVE_INFINITY;
+    return deadlineOf(hold, this.#options.ttlMs, this.#record.now());
   }
 
   /** Undefined when nothing is held, and while the hold is void: then grants of peers are worth nothing either. */
   get standing(): LeaseStanding | undefined {
-    const hold = this.#hold;
+    const hold = this.#current();
     if (hold?.confirmed === undefined) return undefined;
     return { term: hold.term, deadlineMs: this.deadlineMs(), unanswered: hold.attempts };
   }
@@ -116,20 +128,24 @@ export class LeaseKeeper {
   drop(reason: string): void {
     if (this.#hold === undefined) return;
     this.#options.logger.warn({ term: this.#hold.term, reason }, 'leadership has ended');
+    this.#endDelegation();
     this.#hold = undefined;
     this.#options.onChange();
   }
 
-  /** The deadline no longer counts, until a renewal succeeds. */
+  /** The deadline no longer counts, until a renewal succeeds. To be called within `exclusive`. */
   void(): void {
     if (this.#hold === undefined) return;
     this.#hold = voidHold(this.#hold);
     this.#options.onChange();
   }
 
-  /** Nothing else writes the record while `work` runs. */
+  /** Nothing else writes the record while `work` runs: a hold that is delegated is taken back first. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
-    return this.#writes.run(work);
+    return this.#writes.run(async () => {
+      if (this.#delegated !== undefined || this.#stopping !== undefined) await this.#takeBack();
+      return work();
+    });
   }
 
   /**
@@ -140,7 +156,7 @@ export class LeaseKeeper {
     const { identity, replicaSetUuid, random, onHeld } = this.#options;
     const { incarnation } = identity;
     onHeld([{ replicaSetUuid, term, incarnation }]);
-    this.#prepared = { term, incarnation, nonce: random.uuid(), sent: this.#now() };
+    this.#prepared = { term, incarnation, nonce: random.uuid(), sent: this.#record.now() };
     return { incarnation, nonce: this.#prepared.nonce };
   }
 
@@ -151,7 +167,9 @@ export class LeaseKeeper {
     this.#prepared = undefined;
     if ((this.#hold?.term ?? 0) >= term) return false;
     const { incarnation, sent } = prepared;
+    this.#endDelegation();
     this.#hold = { term, incarnation, revision, confirmed: sent, attempts: [] };
+    this.#delegateLater(DELEGATE_AFTER_TTLS);
     this.#options.onChange();
     return true;
   }
@@ -160,7 +178,7 @@ export class LeaseKeeper {
   forgetPrepared(): void {
     const { ttlMs, onHeld } = this.#options;
     if (this.#prepared === undefined || this.#hold !== undefined) return;
-    if (this.#now().monotonicMs - this.#prepared.sent.monotonicMs < ttlMs) return;
+    if (this.#record.now().monotonicMs - this.#prepared.sent.monotonicMs < ttlMs) return;
     this.#prepared = undefined;
     onHeld([]);
   }
@@ -168,7 +186,7 @@ export class LeaseKeeper {
   /** Takes the lease of an appointment, or renews it. To be called within `exclusive`. */
   async takeOrRenew(term: number, mayTake: () => boolean, signal: AbortSignal): Promise<void> {
     if (this.#hold?.term !== term) {
-      const entry = await this.#read(signal);
+      const entry = await this.#record.read(signal);
       if (entry === undefined || entry.lease.term !== term || !mayTake()) return;
       if (!(await this.#isOurs(entry, signal)) || !mayTake()) return;
       this.takePrepared(term, entry.lease.nonce, entry.revision);
@@ -183,24 +201,53 @@ export class LeaseKeeper {
     const { identity, replicaSetUuid, onHeld } = this.#options;
     onHeld([{ replicaSetUuid, term, incarnation: identity.incarnation }]);
     this.#hold = beginHold(entry, identity.incarnation);
+    this.#delegateLater(DELEGATE_AFTER_TTLS);
   }
 
   /** One attempt; when its outcome is unknown the record is read. To be called within `exclusive`. */
-  async renew(signal: AbortSignal): Promise<void> {
-    const before = this.#hold;
-    if (before === undefined) return;
-    const nonce = this.#options.random.uuid();
-    this.#hold = attemptSent(before, nonce, this.#now());
-    const lease = this.#record(before.term, nonce, false);
-    const outcome = await this.#put(before.revision, lease, signal);
-    const hold = this.#still(before.term);
-    if (hold === undefined) return;
-    if (outcome?.kind === 'applied') {
-      this.#hold = attemptApplied(hold, nonce, outcome.revision);
-      this.#options.onChange();
-    } else {
-      await this.#readBack(before.term, signal);
-    }
+  renew(signal: AbortSignal): Promise<void> {
+    return this.#record.renew(
+      {
+        hold: () => this.#hold,
+        set: (hold, isNews) => {
+          this.#hold = hold;
+          if (isNews) this.#options.onChange();
+        },
+        lost: (reason) => this.#lost(reason),
+      },
+      signal,
+    );
+  }
+
+  /** Lets it be renewed beside the main loop, if that is possible and it is time. To be called within `exclusive`. */
+  async delegate(): Promise<void> {
+    const { renewals, provider, clock, replicaSetUuid, identity, ttlMs } = this.#options;
+    const hold = this.#hold;
+    const nowMs = clock.monotonicMs();
+    if (renewals === undefined || hold === undefined || !this.isKnown) return;
+    if (nowMs < this.#delegateAfterMs) return;
+    const place = await provider.placeOf(hold.revision);
+    if (this.#hold !== hold) return;
+    const task: RenewalTask = {
+      ...{ replicaSetUuid, holder: identity.uuid, ttlMs, state: { hold, place } },
+      permittedUntilMs: permittedUntilMs(nowMs, ttlMs),
+    };
+    const delegated = renewals.begin(task, () => this.#heard(delegated));
+    this.#delegated = delegated;
+  }
+
+  /** False when the lease of that term is not renewed elsewhere; else it may go on there. */
+  permit(term: number): boolean {
+    const { clock, ttlMs } = this.#options;
+    const delegated = this.#delegated;
+    if (delegated === undefined || delegated.end !== undefined || this.term !== term) return false;
+    delegated.permit(permittedUntilMs(clock.monotonicMs(), ttlMs));
+    return true;
+  }
+
+  /** It is not renewed elsewhere any more. */
+  async recall(): Promise<void> {
+    if (this.#delegated !== undefined) await this.exclusive(() => Promise.resolve());
   }
 
   /** Ends the hold, and tells everybody that nobody has to wait. */
@@ -219,14 +266,16 @@ export class LeaseKeeper {
   }
 
   async #released(term: number, signal: AbortSignal): Promise<boolean> {
-    const entry = await this.#read(signal).catch(() => null);
+    const entry = await this.#record.read(signal).catch(() => null);
     if (entry === null) {
       await this.#options.clock.sleep(this.#options.ttlMs / 10, signal).catch(() => undefined);
       return false;
     }
     if (entry === undefined || !this.#names(entry.lease, term) || entry.lease.released) return true;
-    const tombstone = this.#record(term, this.#options.random.uuid(), true);
-    const outcome = await this.#put(entry.revision, tombstone, signal);
+    const { identity, random } = this.#options;
+    const record = { term, incarnation: identity.incarnation, nonce: random.uuid() };
+    const tombstone = this.#record.lease({ ...record, released: true });
+    const outcome = await this.#record.put(entry.revision, tombstone, signal);
     return outcome?.kind === 'applied';
   }
 
@@ -242,60 +291,67 @@ export class LeaseKeeper {
     if (lease.holder !== identity.uuid || lease.released) return false;
     if (lease.incarnation === 0 || lease.incarnation === identity.incarnation) return true;
     logger.info({ term: lease.term }, 'the lease of the process before this one is released');
-    await this.#put(revision, { ...lease, released: true }, signal);
+    await this.#record.put(revision, { ...lease, released: true }, signal);
     return false;
   }
 
-  async #readBack(term: number, signal: AbortSignal): Promise<void> {
-    const entry = await this.#read(signal);
-    const hold = this.#still(term);
-    if (hold === undefined) return;
-    const reading = recordRead(hold, entry);
-    if (reading.kind === 'lost') {
-      this.drop(reading.reason);
-      this.#options.onHeld([]);
+  #current(): LeaseHold | undefined {
+    const delegated = this.#delegated;
+    if (delegated === undefined) return this.#hold;
+    return delegated.end?.kind === 'lost' ? undefined : delegated.state.hold;
+  }
+
+  #lost(reason: string): void {
+    this.drop(reason);
+    this.#options.onHeld([]);
+  }
+
+  #heard(delegated: RunningRenewals): void {
+    if (this.#delegated !== delegated) return;
+    const { logger, onChange, onRenewalsFailed } = this.#options;
+    const { end } = delegated;
+    const { trouble } = delegated.state;
+    if (end?.kind === 'lost') {
+      this.#lost(end.reason);
       return;
     }
-    this.#hold = reading.hold;
-    this.#options.onChange();
+    if (trouble !== undefined) {
+      logger.warn({ trouble }, 'the lease could not be renewed; trying again');
+    }
+    onChange();
+    if (end === undefined) return;
+    logger.error({ error: end.error }, 'the thread that renews the lease has failed');
+    onRenewalsFailed();
   }
 
-  #still(term: number): LeaseHold | undefined {
-    return this.#hold?.term === term ? this.#hold : undefined;
-  }
-
-  async #read(signal: AbortSignal): Promise<LeaseEntry | undefined> {
-    const timeoutMs = this.#options.ttlMs / 3;
-    const entry = await this.#options.provider.get(this.#key, { timeoutMs, signal });
-    return entry && { lease: parseRecord(entry, leaseSchema), revision: entry.revision };
-  }
-
-  /** Undefined when the outcome is not known, or nothing happened. */
-  async #put(
-    revision: number,
-    lease: Lease,
-    signal: AbortSignal,
-  ): Promise<ProviderOutcome | undefined> {
-    const transaction: ProviderTransaction = {
-      compare: [{ key: this.#key, revision }],
-      writes: [{ kind: 'put', key: this.#key, value: JSON.stringify(lease) }],
-    };
-    const options = { timeoutMs: this.#options.ttlMs / 3, signal };
-    try {
-      return await this.#options.provider.transact(transaction, options);
-    } catch (error) {
-      if (error instanceof ProviderError || isProviderTrouble(error)) return undefined;
-      throw error;
+  async #takeBack(): Promise<void> {
+    const delegated = this.#delegated;
+    const stopping = this.#stopping;
+    await Promise.all([stopping, delegated?.stop()]);
+    if (this.#stopping === stopping) this.#stopping = undefined;
+    if (delegated === undefined || this.#delegated !== delegated) return;
+    const { hold, place } = delegated.state;
+    const options = { timeoutMs: this.#options.ttlMs / 3 };
+    // It is known but for a store that was set up anew, of which this client has not heard.
+    const revision = await this.#options.provider.revisionAt(place, options).catch(() => undefined);
+    if (this.#delegated !== delegated) return;
+    const { end } = delegated;
+    if (end?.kind === 'lost') this.#lost(end.reason);
+    else if (revision === undefined) this.#lost('the state provider was set up anew');
+    else {
+      this.#delegated = undefined;
+      this.#hold = { ...hold, revision };
+      this.#delegateLater(end === undefined ? DELEGATE_AFTER_TTLS : DELEGATE_AGAIN_TTLS);
     }
   }
 
-  #record(term: number, nonce: string, released: boolean): Lease {
-    const { uuid, incarnation } = this.#options.identity;
-    return { v: 1, term, holder: uuid, incarnation, nonce, released };
+  #endDelegation(): void {
+    if (this.#delegated !== undefined) this.#stopping = this.#delegated.stop();
+    this.#delegated = undefined;
   }
 
-  #now(): Moment {
-    const { clock } = this.#options;
-    return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallTime().getTime() };
+  #delegateLater(ttls: number): void {
+    const { clock, ttlMs } = this.#options;
+    this.#delegateAfterMs = clock.monotonicMs() + ttls * ttlMs;
   }
 }

@@ -12,6 +12,7 @@ import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 
 import { leaderOrder } from '../core/failover/leader-order.ts';
+import { renewalPeriodMs } from '../core/failover/lease-hold.ts';
 import type { GivenGrant, GrantRequest } from '../core/failover/peer-lease.ts';
 
 import { sameSeat } from '../core/failover/seats.ts';
@@ -19,6 +20,7 @@ import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
+import type { LeaseRenewals } from '../ports/lease-renewals.ts';
 import type { Peers } from '../ports/peers.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
 import type { ForcedPromotions } from './forced-promotions.ts';
@@ -48,13 +50,12 @@ export interface StatefulLeadershipOptions {
   readonly file: InSyncFile;
   readonly forced: ForcedPromotions;
   readonly grants: PeerLeaseGrants;
+  /** Renews the lease beside the main loop; left out: the main loop does it. */
+  readonly renewals?: LeaseRenewals | undefined;
   readonly onChange: () => void;
   readonly onLeadersChange: () => void;
   readonly onHeld: (held: readonly HeldLease[]) => void;
 }
-
-/** Of the lease time. Two attempts fit into it, and a cluster that does nothing asks its provider for little. */
-const RENEWAL_PERIOD = 0.45;
 
 export class StatefulLeadership implements LeadershipEngine {
   readonly #options: StatefulLeadershipOptions;
@@ -79,7 +80,11 @@ export class StatefulLeadership implements LeadershipEngine {
       ...{ provider, clock, logger, timeoutMs: Math.max(ttlMs / 3, 500) },
       onChange: (uuids) => this.#leadersChanged(uuids),
     });
-    this.#lease = new LeaseKeeper({ ...options, onChange: () => this.#leaseChanged() });
+    this.#lease = new LeaseKeeper({
+      ...options,
+      onChange: () => this.#leaseChanged(),
+      onRenewalsFailed: () => this.#wakeUp.wake(),
+    });
     this.#inSync = new InSyncKeeper({
       ...{ provider, clock, replicaSetUuid, onChange },
       timeoutMs: ttlMs / 3,
@@ -231,6 +236,7 @@ export class StatefulLeadership implements LeadershipEngine {
       this.#keepLease(signal),
       this.#peerLeases.run(signal),
     ]);
+    await this.#lease.recall();
   }
 
   async release(signal: AbortSignal): Promise<void> {
@@ -256,7 +262,7 @@ export class StatefulLeadership implements LeadershipEngine {
         if (!isProviderTrouble(error)) throw error;
         logger.warn({ error }, 'the lease could not be renewed; trying again');
       }
-      const restMs = startedMs + RENEWAL_PERIOD * ttlMs - clock.monotonicMs();
+      const restMs = startedMs + renewalPeriodMs(ttlMs) - clock.monotonicMs();
       // At least a little, so that a provider that fails at once is not flooded.
       await this.#wakeUp.sleep(Math.max(restMs, ttlMs / 30), signal);
     }
@@ -264,15 +270,17 @@ export class StatefulLeadership implements LeadershipEngine {
 
   async #takeOrRenew(signal: AbortSignal): Promise<void> {
     const stored = this.#ownAppointment();
-    if (stored === undefined) return;
+    if (stored === undefined) return this.#lease.recall();
     const { term } = stored.appointment;
     // While it leaves, an instance still renews what it holds.
     const may = (): boolean =>
       (!this.#leaving || this.#lease.term === term) &&
       this.#ownAppointment()?.appointment.term === term;
     await this.#inSync.follow(stored);
+    if (may() && this.#lease.permit(term)) return;
     await this.#lease.exclusive(async () => {
       if (may()) await this.#lease.takeOrRenew(term, may, signal);
+      if (may()) await this.#lease.delegate();
     });
   }
 

@@ -41,6 +41,14 @@ export type LeaseReading =
 
 export const LARGEST_CLOCK_JUMP_MS = 200;
 
+/** Of the lease time. Two attempts fit into it, and a cluster that does nothing asks its provider for little. */
+const RENEWAL_PERIOD = 0.45;
+
+/** From the beginning of one attempt to the next one. */
+export function renewalPeriodMs(ttlMs: number): number {
+  return RENEWAL_PERIOD * ttlMs;
+}
+
 /** Begins with the record that an appointment of this instance created. */
 export function beginHold(entry: LeaseEntry, incarnation: number): LeaseHold {
   return {
