@@ -16,8 +16,10 @@ import type { Membership } from './ports/membership.ts';
 import type { InternalHandlers, Peers } from './ports/peers.ts';
 import type { RowDatabase } from './ports/row-database.ts';
 import type { StateProvider } from './ports/state-provider.ts';
+import { AutomaticChanges } from './services/automatic-changes.ts';
 import { BucketService } from './services/bucket-service.ts';
 import { CoordinatorService } from './services/coordinator-service.ts';
+import { PAUSE_METHOD, pauseHandler } from './services/failover-pause.ts';
 import { FailoverService } from './services/failover-service.ts';
 import type { JoinedReplicaSet } from './services/instance-lifecycle.ts';
 import { PeerAbsence } from './services/peer-absence.ts';
@@ -80,6 +82,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
   readonly failover: FailoverService;
   readonly buckets: BucketService;
   readonly coordinator: CoordinatorService;
+  readonly changes: AutomaticChanges;
   readonly #replication: ReplicationService;
   readonly #absence: PeerAbsence;
   readonly #writable: WritableSince;
@@ -92,7 +95,9 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     this.#absence = this.#buildAbsence();
     const writable = () => ({ writable: this.isWritable, term: this.storage.promisedTerm });
     this.#writable = new WritableSince(clock, writable);
-    const common = { identity, clock, random, logger, disk, peers, openProvider };
+    this.changes = new AutomaticChanges({ clock, logger });
+    const { changes } = this;
+    const common = { identity, clock, random, logger, disk, peers, openProvider, changes };
     this.failover = new FailoverService({
       ...common,
       membership: options.membership,
@@ -142,6 +147,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     return [
       ...this.failover.issues(),
       ...this.coordinator.issues(),
+      ...this.changes.issues(),
       ...this.storage.issues(),
       ...this.#absence.issues(),
     ];
@@ -224,6 +230,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
       ...this.buckets.handlers(),
       ...this.coordinator.handlers(),
       ['leadership.writable', this.#writable.handle],
+      [PAUSE_METHOD, pauseHandler(this.changes)],
       ['storage.snapshot', () => this.#snapshot()],
       ['storage.reseed', (body) => this.#reseed(body)],
     ]);

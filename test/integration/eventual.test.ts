@@ -73,6 +73,20 @@ describe('a replica set in mode eventual', () => {
     assert.equal(await count(set, await set.leader()), 3 * ROW_COUNT);
   });
 
+  it('moves nothing by itself while it is paused on those that answer [FO-60]', async () => {
+    const [first, second] = set.instances as [LocalInstance, LocalInstance];
+    const paused = await second.request('POST', '/admin/failover/pause');
+    assert.equal(paused.status, 503);
+    assert.match(JSON.stringify(paused.body), /paused on 2 instances, but not on row-0/);
+    assert.equal((await second.status()).isFailoverPaused, true);
+    first.start();
+    assert.equal(await set.settled(), second);
+    const resumed = await second.request('POST', '/admin/failover/resume');
+    assert.equal(resumed.status, 200);
+    const isBack = async (): Promise<boolean> => (await set.settled()) === first;
+    await waitUntil('the first of the priority leads again', isBack, 20_000);
+  });
+
   it('says what it does not promise, and how leadership is moved [FO-29]', async () => {
     const leader = await set.leader();
     const { issues, replicaSet } = await leader.status();

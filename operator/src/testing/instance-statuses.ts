@@ -31,6 +31,7 @@ export function describeStatus(facts: StatusFacts): InstanceStatus {
     error: null,
     config: { version, checksum: facts.checksum },
     preparedChangeId: null,
+    isFailoverPaused: false,
     replicaSet:
       replicaSetUuid === undefined
         ? null

@@ -98,6 +98,8 @@ export const instanceStatusSchema = z.strictObject({
   preparedChangeId: z.string().nullable(),
   /** Null before this instance has joined. */
   replicaSet: replicaSetViewSchema.nullable(),
+  /** Leadership does not move by itself here until failover is resumed, or this process ends. */
+  isFailoverPaused: z.boolean().default(false),
   roles: z.array(z.string()),
   issues: z.array(issueSchema),
   /** Every instance that this one has heard of by gossip, itself too, by `uri`. */

@@ -52,6 +52,8 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
       api().changeState(request.params.changeId),
     );
     app.post('/admin/promote', async (request) => promote(api(), request.body));
+    app.post('/admin/failover/pause', async () => api().pauseFailover(true));
+    app.post('/admin/failover/resume', async () => api().pauseFailover(false));
     app.post('/admin/expelled', body, async (request, reply) => {
       await api().expelled(parse(expelledSchema, request.body).config);
       return reply.code(202).send({});

@@ -13,6 +13,7 @@ import { ClusterError } from '../core/errors.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { InternalHandlers, Peers } from '../ports/peers.ts';
 import type { ConfigService } from './config-service.ts';
+import { type PauseAnswer, pauseFailover } from './failover-pause.ts';
 import { type PromoteRequest, type Promotion, PromotionService } from './promotion-service.ts';
 import type { RoleHost } from './role-host.ts';
 import { planReplacement, renderUserSections } from './user-sections.ts';
@@ -32,6 +33,8 @@ export interface AdminApi {
   replaceUserSections(yaml: string): Promise<void>;
   patch(sections: ConfigPatch, message: string): Promise<ConfigVersion>;
   promote(request: PromoteRequest): Promise<readonly Promotion[]>;
+  /** On every instance that can be reached (FO-60). */
+  pauseFailover(isPaused: boolean): Promise<PauseAnswer>;
   expelled(config: ClusterConfig): Promise<void>;
   /** Takes a snapshot of the rows now. */
   snapshot(): Promise<unknown>;
@@ -88,6 +91,10 @@ export function buildAdminApi(options: AdminServiceOptions): AdminApi {
     promote: async (request) => {
       if (config.active === undefined) throw new ClusterError('CONFIG_MISSING');
       return promotions.promote(request);
+    },
+    pauseFailover: async (isPaused) => {
+      if (config.active === undefined) throw new ClusterError('CONFIG_MISSING');
+      return pauseFailover(options.peers, topology(), isPaused);
     },
     expelled: async (wanted) => acceptExpulsion(options, wanted),
     snapshot: () => ofReplicaSet('storage.snapshot', {}),

@@ -14,6 +14,7 @@ import type { Random } from '../foundation/random.ts';
 import { TaskRegistry } from '../foundation/task-registry.ts';
 import type { InternalHandler, InternalHandlers, Peers } from '../ports/peers.ts';
 import type { ProviderChange, StateProvider } from '../ports/state-provider.ts';
+import { AutomaticChanges } from './automatic-changes.ts';
 import { CoordinatorLockKeeper } from './coordinator-lock.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
 import { Exclusive } from './exclusive.ts';
@@ -32,6 +33,8 @@ export interface CoordinatorServiceOptions {
   readonly openProvider: (config: StateProviderConfig) => StateProvider;
   /** Whether the lock may name this process: the launcher releases it if this process dies. */
   readonly onLockHeld: (held: boolean) => void;
+  /** Left out: never paused from outside. */
+  readonly changes?: AutomaticChanges;
   readonly onFatal: (name: string, error: unknown) => void;
 }
 
@@ -74,10 +77,15 @@ export class CoordinatorService {
   readonly #options: CoordinatorServiceOptions;
   readonly #configuring = new Exclusive();
   #topology: Topology | undefined;
+  readonly #changes: AutomaticChanges;
   #running: Running | undefined;
 
   constructor(options: CoordinatorServiceOptions) {
     this.#options = options;
+    this.#changes = options.changes ?? new AutomaticChanges(options);
+    this.#changes.onChange(() => {
+      if (this.#running !== undefined) wake(this.#running);
+    });
   }
 
   /** Does this instance hold the lock? */
@@ -154,7 +162,7 @@ export class CoordinatorService {
     const { logger, onFatal, openProvider, onLockHeld, clock } = this.#options;
     const ttlMs = topology.failover.fencing_ttl * 1000;
     const provider = openProvider(config);
-    const shared = { ...this.#options, provider, ttlMs };
+    const shared = { ...this.#options, provider, ttlMs, changes: this.#changes };
     const lock = new CoordinatorLockKeeper({ ...shared, onHeld: onLockHeld });
     const running: Running = {
       ...{ key, ttlMs, provider, lock },

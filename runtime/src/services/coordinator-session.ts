@@ -34,13 +34,15 @@ import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
 import type { Peers } from '../ports/peers.ts';
 import type { ProviderChange, ProviderWrite, StateProvider } from '../ports/state-provider.ts';
+import type { AutomaticChanges } from './automatic-changes.ts';
 import type { CoordinatorLockKeeper } from './coordinator-lock.ts';
+import { type Outcome, outcomeOf } from './coordinator-outcome.ts';
 import { promiseReportSchema, readView, type View } from './coordinator-view.ts';
 import { InstanceProbes } from './instance-probes.ts';
 import type { KnownLeader } from './leadership-engine.ts';
 import { ManualPromotions, type PromotionRequest } from './manual-promotions.ts';
 import { isProviderTrouble, parseRecord } from './stored-records.ts';
-import { type Led, VoluntaryHandovers } from './voluntary-handovers.ts';
+import { VoluntaryHandovers } from './voluntary-handovers.ts';
 import { within } from './within.ts';
 
 export interface CoordinatorSessionOptions {
@@ -52,19 +54,13 @@ export interface CoordinatorSessionOptions {
   readonly identity: InstanceIdentity;
   readonly ttlMs: number;
   readonly lock: CoordinatorLockKeeper;
+  readonly changes: AutomaticChanges;
 }
 
 /** A lease record, and since when this instance has seen it as it is. */
 interface Observed {
   readonly revision: number;
   readonly observation: Observation;
-}
-
-interface Outcome {
-  /** There is nothing to do for this replica set until its lease expires. */
-  readonly isQuiet: boolean;
-  /** The set, if its leader holds its lease. */
-  readonly led?: Led;
 }
 
 /** A refused promise names a higher term; so often it is asked for again within one round. */
@@ -168,6 +164,8 @@ export class CoordinatorSession {
   ): Promise<Outcome> {
     let snapshot = this.#snapshot(topology, view, uuid);
     if (snapshot.members.length === 0) return { isQuiet: true };
+    const { changes } = this.#options;
+    if (changes.leavesAlone(snapshot, topology.failover)) return { isQuiet: changes.isPaused };
     let decision = this.#plan(snapshot);
     for (let asking = 0; decision?.kind === 'ask' && asking < ASKINGS; asking++) {
       if (this.#options.lock.compare() === undefined) return { isQuiet: false };
@@ -383,15 +381,4 @@ export class CoordinatorSession {
     this.#reasons.set(replicaSetUuid, reason);
     this.#options.logger.info({ replicaSetUuid, reason }, 'a decision about a leader');
   }
-}
-
-function outcomeOf(set: ReplicaSetSnapshot, decision: Decision, isAskedFor: boolean): Outcome {
-  const { kind, reason } = decision;
-  const isLed = kind === 'keep' && reason === 'current-leader-healthy';
-  const isWaiting = kind === 'keep' && reason === 'lease-not-expired';
-  const { uuid, appointment, members } = set;
-  return {
-    isQuiet: (isLed || isWaiting) && !isAskedFor,
-    ...(isLed && appointment !== undefined ? { led: { uuid, members, appointment } } : {}),
-  };
 }

@@ -19,6 +19,7 @@ export interface DescribedReplicaSet {
   readonly storage: StorageService;
   readonly failover: FailoverService;
   readonly buckets: { count(): Promise<number> };
+  readonly changes: { readonly isPaused: boolean };
   issues(): readonly Issue[];
 }
 
@@ -51,6 +52,7 @@ export async function describeInstance(instance: DescribedInstance): Promise<Ins
     config: versionOf(config.active),
     preparedChangeId: config.lock?.change.changeId ?? null,
     replicaSet: replicaSet === undefined ? null : await describeReplicaSet(replicaSet),
+    isFailoverPaused: replicaSet?.changes.isPaused ?? false,
     roles: [...roles.runningRoles],
     issues: [...config.issues(), ...(replicaSet?.issues() ?? [])],
     membership: instance.membership.view(),

@@ -14,6 +14,7 @@ import { ClusterError } from '../core/errors.ts';
 import {
   chooseHeir,
   chooseSuccessor,
+  type EventualLeader,
   isFollowed,
   type LeadershipPayload,
   type LeaderView,
@@ -29,6 +30,7 @@ import type { Logger } from '../foundation/logger.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 import type { Membership } from '../ports/membership.ts';
 import type { Peers } from '../ports/peers.ts';
+import type { AutomaticChanges } from './automatic-changes.ts';
 import { EventualHandover } from './eventual-handover.ts';
 import { eventualIssues } from './eventual-issues.ts';
 import { EventualView } from './eventual-view.ts';
@@ -48,8 +50,7 @@ export interface EventualLeadershipOptions {
   readonly replicaSetUuid: string;
   readonly storage: ReplicaSetStorage;
   readonly file: InSyncFile;
-  /** While true nothing is decided anew (FO-60). */
-  readonly isPaused: () => boolean;
+  readonly changes: AutomaticChanges;
   readonly onChange: () => void;
   readonly onLeadersChange: () => void;
 }
@@ -188,7 +189,7 @@ export class EventualLeadership implements LeadershipEngine {
         position: this.#options.storage.report().position,
       });
       this.#look(topology);
-      if (!this.#options.isPaused()) this.#decide();
+      this.#decide();
       this.#publish(this.#isReady ? 'yes' : 'no');
       this.#tell();
       const current = this.current();
@@ -207,6 +208,7 @@ export class EventualLeadership implements LeadershipEngine {
       led !== undefined && (this.#isBacked || isFollowed(this.#view.members, identity.uuid));
     this.#view.choose((this.#topology?.failover.failover_timeout ?? 0) * 1000);
     const { chosen } = this.#view;
+    this.#note(chosen);
     if (led === undefined) {
       this.#takeOrFollow();
       return;
@@ -214,21 +216,28 @@ export class EventualLeadership implements LeadershipEngine {
     if (chosen?.reason === 'leads' && chosen.uuid !== identity.uuid) {
       this.#giveWay(`${chosen.uuid} leads in term ${chosen.term}`);
     } else if (!this.#view.members.some((one) => one.uuid === identity.uuid && mayLead(one))) {
-      this.#giveBack();
+      this.#giveBack({ isAskedFor: true });
       if (!this.#handover.isUnderWay) this.#giveWay('the config forbids that it leads');
     } else if (storage.seenTerm() > led.term) {
       // Rows of this term are refused by whoever has promised the higher one.
       this.#take('a higher term was promised');
     } else {
-      this.#giveBack();
+      this.#giveBack({ isAskedFor: false });
     }
+  }
+
+  #note(chosen: EventualLeader | undefined): void {
+    const { changes, replicaSetUuid } = this.#options;
+    if (chosen?.reason !== 'leads' || this.#topology === undefined) return;
+    changes.seen(replicaSetUuid, chosen.uuid, this.#topology.failover);
   }
 
   #takeOrFollow(): void {
     const { chosen } = this.#view;
     const isChosen = chosen?.uuid === this.#options.identity.uuid;
-    if (isChosen && chosen.reason !== 'none-ready') this.#take('the first that is healthy');
-    else this.#tellPromise();
+    if (isChosen && chosen.reason !== 'none-ready') {
+      if (this.#mayMove) this.#take('the first that is healthy');
+    } else this.#tellPromise();
   }
 
   /**
@@ -293,7 +302,8 @@ export class EventualLeadership implements LeadershipEngine {
     this.#own.end();
   }
 
-  #giveBack(): void {
+  #giveBack({ isAskedFor }: { readonly isAskedFor: boolean }): void {
+    if (!isAskedFor && !this.#mayMove) return;
     const successor = chooseSuccessor(this.#view.members, this.#asLeader);
     if (successor === undefined || !this.#handover.isDue) return;
     void this.#handOver(successor);
@@ -313,6 +323,11 @@ export class EventualLeadership implements LeadershipEngine {
     this.#view.follow(taken);
     if (this.#own.led?.term === led.term) this.#own.end();
     this.#evaluate();
+  }
+
+  get #mayMove(): boolean {
+    const { changes, replicaSetUuid } = this.#options;
+    return changes.allows(replicaSetUuid);
   }
 
   #seesEnough(): boolean {

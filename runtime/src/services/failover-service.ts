@@ -28,6 +28,7 @@ import type { LeaseRenewals } from '../ports/lease-renewals.ts';
 import type { Membership } from '../ports/membership.ts';
 import type { InternalHandler, InternalHandlers, Peers } from '../ports/peers.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
+import { AutomaticChanges } from './automatic-changes.ts';
 import { DisabledLeadership } from './disabled-leadership.ts';
 import { EventualLeadership, type EventualLeadershipOptions } from './eventual-leadership.ts';
 import { Exclusive } from './exclusive.ts';
@@ -52,6 +53,8 @@ export interface FailoverServiceOptions {
   readonly disk: Disk;
   readonly peers: Peers;
   readonly storage: ReplicaSetStorage;
+  /** Left out: never paused from outside. */
+  readonly changes?: AutomaticChanges;
   /** What gossip tells; mode `eventual` needs it, and `raft` to know the leaders of other sets. */
   readonly membership?: Membership | undefined;
   /** A client of its own, with the cluster's prefix; this service closes it. */
@@ -113,11 +116,12 @@ export class FailoverService implements LeadershipPort {
   #forced: ForcedPromotions | undefined;
   #raft: RaftFile | undefined;
   #replicaSetUuid: string | undefined;
+  readonly #changes: AutomaticChanges;
   #running: Running | undefined;
-  #isPaused = false;
 
   constructor(options: FailoverServiceOptions) {
     this.#options = options;
+    this.#changes = options.changes ?? new AutomaticChanges(options);
     this.#grants = new PeerLeaseGrants(options);
   }
 
@@ -220,7 +224,7 @@ export class FailoverService implements LeadershipPort {
       ...this.#options,
       replicaSetUuid,
       file,
-      isPaused: () => this.#isPaused,
+      changes: this.#changes,
       forced,
       grants: this.#grants,
       onChange: () => notify(this.#listeners),

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { topologySchema } from '../contract/cluster-config.ts';
+import { type Appointment, providerKeys } from '../contract/provider-records.ts';
+import { silentLogger } from '../foundation/logger.ts';
+import { SeededRandom } from '../testing/seeded-random.ts';
+import { SimulatedClock } from '../testing/simulated-clock.ts';
+import { SimulatedNetwork } from '../testing/simulated-peers.ts';
+import { SimulatedStateProvider } from '../testing/simulated-state-provider.ts';
+import { SimulatedStore } from '../testing/simulated-store.ts';
+import { AutomaticChanges } from './automatic-changes.ts';
+import { CoordinatorService } from './coordinator-service.ts';
+
+const SET = '00000000-0000-4000-8000-0000000000aa';
+const [A, B] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+
+const topology = topologySchema.parse({
+  servers: Object.fromEntries(
+    [A, B].map((uuid) => [
+      uuid,
+      { uri: `${uuid}:1`, http_uri: `${uuid}:2`, alias: uuid, replicaset_uuid: SET },
+    ]),
+  ) as unknown,
+  replicasets: {
+    [SET]: { alias: 'set', roles: ['failover-coordinator'], failover_priority: [A, B] },
+  },
+  failover: {
+    ...{ mode: 'stateful', fencing_ttl: 1, enable_failover_suppressing: true },
+    ...{ failover_suppress_threshold: 1, failover_suppress_timeout: 10 },
+    state_provider: { kind: 'stateboard', uri: 'board:1', prefix: '/' },
+  },
+});
+
+/** A coordinator, and two instances that promise whatever is asked; nobody ever holds a lease. */
+function givenCoordinator() {
+  const clock = new SimulatedClock();
+  const random = new SeededRandom(1);
+  const store = new SimulatedStore();
+  const network = new SimulatedNetwork({ clock, random });
+  const position = { term: 0, sequence: 0 };
+  for (const uuid of [A, B]) {
+    const promise = async (body: unknown) => {
+      const { term: promisedTerm } = body as { readonly term: number };
+      return { position, promisedTerm, logIncarnation: 1 };
+    };
+    network.listen(`${uuid}:2`, new Map([['leadership.promise', promise]]));
+  }
+  const changes = new AutomaticChanges({ clock, logger: silentLogger });
+  const coordinator = new CoordinatorService({
+    identity: {
+      ...{ v: 1, uuid: A, clusterUuid: SET, bootId: 'boot', incarnation: 1, logIncarnation: 1 },
+    },
+    ...{ clock, random, logger: silentLogger, peers: network.peersFor(A), changes },
+    openProvider: () => new SimulatedStateProvider({ store, clock, random }),
+    onLockHeld: () => undefined,
+    onFatal: (_name, error) => {
+      throw error;
+    },
+  });
+  const appointment = (): Appointment | undefined => {
+    const entry = store.get(providerKeys.leader(SET));
+    return entry === undefined ? undefined : (JSON.parse(entry.value) as Appointment);
+  };
+  return { clock, changes, coordinator, appointment };
+}
+
+describe('AutomaticChanges', () => {
+  it('keeps the coordinator from appointing while failover is paused [FO-60]', async () => {
+    const { clock, changes, coordinator, appointment } = givenCoordinator();
+    changes.pause(true);
+    await coordinator.configure(topology);
+    await clock.advance(20_000);
+    assert.deepEqual([coordinator.active, appointment()], [true, undefined]);
+    changes.pause(false);
+    await clock.advance(1000);
+    assert.equal(appointment()?.leader, A);
+  });
+
+  it('leaves a set alone whose leader changed too often, and says so [FO-61]', async () => {
+    const { clock, changes, coordinator, appointment } = givenCoordinator();
+    await coordinator.configure(topology);
+    const term = (): number => appointment()?.term ?? 0;
+    // Nobody takes the lease, so that there is a new term whenever it would have expired.
+    await clock.advance(5000);
+    const before = term();
+    assert.ok(before > 1);
+    for (const leader of [B, A, B]) changes.seen(SET, leader, topology.failover);
+    await clock.advance(9000);
+    assert.deepEqual([term(), changes.allows(SET)], [before, false]);
+    assert.match(changes.issues()[0]?.message ?? '', /changed too often/);
+    await clock.advance(5000);
+    assert.deepEqual([term() > before, changes.issues()], [true, []]);
+  });
+
+  it('tells that it is paused, and forgets changes where suppressing is off', () => {
+    const changes = new AutomaticChanges({ clock: new SimulatedClock(), logger: silentLogger });
+    const failover = { ...topology.failover, enable_failover_suppressing: false };
+    for (const leader of [A, B, A, B]) changes.seen(SET, leader, failover);
+    assert.deepEqual([changes.allows(SET), changes.issues()], [true, []]);
+    changes.pause(true);
+    assert.equal(changes.allows(SET), false);
+    assert.match(changes.issues()[0]?.message ?? '', /failover\/resume/);
+  });
+});
