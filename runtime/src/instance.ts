@@ -269,6 +269,7 @@ export class Instance {
       disk: this.#disk,
       peers: this.#peers,
       membership: this.#membership.service,
+      cookieHash: this.#credentials.cookieHash,
       tasks: this.#tasks,
       roles: () => this.#roles,
       logMode: this.#settings.logMode,

@@ -38,6 +38,8 @@ export interface ReplicaSetServicesOptions {
   readonly disk: Disk;
   readonly peers: Peers;
   readonly membership: Membership;
+  /** SHA-256 of the cluster's cookie, hex. */
+  readonly cookieHash: string;
   readonly tasks: TaskRegistry;
   readonly roles: () => RoleHost;
   readonly logMode: 'write' | 'fsync';
@@ -138,6 +140,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     });
     this.coordinator = new CoordinatorService({
       ...common,
+      cookieHash: options.cookieHash,
       onLockHeld: (isHeld) => options.reporter.lock(isHeld),
       onFatal: (_name, error) => fatal(error),
     });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { failoverSchema } from '../../runtime/src/contract/cluster-config.ts';
 import { key, requestType } from '../../runtime/src/core/iproto/protocol.ts';
 import type { LocalInstance } from '../support/local-instance.ts';
 import { ReplicaSet } from '../support/replica-set.ts';
@@ -85,6 +86,18 @@ describe('a replica set in mode eventual', () => {
     assert.equal(resumed.status, 200);
     const isBack = async (): Promise<boolean> => (await set.settled()) === first;
     await waitUntil('the first of the priority leads again', isBack, 20_000);
+  });
+
+  it('changes the parameters that are given, and keeps the others [FO-19]', async () => {
+    const leader = await set.leader();
+    const changed = await leader.request('PATCH', '/admin/failover', { autoreturn_delay: 60 });
+    assert.equal(changed.status, 200);
+    const { body } = await set.instances[2]!.request('GET', '/admin/failover');
+    const { mode, failover_timeout: timeout, autoreturn_delay: delay } = failoverSchema.parse(body);
+    assert.deepEqual({ mode, timeout, delay }, { mode: 'eventual', timeout: 1, delay: 60 });
+    const refused = await leader.request('PATCH', '/admin/failover', { failover_timeout: 'long' });
+    assert.equal(refused.status, 400);
+    assert.match(JSON.stringify(refused.body), /failover.failover_timeout/);
   });
 
   it('says what it does not promise, and how leadership is moved [FO-29]', async () => {

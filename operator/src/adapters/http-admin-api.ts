@@ -82,7 +82,8 @@ export class HttpAdminApi implements AdminApi {
   config(target: AdminTarget): Promise<ClusterConfig> {
     return this.#call(target, {
       method: 'GET',
-      path: '/admin/cluster-config',
+      // With passwords: a config that is made from it must not lose them.
+      path: '/admin/cluster-config?secrets=shown',
       timeoutMs: ACTION_TIMEOUT_MS,
       answer: clusterConfigSchema,
     });

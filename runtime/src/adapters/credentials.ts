@@ -33,6 +33,11 @@ export class Credentials {
     return `Basic ${Buffer.from(`admin:${this.#options.cookie}`).toString('base64')}`;
   }
 
+  /** Tells clusters apart without telling the cookie. */
+  get cookieHash(): string {
+    return this.#cookieDigest.toString('hex');
+  }
+
   accepts(header: string | undefined): boolean {
     if (header === undefined) return false;
     if (/^basic /i.test(header)) return this.#acceptsBasic(header.slice(6).trim());

@@ -16,6 +16,7 @@ export const providerKeys = {
   configHead: 'config/head',
   decision: (changeId: string): string => `config/decision/${changeId}`,
   identity: 'identity',
+  cookieHash: 'cookie-hash',
 } as const;
 
 /** A seat in the in-sync members; `incarnation` is the `logIncarnation` of its instance (`identity.ts`). */
@@ -78,6 +79,9 @@ export const decisionSchema = z.strictObject({
   by: z.string(),
 });
 export type Decision = z.infer<typeof decisionSchema>;
+
+/** Written once, by the first active coordinator: which cluster's cookie belongs to this prefix. */
+export const cookieHashSchema = z.strictObject({ v: z.literal(1), sha256: z.string().max(64) });
 
 /** Written once at bootstrap: a provider without it, or with another, has forgotten this cluster. */
 export const identitySchema = z.strictObject({ v: z.literal(1), clusterUuid: uuidSchema });

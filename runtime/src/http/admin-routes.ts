@@ -3,11 +3,13 @@ import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { brokenRule } from '../contract/broken-rule.ts';
 import { type ClusterConfig, clusterConfigSchema, uuidSchema } from '../contract/cluster-config.ts';
+import { jsonSchema } from '../contract/json.ts';
 import {
   configPatchSchema,
   finishRequestSchema,
   prepareRequestSchema,
 } from '../contract/two-phase.ts';
+import { withoutSecrets } from '../core/config/secrets.ts';
 import { ClusterError } from '../core/errors.ts';
 import type { AdminApi } from '../services/admin-service.ts';
 import { ADMIN_BODY_BYTES_MAX } from './http-app.ts';
@@ -28,6 +30,7 @@ const promoteManySchema = z.strictObject({
 });
 const reseedSchema = z.strictObject({ force: z.boolean().default(false) });
 const expelledSchema = z.strictObject({ config: clusterConfigSchema });
+const failoverPatchSchema = z.record(z.string(), jsonSchema);
 const patchSchema = z.strictObject({
   sections: configPatchSchema,
   message: z.string().max(1000).default(''),
@@ -38,7 +41,15 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
     const body = { bodyLimit: ADMIN_BODY_BYTES_MAX };
     app.get('/admin/status', async () => api().status());
     app.get('/admin/roles', async () => ({ roles: api().roles() }));
-    app.get('/admin/cluster-config', async () => requireConfig(api().clusterConfig()));
+    // As it is only for those who ask for it, as the operator does: it makes the next config from this one.
+    app.get<{ Querystring: { secrets?: string } }>('/admin/cluster-config', async (request) => {
+      const config = requireConfig(api().clusterConfig());
+      return request.query.secrets === 'shown' ? config : withoutSecrets(config);
+    });
+    app.get('/admin/failover', async () => api().failover());
+    app.patch('/admin/failover', async (request) =>
+      api().editFailover(parse(failoverPatchSchema, request.body)),
+    );
     app.post('/admin/twophase/prepare', body, async (request) =>
       api().prepare(parse(prepareRequestSchema, request.body)),
     );

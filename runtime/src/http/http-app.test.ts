@@ -68,6 +68,18 @@ describe('buildHttpApp', () => {
     assert.deepEqual(posted.json(), { got: { a: 1 } });
   });
 
+  it('shows the config without passwords, unless they are asked for [FO-18]', async () => {
+    const failover = { state_provider: { password: 'secret' } };
+    const config = { ...CONFIG, sections: { topology: { failover } } } as unknown as ClusterConfig;
+    const app = await appWith({ clusterConfig: () => config });
+    const masked = await app.inject({ url: '/admin/cluster-config', headers });
+    assert.deepEqual(masked.json<ClusterConfig>().sections, {
+      topology: { failover: { state_provider: { password: '******' } } },
+    });
+    const shown = await app.inject({ url: '/admin/cluster-config?secrets=shown', headers });
+    assert.deepEqual(shown.json(), config);
+  });
+
   it('answers 503 for what may only be missing because its role does not run yet', async () => {
     const app = await buildHttpApp({
       ...{ logger: silentLogger, isAuthorized: () => true, guarded: [], open: [], application: [] },

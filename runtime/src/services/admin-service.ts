@@ -1,5 +1,10 @@
 /** The admin API of an instance, over its services. */
-import type { ClusterConfig, ConfigVersion, Topology } from '../contract/cluster-config.ts';
+import type {
+  ClusterConfig,
+  ConfigVersion,
+  FailoverConfig,
+  Topology,
+} from '../contract/cluster-config.ts';
 import type { InstanceStatus } from '../contract/instance-status.ts';
 import type {
   ChangeState,
@@ -9,7 +14,9 @@ import type {
   PrepareRequest,
 } from '../contract/two-phase.ts';
 import { topologyOf } from '../core/config/read-sections.ts';
+import { withoutSecrets, withStoredSecrets } from '../core/config/secrets.ts';
 import { ClusterError } from '../core/errors.ts';
+import { editFailover, type FailoverPatch } from '../core/topology/edit-topology.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { InternalHandlers, Peers } from '../ports/peers.ts';
 import type { ConfigService } from './config-service.ts';
@@ -27,6 +34,10 @@ export interface AdminApi {
   abort(request: FinishRequest): Promise<ChangeState>;
   changeState(changeId: string): Promise<ChangeState>;
   clusterConfig(): ClusterConfig | undefined;
+  /** The parameters in force; passwords are masked (FO-18). */
+  failover(): FailoverConfig;
+  /** Changes those that are given (FO-19). */
+  editFailover(patch: FailoverPatch): Promise<FailoverConfig>;
   /** User sections as one YAML map (HTTP-05). */
   renderUserSections(): string;
   /** Replaces all user sections (HTTP-06). */
@@ -65,6 +76,12 @@ export function buildAdminApi(options: AdminServiceOptions): AdminApi {
     if (!options.handlers().has(method)) throw new ClusterError('CONFIG_MISSING');
     return internal(method, body);
   };
+  const change = async (patch: ConfigPatch, message: string): Promise<ConfigVersion> => {
+    const wanted = withStoredSecrets(patch, config.active?.sections ?? {});
+    const { config: version } = await config.patch(wanted, { author: 'admin', message });
+    await config.applied();
+    return version;
+  };
   return {
     status: options.status,
     roles: () => roles.listedRoles,
@@ -74,6 +91,16 @@ export function buildAdminApi(options: AdminServiceOptions): AdminApi {
     changeState: async (changeId) =>
       (await internal('twophase.state', { changeId })) as ChangeState,
     clusterConfig: () => config.active,
+    failover: () => {
+      if (config.active === undefined) throw new ClusterError('CONFIG_MISSING');
+      return topologyOf(withoutSecrets(config.active)).failover;
+    },
+    editFailover: async (patch) => {
+      if (config.active === undefined) throw new ClusterError('CONFIG_MISSING');
+      const edited = editFailover(config.active.sections['topology'] ?? {}, patch);
+      await change({ topology: edited }, 'the parameters of failover were changed');
+      return topologyOf(withoutSecrets(config.active)).failover;
+    },
     renderUserSections: () => renderUserSections(config.active?.sections ?? {}),
     replaceUserSections: async (yaml) => {
       const patch = planReplacement(config.active?.sections ?? {}, yaml);
@@ -83,11 +110,7 @@ export function buildAdminApi(options: AdminServiceOptions): AdminApi {
       });
       await config.applied();
     },
-    patch: async (patch, message) => {
-      const { config: version } = await config.patch(patch, { author: 'admin', message });
-      await config.applied();
-      return version;
-    },
+    patch: change,
     promote: async (request) => {
       if (config.active === undefined) throw new ClusterError('CONFIG_MISSING');
       return promotions.promote(request);

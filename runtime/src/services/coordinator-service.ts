@@ -33,6 +33,8 @@ export interface CoordinatorServiceOptions {
   readonly openProvider: (config: StateProviderConfig) => StateProvider;
   /** Whether the lock may name this process: the launcher releases it if this process dies. */
   readonly onLockHeld: (held: boolean) => void;
+  /** SHA-256 of the cluster's cookie, hex; left out: it is not compared with that in the provider. */
+  readonly cookieHash?: string | undefined;
   /** Left out: never paused from outside. */
   readonly changes?: AutomaticChanges;
   readonly onFatal: (name: string, error: unknown) => void;
@@ -100,7 +102,9 @@ export class CoordinatorService {
 
   /** What is wrong with the state provider itself, as the active coordinator sees it. */
   issues(): readonly Issue[] {
-    return this.active ? (this.#running?.check.issues() ?? []) : [];
+    const running = this.#running;
+    if (running === undefined || !this.active) return [];
+    return [...running.check.issues(), ...running.session.issues()];
   }
 
   handlers(): InternalHandlers {
@@ -113,7 +117,9 @@ export class CoordinatorService {
     return this.#configuring.run(async () => {
       this.#topology = topology;
       const config = this.#wanted(topology);
-      const key = config === undefined ? undefined : JSON.stringify([config, topology.failover]);
+      const { fencing_ttl: ttl, check_cookie_hash: isChecked } = topology.failover;
+      // The rest is read anew in each round (FO-46).
+      const key = config === undefined ? undefined : JSON.stringify([config, ttl, isChecked]);
       if (key !== this.#running?.key) {
         await this.#stop();
         if (config !== undefined && key !== undefined) this.#start(topology, config, key);
@@ -160,13 +166,15 @@ export class CoordinatorService {
 
   #start(topology: Topology, config: StateProviderConfig, key: string): void {
     const { logger, onFatal, openProvider, onLockHeld, clock } = this.#options;
-    const ttlMs = topology.failover.fencing_ttl * 1000;
+    const { fencing_ttl: ttl, check_cookie_hash: isChecked } = topology.failover;
+    const ttlMs = ttl * 1000;
+    const cookieHash = isChecked ? this.#options.cookieHash : undefined;
     const provider = openProvider(config);
     const shared = { ...this.#options, provider, ttlMs, changes: this.#changes };
     const lock = new CoordinatorLockKeeper({ ...shared, onHeld: onLockHeld });
     const running: Running = {
       ...{ key, ttlMs, provider, lock },
-      session: new CoordinatorSession({ ...shared, lock }),
+      session: new CoordinatorSession({ ...shared, lock, cookieHash }),
       tasks: new TaskRegistry(logger, onFatal),
       wakeUp: new WakeUp(clock),
       isDue: true,

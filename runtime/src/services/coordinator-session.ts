@@ -6,6 +6,7 @@
  */
 import type { Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
+import type { Issue } from '../contract/instance-status.ts';
 import {
   identitySchema,
   type Lease,
@@ -35,6 +36,7 @@ import type { Random } from '../foundation/random.ts';
 import type { Peers } from '../ports/peers.ts';
 import type { ProviderChange, ProviderWrite, StateProvider } from '../ports/state-provider.ts';
 import type { AutomaticChanges } from './automatic-changes.ts';
+import { CookieCheck } from './cookie-check.ts';
 import type { CoordinatorLockKeeper } from './coordinator-lock.ts';
 import { type Outcome, outcomeOf } from './coordinator-outcome.ts';
 import { promiseReportSchema, readView, type View } from './coordinator-view.ts';
@@ -55,6 +57,7 @@ export interface CoordinatorSessionOptions {
   readonly ttlMs: number;
   readonly lock: CoordinatorLockKeeper;
   readonly changes: AutomaticChanges;
+  readonly cookieHash: string | undefined;
 }
 
 /** A lease record, and since when this instance has seen it as it is. */
@@ -74,6 +77,7 @@ export class CoordinatorSession {
   readonly #probes: InstanceProbes;
   readonly #handovers: VoluntaryHandovers;
   readonly #promotions: ManualPromotions;
+  readonly #cookie: CookieCheck;
   #failoverTimeoutMs = 0;
   /** In the last round the state provider did not answer, or somebody else had the lock. */
   #hasMissed = true;
@@ -89,11 +93,19 @@ export class CoordinatorSession {
       healthOf: (uuid) => this.#healthOf(uuid),
     });
     this.#promotions = new ManualPromotions(options);
+    this.#cookie = new CookieCheck({
+      ...options,
+      transact: (...written) => this.#transact(...written),
+    });
   }
 
   /** Done by the next rounds; rejects with the reason why it cannot be done. */
   promote(request: PromotionRequest): Promise<KnownLeader> {
     return this.#promotions.ask(request);
+  }
+
+  issues(): readonly Issue[] {
+    return this.#cookie.issues();
   }
 
   /** Nothing that was asked for is done any more. */
@@ -121,6 +133,7 @@ export class CoordinatorSession {
     if (lock.compare() === undefined || (wasActive && !isFull)) return true;
     const view = await readView(this.#options, signal);
     if (!(await this.#identityFits(topology, view, signal))) return true;
+    await this.#cookie.run(signal);
     this.#failoverTimeoutMs = topology.failover.failover_timeout * 1000;
     this.#probes.start(topology, signal);
     const uuids = Object.keys(topology.replicasets).sort();

@@ -6,6 +6,7 @@ import { toSection } from '../config/read-sections.ts';
 import { assignBuckets, bootstrapGroup } from './assign-buckets.ts';
 import {
   addReplicaSet,
+  editFailover,
   editInstance,
   editReplicaSet,
   expelInstance,
@@ -114,6 +115,24 @@ function weighted(weights: readonly number[]): Topology {
   });
   return sets.reduce((topology, one) => edited(addReplicaSet(topology, one)), EMPTY);
 }
+
+describe('editFailover', () => {
+  const failover = { mode: 'stateful', failover_timeout: 3, state_provider: { kind: 'a', b: 1 } };
+
+  it('keeps what is not given, and replaces the state provider as a whole [FO-19]', () => {
+    assert.deepEqual(
+      editFailover({ servers: {}, failover }, { fencing_ttl: 1, state_provider: { kind: 'x' } }),
+      { servers: {}, failover: { ...failover, fencing_ttl: 1, state_provider: { kind: 'x' } } },
+    );
+  });
+
+  it('takes a field away for null, so that it has its default', () => {
+    assert.deepEqual(editFailover({ failover }, { failover_timeout: null, state_provider: null }), {
+      failover: { mode: 'stateful' },
+    });
+    assert.deepEqual(editFailover({}, { mode: 'raft' }), { failover: { mode: 'raft' } });
+  });
+});
 
 describe('assignBuckets', () => {
   it('splits by weight, the remainder to the largest fractions', () => {

@@ -4,6 +4,7 @@
  * What an edit may not do by itself it refuses; what the result may not be is for `validate-config.ts`.
  */
 import type { ReplicaSetConfig, Server, Topology } from '../../contract/cluster-config.ts';
+import type { Json } from '../../contract/json.ts';
 import type { Refusal } from '../../contract/two-phase.ts';
 
 export type TopologyEdit =
@@ -35,6 +36,9 @@ export type InstancePatch = Partial<
   /** A blank text removes it (TOPO-13). */
   readonly zone?: string;
 };
+
+/** Parameters of failover as they come from outside; null goes back to the default. */
+export type FailoverPatch = Readonly<Record<string, Json>>;
 
 export type ReplicaSetPatch = Partial<
   Pick<ReplicaSetConfig, 'alias' | 'weight' | 'vshard_group'>
@@ -151,6 +155,14 @@ export function editReplicaSet(
     roles: [...(roles ?? replicaSet.roles)],
     failover_priority: [...new Set(order)].filter((one) => members.includes(one)),
   });
+}
+
+/** What is not given stays; the state provider is replaced as a whole (FO-19). Validation judges the result. */
+export function editFailover(topology: Json, patch: FailoverPatch): Json {
+  const { failover, ...rest } = topology as Readonly<Record<string, Json>>;
+  const fields = { ...(failover as Readonly<Record<string, Json>> | undefined), ...patch };
+  const given = Object.entries(fields).filter(([, value]) => value !== null);
+  return { ...rest, failover: Object.fromEntries(given) };
 }
 
 /** Instances of a replica set, expelled ones left out, sorted by UUID. */

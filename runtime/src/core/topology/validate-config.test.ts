@@ -269,6 +269,11 @@ const wrong: readonly {
     want: [`TVAL-10 ${T}.failover.state_provider`],
   },
   {
+    name: 'a mask in the place of a password [FO-18]',
+    topology: topology({ more: stateful({ state_provider: { ...etcd, password: '******' } }) }),
+    want: [`FO-18 ${T}.failover.state_provider.password`],
+  },
+  {
     name: 'an unknown field of the provider [TVAL-10]',
     topology: topology({ more: stateful({ state_provider: { ...etcd, colour: 1 } }) }),
     want: [`TVAL-10 ${T}.failover.state_provider.colour`],

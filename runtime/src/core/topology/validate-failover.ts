@@ -1,5 +1,6 @@
-/** What must hold between the parameters of failover, and between them and the topology (TVAL-11, FO-26). */
+/** What must hold between the parameters of failover, and between them and the topology (TVAL-11, FO-18, FO-26). */
 import type { FailoverConfig, Topology } from '../../contract/cluster-config.ts';
+import { MASK } from '../config/secrets.ts';
 import { termSlot } from '../failover/eventual-term.ts';
 import type { ConfigIssue, ValidationView } from './validation-view.ts';
 
@@ -7,8 +8,16 @@ export function validateFailover(view: ValidationView): readonly ConfigIssue[] {
   const { failover } = view.topology;
   return [
     ...(failover.fencing_enabled ? orderTimeouts(failover) : []),
+    ...refuseMask(failover),
     ...(failover.mode === 'eventual' ? requireOwnTerms(view.topology) : []),
   ];
+}
+
+function refuseMask({ state_provider: provider }: FailoverConfig): readonly ConfigIssue[] {
+  if (provider?.password !== MASK) return [];
+  const message =
+    'is the mask that is shown in the place of a password, and none is stored: give the password itself';
+  return [issue('FO-18', 'state_provider.password', message)];
 }
 
 /** Two that lead at once must not use one term: each takes those of its slot. */

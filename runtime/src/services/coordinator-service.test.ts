@@ -32,7 +32,7 @@ const topology = topologySchema.parse({
 });
 
 /** A coordinator, and two instances that promise whatever is asked; nobody ever holds a lease. */
-function givenCoordinator() {
+function givenCoordinator(cookieHash?: string) {
   const clock = new SimulatedClock();
   const random = new SeededRandom(1);
   const store = new SimulatedStore();
@@ -51,6 +51,7 @@ function givenCoordinator() {
       ...{ v: 1, uuid: A, clusterUuid: SET, bootId: 'boot', incarnation: 1, logIncarnation: 1 },
     },
     ...{ clock, random, logger: silentLogger, peers: network.peersFor(A), changes },
+    cookieHash,
     openProvider: () => new SimulatedStateProvider({ store, clock, random }),
     onLockHeld: () => undefined,
     onFatal: (_name, error) => {
@@ -61,7 +62,7 @@ function givenCoordinator() {
     const entry = store.get(providerKeys.leader(SET));
     return entry === undefined ? undefined : (JSON.parse(entry.value) as Appointment);
   };
-  return { clock, changes, coordinator, appointment };
+  return { clock, changes, coordinator, appointment, store };
 }
 
 describe('AutomaticChanges', () => {
@@ -101,4 +102,38 @@ describe('AutomaticChanges', () => {
     assert.equal(changes.allows(SET), false);
     assert.match(changes.issues()[0]?.message ?? '', /failover\/resume/);
   });
+});
+
+describe('the coordinator', () => {
+  const stored = { v: 1, sha256: 'one' };
+
+  it('stores the hash of the cookie once, and names another cluster by it [FO-34]', async () => {
+    const { clock, coordinator, store } = givenCoordinator('one');
+    await coordinator.configure(topology);
+    await clock.advance(2000);
+    const entry = store.get(providerKeys.cookieHash);
+    assert.deepEqual(JSON.parse(entry?.value ?? ''), stored);
+    assert.deepEqual(coordinator.issues(), []);
+  });
+
+  for (const [isChecked, want] of [
+    [true, /already used by another cluster/],
+    [false, /^$/],
+  ] as const) {
+    it(`says that another cluster was there before, when asked to: ${isChecked} [FO-17] [FO-34]`, async () => {
+      const { clock, coordinator, store, appointment } = givenCoordinator('two');
+      const value = JSON.stringify(stored);
+      store.transact({
+        compare: [],
+        writes: [{ kind: 'put', key: providerKeys.cookieHash, value }],
+      });
+      await coordinator.configure({
+        ...topology,
+        failover: { ...topology.failover, check_cookie_hash: isChecked },
+      });
+      await clock.advance(2000);
+      assert.match(coordinator.issues()[0]?.message ?? '', want);
+      assert.equal(appointment()?.leader, A);
+    });
+  }
 });
