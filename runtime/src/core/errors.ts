@@ -36,6 +36,7 @@ const catalog = {
     status: 504,
     message: 'The instance is appointed, but does not take writes yet.',
   },
+  PARTLY_DONE: { status: 504, message: 'Some instances did it, others did not answer.' },
   ROLE_UNKNOWN: { status: 404, message: 'The role is not enabled here.' },
   ROLE_FUNCTION_UNKNOWN: { status: 404, message: 'The role has no such function.' },
   ROLE_FAILED: { status: 500, message: 'A role failed.' },

@@ -62,7 +62,11 @@ function givenCoordinator(cookieHash?: string) {
     const entry = store.get(providerKeys.leader(SET));
     return entry === undefined ? undefined : (JSON.parse(entry.value) as Appointment);
   };
-  return { clock, changes, coordinator, appointment, store };
+  const put = (key: string, record: object): void => {
+    const value = JSON.stringify(record);
+    store.transact({ compare: [], writes: [{ kind: 'put', key, value }] });
+  };
+  return { clock, changes, coordinator, appointment, store, put };
 }
 
 describe('AutomaticChanges', () => {
@@ -75,6 +79,18 @@ describe('AutomaticChanges', () => {
     changes.pause(false);
     await clock.advance(1000);
     assert.equal(appointment()?.leader, A);
+  });
+
+  it('lets whom somebody asks for be appointed all the same [FO-60]', async () => {
+    const { clock, changes, coordinator, appointment } = givenCoordinator();
+    changes.pause(true);
+    await coordinator.configure(topology);
+    await clock.advance(5000);
+    const body = { replicaSetUuid: SET, to: A, reason: 'asked for' };
+    const promoted = coordinator.handlers().get('coordinator.promote')?.(body);
+    await clock.advance(5000);
+    assert.equal(appointment()?.leader, A);
+    assert.deepEqual(await promoted, { uuid: A, term: 1 });
   });
 
   it('leaves a set alone whose leader changed too often, and says so [FO-61]', async () => {
@@ -117,16 +133,12 @@ describe('the coordinator', () => {
   });
 
   for (const [isChecked, want] of [
-    [true, /already used by another cluster/],
+    [true, /already used by another cluster, or the cookie/],
     [false, /^$/],
   ] as const) {
     it(`says that another cluster was there before, when asked to: ${isChecked} [FO-17] [FO-34]`, async () => {
-      const { clock, coordinator, store, appointment } = givenCoordinator('two');
-      const value = JSON.stringify(stored);
-      store.transact({
-        compare: [],
-        writes: [{ kind: 'put', key: providerKeys.cookieHash, value }],
-      });
+      const { clock, coordinator, appointment, put } = givenCoordinator('two');
+      put(providerKeys.cookieHash, stored);
       await coordinator.configure({
         ...topology,
         failover: { ...topology.failover, check_cookie_hash: isChecked },
@@ -136,4 +148,27 @@ describe('the coordinator', () => {
       assert.equal(appointment()?.leader, A);
     });
   }
+
+  it('takes the place of a hash that was deleted', async () => {
+    const { clock, coordinator, store, put } = givenCoordinator('two');
+    put(providerKeys.cookieHash, stored);
+    await coordinator.configure(topology);
+    await clock.advance(2000);
+    store.transact({ compare: [], writes: [{ kind: 'delete', key: providerKeys.cookieHash }] });
+    await clock.advance(10_000);
+    assert.deepEqual(coordinator.issues(), []);
+    assert.match(store.get(providerKeys.cookieHash)?.value ?? '', /two/);
+  });
+
+  it('does nothing where another cluster is, and says so [FO-34]', async () => {
+    const { clock, coordinator, store, appointment, put } = givenCoordinator('one');
+    put(providerKeys.identity, { v: 1, clusterUuid: A });
+    await coordinator.configure(topology);
+    await clock.advance(2000);
+    assert.match(coordinator.issues()[0]?.message ?? '', /another cluster: no leader is appointed/);
+    assert.deepEqual([appointment(), store.get(providerKeys.cookieHash)], [undefined, undefined]);
+    store.transact({ compare: [], writes: [{ kind: 'delete', key: providerKeys.identity }] });
+    await clock.advance(10_000);
+    assert.deepEqual([appointment()?.leader, coordinator.issues()], [A, []]);
+  });
 });

@@ -7,12 +7,7 @@
 import type { Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import type { Issue } from '../contract/instance-status.ts';
-import {
-  identitySchema,
-  type Lease,
-  leaseSchema,
-  providerKeys,
-} from '../contract/provider-records.ts';
+import { type Lease, leaseSchema, providerKeys } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import {
   type Decision,
@@ -36,13 +31,13 @@ import type { Random } from '../foundation/random.ts';
 import type { Peers } from '../ports/peers.ts';
 import type { ProviderChange, ProviderWrite, StateProvider } from '../ports/state-provider.ts';
 import type { AutomaticChanges } from './automatic-changes.ts';
-import { CookieCheck } from './cookie-check.ts';
 import type { CoordinatorLockKeeper } from './coordinator-lock.ts';
 import { type Outcome, outcomeOf } from './coordinator-outcome.ts';
 import { promiseReportSchema, readView, type View } from './coordinator-view.ts';
 import { InstanceProbes } from './instance-probes.ts';
 import type { KnownLeader } from './leadership-engine.ts';
 import { ManualPromotions, type PromotionRequest } from './manual-promotions.ts';
+import { ProviderOwner } from './provider-owner.ts';
 import { isProviderTrouble, parseRecord } from './stored-records.ts';
 import { VoluntaryHandovers } from './voluntary-handovers.ts';
 import { within } from './within.ts';
@@ -77,7 +72,7 @@ export class CoordinatorSession {
   readonly #probes: InstanceProbes;
   readonly #handovers: VoluntaryHandovers;
   readonly #promotions: ManualPromotions;
-  readonly #cookie: CookieCheck;
+  readonly #owner: ProviderOwner;
   #failoverTimeoutMs = 0;
   /** In the last round the state provider did not answer, or somebody else had the lock. */
   #hasMissed = true;
@@ -93,7 +88,7 @@ export class CoordinatorSession {
       healthOf: (uuid) => this.#healthOf(uuid),
     });
     this.#promotions = new ManualPromotions(options);
-    this.#cookie = new CookieCheck({
+    this.#owner = new ProviderOwner({
       ...options,
       transact: (...written) => this.#transact(...written),
     });
@@ -105,7 +100,7 @@ export class CoordinatorSession {
   }
 
   issues(): readonly Issue[] {
-    return this.#cookie.issues();
+    return this.#owner.issues();
   }
 
   /** Nothing that was asked for is done any more. */
@@ -132,8 +127,7 @@ export class CoordinatorSession {
     else this.#goOn(hasMissed);
     if (lock.compare() === undefined || (wasActive && !isFull)) return true;
     const view = await readView(this.#options, signal);
-    if (!(await this.#identityFits(topology, view, signal))) return true;
-    await this.#cookie.run(signal);
+    if (!(await this.#owner.isUs(topology, view, signal))) return true;
     this.#failoverTimeoutMs = topology.failover.failover_timeout * 1000;
     this.#probes.start(topology, signal);
     const uuids = Object.keys(topology.replicasets).sort();
@@ -349,24 +343,6 @@ export class CoordinatorSession {
       if (isProviderTrouble(error)) return false;
       throw error;
     }
-  }
-
-  /** A provider that serves another cluster is left alone; one without identity gets it once all sets are known. */
-  async #identityFits(topology: Topology, view: View, signal: AbortSignal): Promise<boolean> {
-    const { identity, logger } = this.#options;
-    const { identity: entry } = view;
-    if (entry !== undefined) {
-      const fits = parseRecord(entry, identitySchema).clusterUuid === identity.clusterUuid;
-      if (!fits) logger.error({}, 'the state provider is used by another cluster; nothing is done');
-      return fits;
-    }
-    const known = Object.keys(topology.replicasets).every((uuid) => view.leaders.has(uuid));
-    if (known) {
-      const value = JSON.stringify({ v: 1, clusterUuid: identity.clusterUuid });
-      const key = providerKeys.identity;
-      await this.#transact([{ key, revision: 0 }], [{ kind: 'put', key, value }], signal);
-    }
-    return true;
   }
 
   async #forgetRemoved(topology: Topology, view: View, signal: AbortSignal): Promise<void> {

@@ -23,26 +23,34 @@ export function pauseHandler(changes: AutomaticChanges): InternalHandler {
   };
 }
 
+/** Resuming is never refused: the mode may have changed since. */
 export async function pauseFailover(
   peers: Peers,
   topology: Topology,
   isPaused: boolean,
 ): Promise<PauseAnswer> {
+  if (isPaused && topology.failover.mode === 'raft') {
+    throw new ClusterError('STATE_FORBIDS', {
+      message:
+        'With failover mode "raft" the instances of a replica set elect their leader, which cannot be paused.',
+    });
+  }
   const outcomes = await Promise.all(
     enabledServers(topology).map(async ([uuid, { alias, http_uri: address }]) => {
       const options = { timeoutMs: TIMEOUT_MS };
-      const isDone = await peers.call(address, PAUSE_METHOD, { isPaused }, options).then(
-        () => true,
-        () => false,
+      const missed = await peers.call(address, PAUSE_METHOD, { isPaused }, options).then(
+        () => undefined,
+        (error: unknown) => ({ alias, why: error instanceof Error ? error.message : '' }),
       );
-      return { uuid, alias, isDone };
+      return { uuid, missed };
     }),
   );
-  const done = outcomes.filter((one) => one.isDone).map(({ uuid }) => uuid);
-  const missed = outcomes.filter((one) => !one.isDone).map(({ alias }) => alias);
-  if (missed.length === 0) return { isPaused, instances: done };
-  throw new ClusterError('PEER_UNREACHABLE', {
-    message: `Failover is ${isPaused ? 'paused' : 'resumed'} on ${done.length} instances, but not on ${missed.join(', ')}, which did not answer. Repeat the request when they do, or expel them.`,
-    details: { executed: true, missed },
+  const instances = outcomes.flatMap(({ uuid, missed }) => (missed === undefined ? [uuid] : []));
+  const missed = outcomes.flatMap((one) => one.missed ?? []);
+  if (missed.length === 0) return { isPaused, instances };
+  const names = missed.map(({ alias, why }) => `${alias} (${why})`).join(', ');
+  throw new ClusterError('PARTLY_DONE', {
+    message: `Failover is ${isPaused ? 'paused' : 'resumed'} on ${instances.length} instances, but not on ${names}. Repeat the request when they answer, or disable or expel them.`,
+    details: { instances, missed },
   });
 }
