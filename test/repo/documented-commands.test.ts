@@ -8,7 +8,10 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const pages = ['README.md', 'docs/operations.md', 'docs/storage.md', 'docs/binary-port.md'];
+const pages = [
+  ...['README.md', 'docs/operations.md', 'docs/storage.md', 'docs/binary-port.md'],
+  'docs/simulation.md',
+];
 
 interface TestedCommand {
   /** As it stands in the page; `…` stands for what differs from time to time. */
@@ -27,6 +30,7 @@ const EMPLOYEES = 'test/kubernetes/fixtures/employees.ts';
 const LOG = 'cli/src/commands/log.test.ts';
 const SNAPSHOT = 'test/local/snapshot.test.ts';
 const UP = 'test/support/tonearm-up.ts';
+const SIMULATE = 'test/simulation/main.test.ts';
 
 const tested: readonly TestedCommand[] = [
   { command: 'npm start', test: LAPTOP, by: UP, words: ["'cli/src/main.ts'", "'up'"] },
@@ -117,6 +121,36 @@ const tested: readonly TestedCommand[] = [
     command: 'curl -u "admin:$COOKIE" -X POST http://127.0.0.1:8081/admin/reseed',
     test: SNAPSHOT,
     words: ["'POST', '/admin/reseed'"],
+  },
+  {
+    command: 'npm run simulate -- --scenario=config --seed=17',
+    test: SIMULATE,
+    words: ["'--scenario=config', '--seed=17'"],
+  },
+  {
+    command: 'npm run simulate -- --scenario=config --runs=1000',
+    test: SIMULATE,
+    words: ["'--scenario=config'", "'--runs="],
+  },
+  {
+    command: 'npm run simulate -- --scenario=cluster --from=5000 --runs=1000',
+    test: SIMULATE,
+    words: ["'--from=5000', '--runs="],
+  },
+  {
+    command: 'npm run simulate -- --scenario=cluster --runs=10000 --jobs=2',
+    test: SIMULATE,
+    words: ["'--runs=3', '--jobs=2'"],
+  },
+  {
+    command: 'npm run simulate -- --hours=8 --jobs=2',
+    test: SIMULATE,
+    words: ["'--hours=0.0002', '--jobs=2'"],
+  },
+  {
+    command: 'npm run simulate -- --scenario=cluster --seed=17 --shrink',
+    test: SIMULATE,
+    words: ["'--scenario=cluster', '--seed=17', '--shrink'"],
   },
 ];
 

@@ -24,13 +24,6 @@ import type { Scenario, ScenarioRun } from './scenario.ts';
  * rows that are cut are kept nowhere. `never-yields`: a leader does not hear that a higher term was promised.
  */
 export type EventualBug = 'one-slot' | 'no-freeze' | 'rows-dropped' | 'never-yields';
-export const eventualBugs: readonly EventualBug[] = [
-  'one-slot',
-  'no-freeze',
-  'rows-dropped',
-  'never-yields',
-];
-
 const SET = '00000000-0000-4000-8000-000000000a00';
 const FAILOVER_TIMEOUT_MS = 1000;
 const GENTLE_STEPS = 3;

@@ -2,14 +2,17 @@
 import { readFileSync } from 'node:fs';
 
 export interface KnownSeed {
+  readonly scenario: string;
   readonly seed: number;
   readonly reason: string;
 }
 
-export function knownSeeds(scenario: string): readonly KnownSeed[] {
+export function knownSeeds(): readonly KnownSeed[] {
   const text = readFileSync(new URL('seeds.txt', import.meta.url), 'utf8');
-  return text.split('\n').flatMap((line) => {
-    const [, name, seed, reason] = /^(\S+) (\d+) (.+)$/.exec(line) ?? [];
-    return name === scenario ? [{ seed: Number(seed), reason: reason ?? '' }] : [];
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return lines.map((line) => {
+    const [, scenario, seed, reason] = /^(\S+) (\d+) (.+)$/.exec(line) ?? [];
+    if (scenario === undefined || reason === undefined) throw new Error(`What is "${line}"?`);
+    return { scenario, seed: Number(seed), reason };
   });
 }

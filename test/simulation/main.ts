@@ -1,5 +1,5 @@
 /**
- * Runs scenarios of the simulation.
+ * Plays scenarios of the simulation.
  *
  *     npm run simulate -- --scenario=config --seed=17          replays one seed and prints its trace
  *     npm run simulate -- --scenario=cluster --seed=17 --shrink  looks for a smaller run that fails in the same way
@@ -8,12 +8,13 @@
  *     npm run simulate -- --scenario=config --from=7 --runs=9  runs seeds 7 to 15
  *     npm run simulate -- --hours=8 --jobs=2                   runs all scenarios for that long, from a seed of the clock
  *
- * With `--jobs` so many processes share the seeds. Ends with what failed, and with 1 if anything did.
+ * Seeds run in `--jobs` processes. Ends with what failed and how to play it again, and with 1 if anything did.
  */
 import { parseArgs } from 'node:util';
-import { howToReplay, type Scenario } from './scenario.ts';
+import { playNight } from './night.ts';
+import type { Scenario } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
-import { type Batch, runBatches, type Summary } from './seed-batches.ts';
+import { SeedPool } from './seed-pool.ts';
 import { shrink } from './shrink.ts';
 
 const { values } = parseArgs({
@@ -29,7 +30,6 @@ const { values } = parseArgs({
   },
 });
 
-const BATCH = 50;
 const SHRINK_RUNS = 400;
 
 function print(line: string): void {
@@ -38,7 +38,7 @@ function print(line: string): void {
 
 function readNumber(name: string, text: string): number {
   const value = Number(text);
-  if (Number.isFinite(value) && value >= 0) return value;
+  if (text !== '' && Number.isFinite(value) && value >= 0) return value;
   process.stderr.write(`--${name} is a number, not "${text}"\n`);
   process.exit(2);
 }
@@ -78,35 +78,6 @@ async function shrinkRun(scenario: Scenario, seed: number): Promise<boolean> {
   return false;
 }
 
-/** In batches, so that a run that is stopped has told how far it came. */
-function* ranges(chosen: readonly Scenario[], from: number, count: number): Iterable<Batch> {
-  for (let next = from; next < from + count; next += BATCH) {
-    for (const { name } of chosen) {
-      yield { scenario: name, from: next, count: Math.min(BATCH, from + count - next) };
-    }
-  }
-}
-
-function* untilTime(chosen: readonly Scenario[], hours: number): Iterable<Batch> {
-  const endMs = performance.now() + hours * 3_600_000;
-  const from = Date.now() % 1_000_000_000;
-  for (const batch of ranges(chosen, from, Number.MAX_SAFE_INTEGER - from)) {
-    if (performance.now() >= endMs) return;
-    yield batch;
-  }
-}
-
-function summarise({ seeds, failed }: Summary): boolean {
-  for (const [name, count] of Object.entries(seeds)) print(`${name}: ${count} seeds`);
-  for (const { scenario, seed, violation } of failed) {
-    print(`FAILED ${scenario} seed ${seed}: ${violation}`);
-    const [found] = scenarios.filter(({ name }) => name === scenario);
-    if (found !== undefined) print(howToReplay(found, seed));
-  }
-  print(`${failed.length} failed`);
-  return failed.length === 0;
-}
-
 async function main(): Promise<boolean> {
   const chosen = chooseScenarios(values.scenario);
   const [first] = chosen;
@@ -114,12 +85,21 @@ async function main(): Promise<boolean> {
     const seed = readNumber('seed', values.seed);
     return values.shrink ? shrinkRun(first, seed) : replay(first, seed, values.script);
   }
-  const batches =
+  const bounds =
     values.hours === undefined
-      ? ranges(chosen, readNumber('from', values.from), readNumber('runs', values.runs))
-      : untilTime(chosen, readNumber('hours', values.hours));
-  const jobs = Math.max(1, readNumber('jobs', values.jobs));
-  return summarise(await runBatches(batches, { jobs, print }));
+      ? { from: readNumber('from', values.from), seeds: readNumber('runs', values.runs) }
+      : { from: Date.now() % 1_000_000_000, forMs: 3_600_000 * readNumber('hours', values.hours) };
+  const jobs = Math.max(1, Math.floor(readNumber('jobs', values.jobs)));
+  const pool = new SeedPool({ jobs });
+  const stopped = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopped.abort());
+  const isWell = await playNight(chosen, {
+    ...{ ...bounds, jobs, print, signal: stopped.signal },
+    play: (task) => pool.play(task),
+    nowMs: () => performance.now(),
+  });
+  pool.close();
+  return isWell;
 }
 
 process.exitCode = (await main()) ? 0 : 1;

@@ -7,17 +7,15 @@ import {
 } from '../../runtime/src/core/membership/packet.ts';
 import type { Datagrams } from '../../runtime/src/ports/datagrams.ts';
 
-export const membershipBugs = [
+export type MembershipBug =
   /** It does not hear what is said of itself, and takes nothing back. */
-  'no-refutation',
+  | 'no-refutation'
   /** What is said of an earlier start is taken for news. */
-  'old-incarnation',
+  | 'old-incarnation'
   /** Nobody else is asked to ask. */
-  'no-helpers',
+  | 'no-helpers'
   /** A name is resolved once. */
-  'keeps-addresses',
-] as const;
-export type MembershipBug = (typeof membershipBugs)[number];
+  | 'keeps-addresses';
 
 export interface BuggyOptions {
   readonly datagrams: Datagrams;

@@ -21,46 +21,58 @@ export interface ScenarioRun {
   readonly script?: string;
 }
 
+/** Whatever plays a seed: a scenario here, or one in another process. */
+export interface PlaysSeeds {
+  run(seed: number): Promise<Pick<ScenarioRun, 'violations' | 'counts'>>;
+}
+
+export interface FailedSeed {
+  readonly seed: number;
+  readonly violations: readonly string[];
+}
+
 export interface SeedsRun {
-  readonly failed: readonly { readonly seed: number; readonly violations: readonly string[] }[];
+  readonly failed: readonly FailedSeed[];
   readonly counts: Readonly<Record<string, number>>;
 }
 
-export interface RunSeedsOptions {
-  /** Ends after the first failure. */
-  readonly stopAtFirst?: boolean;
-  readonly onRun?: (seed: number, run: ScenarioRun) => void;
-}
-
-/** Runs the seeds `from`, `from + 1`, … */
+/** Runs the seeds `from`, `from + 1`, …; so many of them at once, which helps when there are processes for them. */
 export async function runSeeds(
-  scenario: Scenario,
+  player: PlaysSeeds,
   from: number,
   count: number,
-  options: RunSeedsOptions = {},
+  atOnce = 1,
 ): Promise<SeedsRun> {
-  const failed: { seed: number; violations: readonly string[] }[] = [];
+  const failed: FailedSeed[] = [];
   const counts: Record<string, number> = {};
-  for (let seed = from; seed < from + count; seed++) {
-    const run = await scenario.run(seed);
-    options.onRun?.(seed, run);
-    for (const [name, times] of Object.entries(run.counts)) {
-      counts[name] = (counts[name] ?? 0) + times;
+  let next = from;
+  const play = async (): Promise<void> => {
+    while (next < from + count) {
+      const seed = next++;
+      const { violations, counts: ofRun } = await player.run(seed);
+      addCounts(counts, ofRun);
+      if (violations.length > 0) failed.push({ seed, violations });
     }
-    if (run.violations.length > 0) failed.push({ seed, violations: run.violations });
-    if (failed.length > 0 && options.stopAtFirst === true) break;
-  }
-  return { failed, counts };
+  };
+  await Promise.all(Array.from({ length: atOnce }, play));
+  return { failed: failed.toSorted((a, b) => a.seed - b.seed), counts };
+}
+
+export function addCounts(
+  total: Record<string, number>,
+  added: Readonly<Record<string, number>>,
+): void {
+  for (const [name, times] of Object.entries(added)) total[name] = (total[name] ?? 0) + times;
 }
 
 /** The first seed of a scenario with a planted bug whose violations name it; other checkers may find it as well. */
 export async function findBug(
-  scenario: Scenario,
+  player: PlaysSeeds,
   finding: RegExp,
   { from, most }: { readonly from: number; readonly most: number },
 ): Promise<{ readonly seed: number; readonly violation: string } | undefined> {
   for (let seed = from; seed < from + most; seed++) {
-    const { violations } = await scenario.run(seed);
+    const { violations } = await player.run(seed);
     const violation = violations.find((one) => finding.test(one));
     if (violation !== undefined) return { seed, violation };
   }
@@ -68,8 +80,8 @@ export async function findBug(
 }
 
 /** For the message of a failed test: the first failures, and how to replay each. */
-export function explainFailures(scenario: Scenario, run: SeedsRun): string {
-  return run.failed
+export function explainFailures(scenario: Scenario, failed: readonly FailedSeed[]): string {
+  return failed
     .slice(0, 3)
     .map(({ seed, violations }) => `${violations[0] ?? ''}\n${howToReplay(scenario, seed)}`)
     .join('\n');

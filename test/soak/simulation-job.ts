@@ -7,9 +7,9 @@
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { type PlantedBug, plantedBugs, SEEDS_FOR_A_BUG } from '../simulation/planted-bugs.ts';
 import { findBug, type Scenario } from '../simulation/scenario.ts';
 import { scenarios } from '../simulation/scenarios.ts';
-import { type PlantedBug, plantedBugs, SEEDS_FOR_A_BUG } from './planted-bugs.ts';
 
 export const jobResultSchema = z.object({
   seeds: z.number(),
