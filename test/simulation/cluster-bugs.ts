@@ -3,6 +3,7 @@
  *
  * Another one is another entry: the rule it breaks, what finds it, and which ports of a process are wrong then.
  */
+import type { Topology } from '../../runtime/src/contract/cluster-config.ts';
 import type { InstanceIdentity } from '../../runtime/src/contract/identity.ts';
 import { ClusterError } from '../../runtime/src/core/errors.ts';
 import type { RequiredSeats } from '../../runtime/src/core/replication/leader-progress.ts';
@@ -52,6 +53,8 @@ export interface Planting {
   readonly peers?: (peers: Peers) => Peers;
   readonly handlers?: (handlers: InternalHandlers) => InternalHandlers;
   readonly required?: RequiredSeats;
+  /** As the coordinator knows it. */
+  readonly topology?: (topology: Topology) => Topology;
   /** As leadership knows it. */
   readonly identity?: (identity: InstanceIdentity) => InstanceIdentity;
   /** It writes on while leadership is handed over. */
@@ -60,7 +63,10 @@ export interface Planting {
 
 /** Ports as they are. */
 export const NOTHING_PLANTED: Required<
-  Pick<Planting, 'clock' | 'disk' | 'peers' | 'handlers' | 'leadership' | 'served' | 'identity'>
+  Pick<
+    Planting,
+    'clock' | 'disk' | 'peers' | 'handlers' | 'leadership' | 'served' | 'identity' | 'topology'
+  >
 > = {
   clock: (clock) => clock,
   disk: (disk) => disk,
@@ -69,6 +75,7 @@ export const NOTHING_PLANTED: Required<
   leadership: (port) => port,
   served: (storage) => storage,
   identity: (identity) => identity,
+  topology: (topology) => topology,
 };
 
 export interface PlantedProcess {

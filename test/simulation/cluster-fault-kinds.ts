@@ -65,6 +65,7 @@ export const faultKinds: readonly FaultKind[] = [
   { name: 'handover', weight: 2, happen: handover },
   { name: 'suspended-away', share: 0, happen: suspendAway },
   { name: 'provider-counts-again', share: 0, happen: countAgain },
+  { name: 'unhealthy', share: 0, happen: failToWork },
   { name: 'provider-away', share: 0, happen: awayForAll },
   { name: 'provider-away-for-some', share: 0, happen: awayForSome },
   { name: 'leader-left-behind', share: 0, happen: leaveBehind },
@@ -115,6 +116,14 @@ function all(
 function pause({ after }: FaultWorld, { machine: { process }, forMs }: FaultMoment): void {
   process?.gate.pause();
   after(forMs, () => process?.gate.resume());
+}
+
+/** For as long as it takes until somebody looks, twice. */
+function failToWork({ after }: FaultWorld, { machine, forMs }: FaultMoment): void {
+  machine.state = 'OperationError';
+  after(4000 + 2 * forMs, () => {
+    machine.state = 'RolesConfigured';
+  });
 }
 
 /** Not a pause for the machine: its monotonic clock stands still meanwhile. */

@@ -99,6 +99,7 @@ export class ClusterFaults {
     for (const machine of machines) {
       machine.process?.gate.resume();
       machine.setProviderFaults({});
+      machine.state = 'RolesConfigured';
     }
     await Promise.all(machines.map((machine) => this.#start(machine)));
   }

@@ -9,6 +9,12 @@ export interface ClusterFocus {
   readonly sets?: readonly number[];
   /** So long from one fault to the next, on average; left out: drawn. */
   readonly everyMs?: number;
+  /** So long faults happen; left out: as long as in the mixture. */
+  readonly faultsMs?: number;
+  /** Over so many zones the instances of each set are placed, in turn. */
+  readonly zones?: number;
+  /** More of the failover section of the configuration. */
+  readonly failover?: Readonly<Record<string, unknown>>;
   /** No message gets lost or takes long. */
   readonly isCalm?: boolean;
   /** Leaders are elected, and there is no state provider. */
@@ -44,6 +50,22 @@ export const cutFocus: ClusterFocus = {
   faults: ['long-cut-from-provider', 'handover'],
 };
 
+/** Leaders say of themselves that they cannot work, and nothing else happens. */
+export const unhealthyFocus: ClusterFocus = {
+  name: 'cluster-unhealthy',
+  faults: ['unhealthy'],
+  ...{ ttlSeconds: 0.2, everyMs: 2000, faultsMs: 20_000, isCalm: true, sets: [3] },
+  failover: { immunity_timeout: 3 },
+};
+
+/** Leaders are to be in different zones, and go to where they can. */
+export const spreadFocus: ClusterFocus = {
+  name: 'cluster-spread',
+  faults: ['kill', 'pod-lost', 'stop', 'handover', 'pause', 'unhealthy'],
+  ...{ ttlSeconds: 0.4, sets: [2, 2], zones: 2 },
+  failover: { immunity_timeout: 0.5, spread_leaders: 'zone' },
+};
+
 export const clusterFocuses: readonly ClusterFocus[] = [
   {
     name: 'cluster-forgets',
@@ -58,6 +80,7 @@ export const clusterFocuses: readonly ClusterFocus[] = [
   leftBehindFocus,
   cutFocus,
   { name: 'cluster-provider-gone', faults: ['provider-away'], isCalm: true },
+  ...[unhealthyFocus, spreadFocus],
   { name: 'cluster-seats', faults: ['reboot', 'kill', 'cut-from-peers', 'handover'] },
 ];
 

@@ -115,10 +115,10 @@ export class ClusterProcess {
     const { world, uuid } = this.#machine;
     await this.failover.open();
     await this.storage.open();
-    const { handlers = NOTHING_PLANTED.handlers } = this.#planting;
+    const { handlers, topology } = { ...NOTHING_PLANTED, ...this.#planting };
     world.network.listen(uuid, gatedHandlers(handlers(this.#handlers()), this.gate));
     await this.failover.configure(world.topology);
-    await this.coordinator.configure(world.topology);
+    await this.coordinator.configure(topology(world.topology));
     this.storage.onWritableChange((isWritable) => world.onWritable(this.#machine, isWritable));
     this.#replication
       .run(this.#ending.signal)
@@ -158,7 +158,8 @@ export class ClusterProcess {
     const { position, promisedTerm, acknowledged } = this.storage.report();
     const { uuid, state } = this.#machine;
     return {
-      ...{ uuid, state, error: null, config: { version: 1 } },
+      ...{ uuid, state, error: state === 'OperationError' ? 'it fails' : null },
+      config: { version: 1 },
       replicaSet: { position, promisedTerm, acknowledged },
     };
   }

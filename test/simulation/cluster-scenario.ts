@@ -4,7 +4,6 @@
  * At every moment at most one instance of a set is writable; what was acknowledged, or read from a leader, is never
  * lost; logs never differ where they share a term. When all faults end, each set is writable and whole again in time.
  */
-import { type Topology, topologySchema } from '../../runtime/src/contract/cluster-config.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { SimulatedClock } from '../../runtime/src/testing/simulated-clock.ts';
 import { CALM_NETWORK, SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
@@ -15,6 +14,7 @@ import { ClusterFaults, planFaults, planNetwork } from './cluster-faults.ts';
 import type { ClusterFocus } from './cluster-focuses.ts';
 import { promisedOn } from './cluster-logs.ts';
 import { type ClusterWorld, Machine } from './cluster-machine.ts';
+import { MovesChecker } from './cluster-moves.ts';
 import { PeerLeaseChecker } from './cluster-peer-leases.ts';
 import { RecordChecker } from './cluster-records.ts';
 import { registerWorkload } from './cluster-registers.ts';
@@ -22,9 +22,9 @@ import { rowWorkloads } from './cluster-rows.ts';
 import { type ClusterScript, readScript, stream, writeScript } from './cluster-script.ts';
 import type { ClusterChecker, SimulatedSet, Workload } from './cluster-set.ts';
 import { smallerClusters } from './cluster-smaller.ts';
+import { instanceUuid, setUuid, topologyOf } from './cluster-topology.ts';
 import type { Scenario, ScenarioRun } from './scenario.ts';
 
-const TTL_SECONDS = 1;
 const FAULTS_MS = 6_000;
 /** A lock and a lease that nobody released, elections after them, and followers that ask again. */
 const RECOVERY_MS = 15_000;
@@ -40,7 +40,7 @@ const CLIENTS = { writers: 2, readers: 1, registers: 3 };
 /** What watches each set besides what its workloads bring: another checker is another entry. */
 const checkersOf = (set: SimulatedSet): readonly ClusterChecker[] => [
   new CoordinationChecker(set),
-  ...(set.isRaft ? [] : [new PeerLeaseChecker(set)]),
+  ...(set.isRaft ? [] : [new PeerLeaseChecker(set), new MovesChecker(set)]),
 ];
 
 export interface ClusterOptions {
@@ -65,15 +65,16 @@ function planCluster(seed: number, { focus }: ClusterOptions): ClusterScript {
   const isRaft = focus?.isRaft === true;
   const drawn = random.pick(isRaft ? [[3], [3], [5]] : [[2], [3], [3], [2, 2], [3, 2]]);
   const sets = focus?.sets ?? drawn;
+  const faultsMs = focus?.faultsMs ?? FAULTS_MS;
   const machines = sets.flatMap((size, set) =>
     Array.from({ length: size }, (_, index) => instanceUuid(set, index).slice(-2)),
   );
   return {
-    ...{ sets, clients: CLIENTS, faultsMs: FAULTS_MS },
+    ...{ sets, clients: CLIENTS, faultsMs },
     log: random.chance(0.6) ? 'write' : 'fsync',
     spaces: random.chance(0.7) ? 'sync' : 'plain',
     network: focus?.isCalm === true ? CALM_NETWORK : planNetwork(stream(seed, 'network faults')),
-    events: planFaults(stream(seed, 'faults'), machines, { forMs: FAULTS_MS, focus }),
+    events: planFaults(stream(seed, 'faults'), machines, { forMs: faultsMs, focus }),
   };
 }
 
@@ -151,7 +152,7 @@ class ClusterRun {
     return {
       ...{ clock: this.#clock, network: this.#network, store: this.#store },
       randomOf: (name) => this.#stream(`machine ${name}`),
-      topology: topologyOf(sets, focus?.ttlSeconds ?? TTL_SECONDS, focus?.isRaft === true),
+      topology: topologyOf(sets, focus),
       ...{ bug, logMode: log },
       seatsOf: (uuid) => this.#machinesOf(uuid).map(({ seat }) => seat),
       onTransaction: (...transacted) =>
@@ -288,49 +289,4 @@ class ClusterRun {
   #count(what: string, times = 1): void {
     this.#counts[what] = (this.#counts[what] ?? 0) + times;
   }
-}
-
-/** The first set's instances coordinate. The network knows instances by their UUID. */
-function topologyOf(sizes: readonly number[], ttlSeconds: number, isRaft: boolean): Topology {
-  const servers = sizes.flatMap((size, set) =>
-    Array.from({ length: size }, (_, index) => {
-      const uuid = instanceUuid(set, index);
-      return [
-        uuid,
-        { uri: 'host:1', http_uri: 'host:1', alias: uuid, replicaset_uuid: setUuid(set) },
-      ] as const;
-    }),
-  );
-  const replicasets = sizes.map((size, set) => [
-    setUuid(set),
-    {
-      alias: `set-${set}`,
-      roles: set === 0 ? ['failover-coordinator'] : [],
-      failover_priority: Array.from({ length: size }, (_, index) => instanceUuid(set, index)),
-    },
-  ]);
-  const topology = topologySchema.parse({
-    servers: Object.fromEntries(servers) as unknown,
-    replicasets: Object.fromEntries(replicasets) as unknown,
-    failover: isRaft
-      ? { mode: 'raft', failover_timeout: ttlSeconds }
-      : {
-          mode: 'stateful',
-          fencing_ttl: ttlSeconds,
-          state_provider: { kind: 'stateboard', uri: 'board:1', prefix: '/c/' },
-        },
-  });
-  const reachable = Object.entries(topology.servers).map(([uuid, server]) => [
-    uuid,
-    server === 'expelled' ? server : { ...server, http_uri: uuid },
-  ]);
-  return { ...topology, servers: Object.fromEntries(reachable) as Topology['servers'] };
-}
-
-function instanceUuid(set: number, index: number): string {
-  return `00000000-0000-4000-8000-0000000000${'ab'[set] ?? 'c'}${index + 1}`;
-}
-
-function setUuid(set: number): string {
-  return `00000000-0000-4000-8000-000000000${'ab'[set] ?? 'c'}00`;
 }

@@ -4,6 +4,7 @@ import {
   SAFE_RULES,
 } from '../../runtime/src/core/config/participant-state.ts';
 import { clusterBugs } from './cluster-bugs.ts';
+import { moveBugs } from './cluster-move-bugs.ts';
 import { clusterScenario } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
 import { type EventualBug, eventualScenario } from './eventual-scenario.ts';
@@ -88,7 +89,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     ...{ name: `membership: ${bug}`, from: 1, finding },
     scenario: membershipScenario(bug as MembershipBug),
   })),
-  ...[...clusterBugs, ...raftBugs].map((bug) => ({
+  ...[...clusterBugs, ...moveBugs, ...raftBugs].map((bug) => ({
     name: `cluster: ${bug.name}`,
     rule: bug.rule,
     scenario: clusterScenario({ bug, ...(bug.focus && { focus: bug.focus }) }),

@@ -12,7 +12,7 @@ export interface SampledSeeds {
 const CLUSTER = 'clusters under faults of few kinds are well';
 const RAFT =
   'sets that elect their leaders never have two, lose nothing acknowledged, and become whole again';
-const VOTES = { done: 500, leaderships: 50, votes: 100, histories: 40 };
+const VOTES = { done: 250, leaderships: 40, votes: 90, histories: 80 };
 
 /** Those of clusters, in every mode with linearizable writes, are 300 together: see the test. */
 export const sampledSeeds: readonly SampledSeeds[] = [
@@ -33,6 +33,13 @@ export const sampledSeeds: readonly SampledSeeds[] = [
   { scenario: 'cluster-left-behind', shows: CLUSTER, seeds: 10 },
   { scenario: 'cluster-provider-cut', shows: CLUSTER, seeds: 15 },
   { scenario: 'cluster-provider-gone', shows: CLUSTER, seeds: 10 },
+  {
+    scenario: 'cluster-unhealthy',
+    shows: CLUSTER,
+    seeds: 10,
+    least: { 'moved: leader-unhealthy': 5 },
+  },
+  { scenario: 'cluster-spread', shows: CLUSTER, seeds: 10, least: { 'moved: spread-leaders': 5 } },
   { scenario: 'cluster-seats', shows: CLUSTER, seeds: 15 },
   { scenario: 'raft', shows: RAFT, seeds: 20, least: VOTES },
   { scenario: 'raft-cuts', shows: RAFT, seeds: 10 },
@@ -43,8 +50,8 @@ export const sampledSeeds: readonly SampledSeeds[] = [
     scenario: 'eventual',
     shows:
       'a set led by gossip agrees on one leader in the end, and loses nothing without a fault [FO-26] [FO-27]',
-    seeds: 6,
-    least: { done: 3000, leaderships: 20, 'two lead': 2, 'rows lost': 50 },
+    seeds: 8,
+    least: { done: 4000, leaderships: 25, 'two lead': 1, 'rows lost': 50 },
   },
   {
     scenario: 'membership',
