@@ -340,6 +340,14 @@ describe('History', () => {
     ]);
     assert.deepEqual(history.operations, []);
   });
+
+  it('leaves out what was asked before it began anew, also when that is answered later', () => {
+    const history = new History<RegisterCall, number | null>(() => 5);
+    const before = history.invoke('x', 'a', { kind: 'read' });
+    assert.equal(history.takeAll().length, 1);
+    before({ kind: 'answered', answer: 1 });
+    assert.deepEqual(history.operations, []);
+  });
 });
 
 /** Up to six operations with calls and answers in any order, some without an answer. */

@@ -29,6 +29,7 @@ export class History<Call, Answer> {
     const operation = { client, key, call, invoked, invokedMs };
     this.#operations.set(invoked, operation);
     return (outcome) => {
+      if (!this.#operations.has(invoked)) return;
       if (outcome.kind === 'refused') this.#operations.delete(invoked);
       if (outcome.kind !== 'answered') return;
       const returned = { at: ++this.#events, answer: outcome.answer };

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { type RealEtcd, startEtcd } from '../support/etcd.ts';
 import { LocalCluster } from '../support/local-cluster.ts';
+import { runChaos } from './chaos.ts';
 import { runConfigKills } from './config-kills.ts';
 import { runCrashRounds } from './crash-rounds.ts';
 import { runDiskErrors } from './disk-errors.ts';
@@ -22,6 +23,8 @@ export interface RealSuite {
   readonly needsEtcd: boolean;
   /** As many and no more; without it, for a time. */
   readonly rounds?: { readonly sample: number; readonly full: number };
+  /** The time, where it is not that of most suites. */
+  readonly seconds?: { readonly sample: number; readonly full: number };
   /** It has a planted bug, of which the checker says this. */
   readonly finding?: RegExp;
   readonly run: (place: Place, rounds: RealRounds) => Promise<RealReport>;
@@ -112,6 +115,34 @@ export const realSuites: readonly RealSuite[] = [
         rounds,
       ),
   })),
+  {
+    name: 'chaos',
+    needsEtcd: true,
+    seconds: { sample: 110, full: 900 },
+    run: (place, rounds) =>
+      runChaos({ ...place, etcdBinary: etcdOf(place), isSynchronous: true }, rounds),
+  },
+  {
+    name: 'chaos-default',
+    needsEtcd: true,
+    seconds: { sample: 1, full: 300 },
+    run: (place, rounds) =>
+      runChaos({ ...place, etcdBinary: etcdOf(place), isSynchronous: false }, rounds),
+  },
+  {
+    name: 'chaos-planted-own-log',
+    finding: /nothing explains/,
+    needsEtcd: true,
+    rounds: { sample: 8, full: 20 },
+    run: (place, rounds) =>
+      runChaos(
+        {
+          ...{ ...place, etcdBinary: etcdOf(place), isSynchronous: true },
+          application: fixture('own-log-application.ts'),
+        },
+        rounds,
+      ),
+  },
 ];
 
 function onCluster(
@@ -151,10 +182,11 @@ export async function runRealSuite(
   { etcdBinary, running, seed, seconds, isSample, tell }: RunSuiteOptions,
 ): Promise<RealReport> {
   const most = isSample ? suite.rounds?.sample : suite.rounds?.full;
+  const ownSeconds = isSample ? suite.seconds?.sample : suite.seconds?.full;
   try {
     let untilMs: number | undefined;
     const hasTime = (): boolean => {
-      untilMs ??= performance.now() + seconds * 1000;
+      untilMs ??= performance.now() + (ownSeconds ?? seconds) * 1000;
       return performance.now() < untilMs;
     };
     const goesOn = (rounds: number): boolean =>

@@ -22,9 +22,15 @@ export interface LocalClusterOptions {
   readonly fencingTtlSeconds?: number;
   /** Instances of storages appoint leaders too, not only the routers. */
   readonly allCoordinate?: boolean;
+  /** What all run, with roles of the same names; the employees without one. */
+  readonly application?: string;
+  /** At which `host:port` the others reach the HTTP port of an instance; its own without it. */
+  readonly reachedAt?: (instance: LocalInstance) => Promise<string>;
   /** Of all instances, beside what tests give them. */
   readonly environment?: Readonly<Record<string, string>>;
 }
+
+type Place = Pick<ConfiguredInstance, 'uuid' | 'httpUri'>;
 
 const BUCKET_COUNT_DEFAULT = 300;
 
@@ -53,6 +59,7 @@ export class LocalCluster {
         port: ports.pop() ?? 0,
         workdir: path.join(cluster.folder, name),
         environment: options.environment ?? {},
+        ...(options.application === undefined ? {} : { application: options.application }),
       });
     };
     for (let index = 0; index < routerCount; index++) cluster.routers.push(make(`router-${index}`));
@@ -167,20 +174,23 @@ export class LocalCluster {
         ),
       ),
     );
-    const uuidOf = new Map(statuses.map((status) => [status.name, status.uuid]));
-    const answer = await this.patch(this.router, this.#firstSections(uuidOf));
+    const { reachedAt = ownAddress } = this.#options;
+    const httpUris = await Promise.all(this.instances.map((instance) => reachedAt(instance)));
+    const placeOf = new Map(
+      statuses.map(({ name, uuid }, index) => [name, { uuid, httpUri: httpUris[index] ?? '' }]),
+    );
+    const answer = await this.patch(this.router, this.#firstSections(placeOf));
     if (answer.status !== 200) throw new Error(`bootstrap failed: ${JSON.stringify(answer.body)}`);
     await this.ready();
     await Promise.all(this.storages.map((_, set) => this.leaderOf(set)));
   }
 
-  #firstSections(uuidOf: ReadonlyMap<string, string>): Record<string, unknown> {
+  #firstSections(placeOf: ReadonlyMap<string, Place>): Record<string, unknown> {
     const { provider, fencingTtlSeconds = 1, allCoordinate = false } = this.#options;
     const configured = (instance: LocalInstance): ConfiguredInstance => ({
       name: instance.name,
-      uuid: uuidOf.get(instance.name) ?? '',
       uri: `127.0.0.1:${instance.port}`,
-      httpUri: `127.0.0.1:${instance.httpPort}`,
+      ...(placeOf.get(instance.name) ?? { uuid: '', httpUri: '' }),
     });
     return firstSections({
       routers: this.routers.map(configured),
@@ -188,4 +198,8 @@ export class LocalCluster {
       ...{ provider, fencingTtlSeconds, allCoordinate, bucketCount: this.#bucketCount },
     });
   }
+}
+
+async function ownAddress({ httpPort }: LocalInstance): Promise<string> {
+  return `127.0.0.1:${httpPort}`;
 }
