@@ -42,6 +42,7 @@ import { HeldLeadership } from './launcher/held-leadership.ts';
 import { connectToLauncher } from './launcher/parent.ts';
 import { type OpenedInstance, openInstance } from './open-instance.ts';
 import type { InternalHandlers } from './ports/peers.ts';
+import { ThreadRenewals } from './renewal-thread/thread-renewals.ts';
 import { ReplicaSetServices } from './replica-set-services.ts';
 import type { AnyRole } from './role/define-role.ts';
 import { builtInRoles, VSHARD_STORAGE } from './roles/built-in-roles.ts';
@@ -278,6 +279,7 @@ export class Instance {
       snapshots: this.#settings.snapshots,
       config: () => this.#config.active,
       openProvider: createStateProvider,
+      openRenewals: (provider) => new ThreadRenewals(provider),
       reporter: this.#held,
       onOpen: () => this.#openBinaryPort(),
       onWritableChange: () => this.#lifecycle.leadershipChanged(),

@@ -12,6 +12,7 @@ import type { Logger } from './foundation/logger.ts';
 import type { Random } from './foundation/random.ts';
 import type { TaskRegistry } from './foundation/task-registry.ts';
 import type { Disk } from './ports/disk.ts';
+import type { LeaseRenewals } from './ports/lease-renewals.ts';
 import type { Membership } from './ports/membership.ts';
 import type { InternalHandlers, Peers } from './ports/peers.ts';
 import type { RowDatabase } from './ports/row-database.ts';
@@ -48,6 +49,7 @@ export interface ReplicaSetServicesOptions {
   readonly snapshots: InstanceOptions['snapshots'];
   readonly config: () => ClusterConfig | undefined;
   readonly openProvider: (config: StateProviderConfig) => StateProvider;
+  readonly openRenewals: (config: StateProviderConfig) => LeaseRenewals;
   readonly reporter: LeadershipReporter;
   /** Rows can be read now. */
   readonly onOpen: () => Promise<void>;
@@ -103,6 +105,7 @@ export class ReplicaSetServices implements JoinedReplicaSet {
     this.failover = new FailoverService({
       ...common,
       membership: options.membership,
+      openRenewals: options.openRenewals,
       storage: leadershipStorage(() => this),
       onHeld: (held) => options.reporter.leases(held),
       onFatal: (_name, error) => fatal(error),

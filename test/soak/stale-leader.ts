@@ -7,6 +7,7 @@
  */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { permittedUntilMs } from '../../runtime/src/core/failover/renewal-permission.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { type Leadership, LeaderWatch } from '../support/leader-watch.ts';
@@ -96,7 +97,9 @@ class StaleLeaderRounds {
     const { replicaSet } = await old.status();
     const [term, uuid] = [replicaSet?.term ?? 0, replicaSet?.uuid ?? ''];
     const fault = FAULTS[round % FAULTS.length]!;
-    const lastsMs = Math.round(TTL_MS * (LASTS_MIN + random.fraction() * (LASTS_MAX - LASTS_MIN)));
+    const drawnMs = Math.round(TTL_MS * (LASTS_MIN + random.fraction() * (LASTS_MAX - LASTS_MIN)));
+    // Its lease is renewed for a while without its main loop.
+    const lastsMs = drawnMs + (fault === 'block' ? permittedUntilMs(0, TTL_MS) : 0);
     const { writers, space } = await this.#writersTo(old, round);
     const next = new NextLeader({ set: this.#set, watch: this.watch }, uuid, term);
     const following = next.write({ round, writer: WRITERS, space });

@@ -5,18 +5,13 @@
  * replica set change (FO-09), or when a set becomes too small for mode `raft` (FO-90). Without one, before the first config, nobody leads.
  */
 import { z } from 'zod';
-import {
-  type FailoverConfig,
-  type StateProviderConfig,
-  type Topology,
-  uuidSchema,
-} from '../contract/cluster-config.ts';
+import { type StateProviderConfig, type Topology, uuidSchema } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import { type Issue, positionSchema } from '../contract/instance-status.ts';
 import { appointmentSchema, type Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import type { PromiseReport } from '../core/failover/candidate.ts';
-import { leaderOrder } from '../core/failover/leader-order.ts';
+import { effectiveMode, engineKey, type FailoverMode } from '../core/failover/effective-mode.ts';
 import { comparePositions } from '../core/failover/seats.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
@@ -75,8 +70,6 @@ interface Running {
   readonly ttlMs: number;
 }
 
-type FailoverMode = FailoverConfig['mode'];
-const LEAST_RAFT_INSTANCES = 3;
 const RAFT_METHODS = ['leadership.vote', 'leadership.heartbeat', 'leadership.stand'] as const;
 
 const promiseRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema, term: z.int().min(1) });
@@ -368,25 +361,6 @@ export class FailoverService implements LeadershipPort {
       field: 'replicaSetUuid',
     });
   }
-}
-
-/** Two instances cannot do without one of them: there a replica set is led as with failover disabled [FO-90]. */
-function effectiveMode(topology: Topology, replicaSetUuid: string | undefined): FailoverMode {
-  const { mode, disable_raft_on_small_clusters: isOffWhenSmall } = topology.failover;
-  if (mode !== 'raft' || replicaSetUuid === undefined || !isOffWhenSmall) return mode;
-  const enabled = leaderOrder(topology, replicaSetUuid).filter(({ disabled }) => !disabled);
-  return enabled.length < LEAST_RAFT_INSTANCES ? 'disabled' : mode;
-}
-
-/** Everything in it is what an engine is made of: another value takes another engine (FO-09). */
-function engineKey(
-  { failover }: Topology,
-  mode: FailoverMode,
-  replicaSetUuid: string | undefined,
-): string {
-  const { state_provider: provider, fencing_ttl: ttl } = failover;
-  const made = mode === 'stateful' ? [provider, ttl] : [];
-  return JSON.stringify([replicaSetUuid ?? null, mode, ...made]);
 }
 
 function notify(listeners: ReadonlySet<() => void>): void {

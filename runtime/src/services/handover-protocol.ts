@@ -99,6 +99,8 @@ export class HandoverProtocol {
     let frozen = false;
     try {
       const successor = await this.#findSuccessor(topology, request);
+      // Now, as it takes some time, and no write waits for it yet.
+      await lease.recall();
       frozen = true;
       const position = await storage.freeze();
       const prepared = await this.#prepare(successor, position, request.signal);

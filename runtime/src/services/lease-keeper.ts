@@ -234,6 +234,7 @@ export class LeaseKeeper {
     };
     const delegated = renewals.begin(task, () => this.#heard(delegated));
     this.#delegated = delegated;
+    this.#options.logger.info({ term: hold.term }, 'the lease is renewed beside the main loop');
   }
 
   /** False when the lease of that term is not renewed elsewhere; else it may go on there. */
