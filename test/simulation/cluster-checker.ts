@@ -195,6 +195,10 @@ export class ReplicaSetChecker implements ClusterChecker {
     this.#hasForgotten = false;
     if (before === undefined) return;
     if (next.term < before.term) violate(`term ${next.term} follows term ${before.term}`);
+    if (next.reason === 'forced') {
+      this.#giveUp(next);
+      return;
+    }
     const left = before.inSync.filter((other) => this.#holding(other) !== undefined);
     if (left.length === 0) {
       this.#allSeatsLost(hadForgotten ? this.machines : this.#formerOf(before), next);
@@ -207,6 +211,17 @@ export class ReplicaSetChecker implements ClusterChecker {
     );
     if (hadForgotten || wasInSync) return;
     violate(`${next.leader.slice(-2)} was appointed, in sync were ${seatNames(left)}`);
+  }
+
+  /** Somebody has decided so: what the new leader does not have is lost. */
+  #giveUp({ leader }: Appointment): void {
+    const { count, allSeatsLost } = this.#options;
+    allSeatsLost();
+    const heir = this.machines.find(({ uuid }) => uuid === leader);
+    const ids = heir === undefined ? new Set<number>() : idsIn(logOf(heir.disk));
+    const lost = [...this.#acknowledged].filter((id) => !ids.has(id));
+    this.forget(lost);
+    count('rows given up', lost.length);
   }
 
   #formerOf({ inSync }: Appointment): readonly Machine[] {

@@ -66,6 +66,13 @@ export const spreadFocus: ClusterFocus = {
   failover: { immunity_timeout: 0.5, spread_leaders: 'zone' },
 };
 
+/** In the second set everybody that is in sync is lost, or seems to be, and somebody promotes by force. */
+export const forcedFocus: ClusterFocus = {
+  name: 'cluster-forced',
+  faults: ['forced-promotion'],
+  ...{ ttlSeconds: 0.4, sets: [2, 3], everyMs: 4000, faultsMs: 20_000, isCalm: true },
+};
+
 export const clusterFocuses: readonly ClusterFocus[] = [
   {
     name: 'cluster-forgets',
@@ -80,7 +87,7 @@ export const clusterFocuses: readonly ClusterFocus[] = [
   leftBehindFocus,
   cutFocus,
   { name: 'cluster-provider-gone', faults: ['provider-away'], isCalm: true },
-  ...[unhealthyFocus, spreadFocus],
+  ...[unhealthyFocus, spreadFocus, forcedFocus],
   { name: 'cluster-seats', faults: ['reboot', 'kill', 'cut-from-peers', 'handover'] },
 ];
 

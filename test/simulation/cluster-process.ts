@@ -149,6 +149,7 @@ export class ClusterProcess {
     return new Map<string, InternalHandler>([
       ...this.storage.handlers(),
       ...this.failover.handlers(),
+      ...this.coordinator.handlers(),
       ['status', async () => this.#status()],
     ]);
   }

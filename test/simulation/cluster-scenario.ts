@@ -12,6 +12,7 @@ import type { ClusterBug } from './cluster-bugs.ts';
 import { CoordinationChecker } from './cluster-coordination.ts';
 import { ClusterFaults, planFaults, planNetwork } from './cluster-faults.ts';
 import type { ClusterFocus } from './cluster-focuses.ts';
+import { ForcedChecker } from './cluster-forced.ts';
 import { promisedOn } from './cluster-logs.ts';
 import { type ClusterWorld, Machine } from './cluster-machine.ts';
 import { MovesChecker } from './cluster-moves.ts';
@@ -40,7 +41,7 @@ const CLIENTS = { writers: 2, readers: 1, registers: 3 };
 /** What watches each set besides what its workloads bring: another checker is another entry. */
 const checkersOf = (set: SimulatedSet): readonly ClusterChecker[] => [
   new CoordinationChecker(set),
-  ...(set.isRaft ? [] : [new PeerLeaseChecker(set), new MovesChecker(set)]),
+  ...(set.isRaft ? [] : [new PeerLeaseChecker(set), new MovesChecker(set), new ForcedChecker(set)]),
 ];
 
 export interface ClusterOptions {

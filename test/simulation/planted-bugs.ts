@@ -4,6 +4,7 @@ import {
   SAFE_RULES,
 } from '../../runtime/src/core/config/participant-state.ts';
 import { clusterBugs } from './cluster-bugs.ts';
+import { forcedBugs } from './cluster-forced-bugs.ts';
 import { moveBugs } from './cluster-move-bugs.ts';
 import { clusterScenario } from './cluster-scenario.ts';
 import { configScenario } from './config/config-scenario.ts';
@@ -89,7 +90,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     ...{ name: `membership: ${bug}`, from: 1, finding },
     scenario: membershipScenario(bug as MembershipBug),
   })),
-  ...[...clusterBugs, ...moveBugs, ...raftBugs].map((bug) => ({
+  ...[...clusterBugs, ...moveBugs, ...forcedBugs, ...raftBugs].map((bug) => ({
     name: `cluster: ${bug.name}`,
     rule: bug.rule,
     scenario: clusterScenario({ bug, ...(bug.focus && { focus: bug.focus }) }),

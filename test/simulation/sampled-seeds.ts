@@ -40,6 +40,12 @@ export const sampledSeeds: readonly SampledSeeds[] = [
     least: { 'moved: leader-unhealthy': 5 },
   },
   { scenario: 'cluster-spread', shows: CLUSTER, seeds: 10, least: { 'moved: spread-leaders': 5 } },
+  {
+    scenario: 'cluster-forced',
+    shows: CLUSTER,
+    seeds: 10,
+    least: { forced: 5, 'rows given up': 50, 'force refused': 50 },
+  },
   { scenario: 'cluster-seats', shows: CLUSTER, seeds: 15 },
   { scenario: 'raft', shows: RAFT, seeds: 20, least: VOTES },
   { scenario: 'raft-cuts', shows: RAFT, seeds: 10 },
