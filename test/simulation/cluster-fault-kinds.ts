@@ -5,6 +5,7 @@ import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import type { ProviderFaults } from '../../runtime/src/testing/simulated-state-provider.ts';
 import type { SimulatedStore } from '../../runtime/src/testing/simulated-store.ts';
+import { crossTerms } from './cluster-crossed-fault.ts';
 import { forcePromotion } from './cluster-forced-fault.ts';
 import type { Machine } from './cluster-machine.ts';
 
@@ -67,6 +68,7 @@ export const faultKinds: readonly FaultKind[] = [
   { name: 'suspended-away', share: 0, happen: suspendAway },
   { name: 'provider-counts-again', share: 0, happen: countAgain },
   { name: 'forced-promotion', share: 0, happen: forcePromotion },
+  { name: 'terms-crossed', share: 0, happen: crossTerms },
   { name: 'unhealthy', share: 0, happen: failToWork },
   { name: 'provider-away', share: 0, happen: awayForAll },
   { name: 'provider-away-for-some', share: 0, happen: awayForSome },

@@ -111,5 +111,10 @@ export const raftFocuses: readonly ClusterFocus[] = [
     faults: ['reboot', 'all-reboot', 'kill', 'cut-from-peers'],
     isRaft: true,
   },
+  {
+    name: 'raft-crossed',
+    faults: ['terms-crossed'],
+    ...{ sets: [3], everyMs: 5000, faultsMs: 16_000, isCalm: true, isRaft: true },
+  },
   { name: 'raft-suspend', faults: ['suspend', 'suspended-away'], ttlSeconds: 0.4, isRaft: true },
 ];

@@ -34,6 +34,8 @@ const SLACK_MS = 1500;
 export class MovesChecker implements ClusterChecker {
   readonly #set: SimulatedSet;
   readonly #failing = new Map<Machine, number>();
+  /** Since when an instance has been well. */
+  readonly #well = new Map<Machine, number>();
   readonly #known = new Map<string, Known>();
   readonly #isCalm: boolean;
 
@@ -55,7 +57,8 @@ export class MovesChecker implements ClusterChecker {
     const seats = current.inSync.map(({ uuid }) => uuid);
     const isChoice = ({ uuid }: Machine): boolean => seats.includes(uuid);
     const others = this.#set.machines.filter((machine) => machine !== leader && isChoice(machine));
-    if (!isLate || !others.some((machine) => !this.#failing.has(machine))) return;
+    const isWell = (machine: Machine): boolean => this.#wellMs(machine) > lateMs;
+    if (!isLate || !others.some(isWell)) return;
     const forMs = this.#failingMs(leader).toFixed(0);
     this.#set.violate(`${leader.name} stays the leader, and has not been well for ${forMs} ms`);
   }
@@ -120,8 +123,16 @@ export class MovesChecker implements ClusterChecker {
   }
 
   #look(machine: Machine): void {
-    if (machine.state === 'RolesConfigured') this.#failing.delete(machine);
-    else if (!this.#failing.has(machine)) this.#failing.set(machine, this.#nowMs);
+    const [is, isNot] =
+      machine.state === 'RolesConfigured'
+        ? [this.#well, this.#failing]
+        : [this.#failing, this.#well];
+    isNot.delete(machine);
+    if (!is.has(machine)) is.set(machine, this.#nowMs);
+  }
+
+  #wellMs(machine: Machine): number {
+    return this.#nowMs - (this.#well.get(machine) ?? this.#nowMs);
   }
 
   #failingMs(machine: Machine): number {

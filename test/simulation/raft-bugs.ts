@@ -1,11 +1,15 @@
 /** Bugs planted in mode `raft`: each breaks one rule of the election, at a port of the process. */
+import type { Position } from '../../runtime/src/contract/instance-status.ts';
 import type { VoteRequest } from '../../runtime/src/core/failover/raft-election.ts';
+import type { PullAnswer, PullRequest } from '../../runtime/src/core/replication/messages.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import type { LeadershipPort } from '../../runtime/src/ports/leadership.ts';
-import type { Peers } from '../../runtime/src/ports/peers.ts';
+import type { InternalHandlers, Peers } from '../../runtime/src/ports/peers.ts';
 import { forgetful } from './cluster-bug-ports.ts';
 import type { ClusterBug, PlantedProcess, Planting } from './cluster-bugs.ts';
 import { type ClusterFocus, raftFocuses } from './cluster-focuses.ts';
+import { logOf } from './cluster-logs.ts';
+import type { Machine } from './cluster-machine.ts';
 
 function inFocus(name: string): { readonly focus: ClusterFocus } {
   const focus = raftFocuses.find((other) => other.name === name);
@@ -41,7 +45,19 @@ export const raftBugs: readonly ClusterBug[] = [
       };
     },
   },
+  {
+    name: 'commits-older-term',
+    rule: 'rows of an older term are acknowledged only with one of the own term, however many have them',
+    ...{ from: 1, finding: /without the acknowledged row|misses acknowledged rows/ },
+    ...inFocus('raft-crossed'),
+    plant: ({ clock, machine }: PlantedProcess): Planting => {
+      const counting = new CountsOlderTerms(clock, machine);
+      return { handlers: (handlers) => counting.handlers(handlers) };
+    },
+  },
 ];
+
+const OWN_ROWS_LATE_MS = 1000;
 
 /** Every candidate claims to have the longest log. */
 function longestLog(peers: Peers): Peers {
@@ -89,5 +105,51 @@ class RaftDeadlineFromAnswer {
       onChange: (listener) => port.onChange(listener),
       proposeInSync: (seats, reason) => port.proposeInSync(seats, reason),
     };
+  }
+}
+
+/**
+ * The leader calls acknowledged whatever a majority has, of whatever term; and its own term's rows come late, so that it
+ * matters.
+ */
+class CountsOlderTerms {
+  readonly #clock: Clock;
+  readonly #machine: Machine;
+  readonly #held = new Map<string, number>();
+  #term = 0;
+  #sinceMs = 0;
+
+  constructor(clock: Clock, machine: Machine) {
+    this.#clock = clock;
+    this.#machine = machine;
+  }
+
+  handlers(handlers: InternalHandlers): InternalHandlers {
+    const pull = handlers.get('replication.pull');
+    if (pull === undefined) return handlers;
+    const changed = async (body: unknown): Promise<unknown> =>
+      this.#answer(body as PullRequest, (await pull(body)) as PullAnswer);
+    return new Map([...handlers, ['replication.pull', changed]]);
+  }
+
+  #answer({ seat, position }: PullRequest, answer: PullAnswer): PullAnswer {
+    if (answer.kind !== 'rows') return answer;
+    if (answer.term !== this.#term) {
+      this.#term = answer.term;
+      this.#sinceMs = this.#clock.monotonicMs();
+      this.#held.clear();
+    }
+    this.#held.set(seat.uuid, position.sequence);
+    const isYoung = this.#clock.monotonicMs() - this.#sinceMs < OWN_ROWS_LATE_MS;
+    const batches = answer.batches.filter(({ term }) => !isYoung || term < answer.term);
+    return { ...answer, batches, acknowledged: this.#counted() ?? answer.acknowledged };
+  }
+
+  /** One follower and the leader itself are a majority of three. */
+  #counted(): Position | undefined {
+    const log = logOf(this.#machine.disk);
+    const sequence = Math.max(...this.#held.values());
+    const batch = log.findLast(({ firstSequence }) => firstSequence <= sequence);
+    return batch && { term: batch.term, sequence };
   }
 }

@@ -51,6 +51,7 @@ export const sampledSeeds: readonly SampledSeeds[] = [
   { scenario: 'raft-cuts', shows: RAFT, seeds: 10 },
   { scenario: 'raft-calm', shows: RAFT, seeds: 10 },
   { scenario: 'raft-reboots', shows: RAFT, seeds: 10 },
+  { scenario: 'raft-crossed', shows: RAFT, seeds: 5 },
   { scenario: 'raft-suspend', shows: RAFT, seeds: 10 },
   {
     scenario: 'eventual',
