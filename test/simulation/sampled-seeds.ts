@@ -39,12 +39,12 @@ export const sampledSeeds: readonly SampledSeeds[] = [
     seeds: 10,
     least: { 'moved: leader-unhealthy': 5 },
   },
-  { scenario: 'cluster-spread', shows: CLUSTER, seeds: 10, least: { 'moved: spread-leaders': 5 } },
+  { scenario: 'cluster-spread', shows: CLUSTER, seeds: 10, least: { 'moved: spread-leaders': 2 } },
   {
     scenario: 'cluster-forced',
     shows: CLUSTER,
     seeds: 10,
-    least: { forced: 5, 'rows given up': 50, 'force refused': 50 },
+    least: { forced: 2, 'rows given up': 50, 'force refused': 50 },
   },
   { scenario: 'cluster-seats', shows: CLUSTER, seeds: 15 },
   { scenario: 'raft', shows: RAFT, seeds: 20, least: VOTES },
@@ -57,8 +57,8 @@ export const sampledSeeds: readonly SampledSeeds[] = [
     scenario: 'eventual',
     shows:
       'a set led by gossip agrees on one leader in the end, and loses nothing without a fault [FO-26] [FO-27]',
-    seeds: 8,
-    least: { done: 4000, leaderships: 25, 'two lead': 1, 'rows lost': 50 },
+    seeds: 16,
+    least: { done: 8000, leaderships: 50, 'two lead': 1, 'rows lost': 50 },
   },
   {
     scenario: 'membership',
