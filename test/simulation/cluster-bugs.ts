@@ -10,6 +10,7 @@ import type { RequiredSeats } from '../../runtime/src/core/replication/leader-pr
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import type { Disk } from '../../runtime/src/ports/disk.ts';
 import type { Leadership, LeadershipPort } from '../../runtime/src/ports/leadership.ts';
+import type { LeaseRenewals } from '../../runtime/src/ports/lease-renewals.ts';
 import type { InternalHandlers, Peers } from '../../runtime/src/ports/peers.ts';
 import type { ProviderStore } from '../../runtime/src/ports/provider-store.ts';
 import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
@@ -30,7 +31,13 @@ import {
   withoutTheLock,
   writesWithLease,
 } from './cluster-bug-ports.ts';
-import { type ClusterFocus, cutFocus, leftBehindFocus, suspendFocus } from './cluster-focuses.ts';
+import {
+  type ClusterFocus,
+  cutFocus,
+  leftBehindFocus,
+  stallFocus,
+  suspendFocus,
+} from './cluster-focuses.ts';
 import type { ClusterWorld, Machine } from './cluster-machine.ts';
 import {
   GrantFromAnswer,
@@ -39,6 +46,8 @@ import {
   promiseInGrant,
   someSeats,
 } from './cluster-peer-lease-ports.ts';
+
+import { neverForbidden } from './cluster-stalls.ts';
 
 /** What clients of a process see of its storage. */
 export type ServedStorage = Pick<StorageService, 'isWritable' | 'read' | 'write'>;
@@ -53,6 +62,7 @@ export interface Planting {
   readonly peers?: (peers: Peers) => Peers;
   readonly handlers?: (handlers: InternalHandlers) => InternalHandlers;
   readonly required?: RequiredSeats;
+  readonly renewals?: (renewals: LeaseRenewals) => LeaseRenewals;
   /** As the coordinator knows it. */
   readonly topology?: (topology: Topology) => Topology;
   /** As leadership knows it. */
@@ -65,10 +75,19 @@ export interface Planting {
 export const NOTHING_PLANTED: Required<
   Pick<
     Planting,
-    'clock' | 'disk' | 'peers' | 'handlers' | 'leadership' | 'served' | 'identity' | 'topology'
+    | 'clock'
+    | 'disk'
+    | 'peers'
+    | 'handlers'
+    | 'leadership'
+    | 'served'
+    | 'identity'
+    | 'topology'
+    | 'renewals'
   >
 > = {
   clock: (clock) => clock,
+  renewals: (renewals) => renewals,
   disk: (disk) => disk,
   peers: (peers) => peers,
   handlers: (handlers) => handlers,
@@ -238,6 +257,12 @@ export const clusterBugs: readonly ClusterBug[] = [
     focus: { name: 'cluster-again', faults: ['provider-counts-again'] },
     plant: () => ({}),
     tampered: epochNotCompared,
+  },
+  {
+    name: 'renewed-for-ever',
+    rule: 'a lease is renewed beside a main loop that stands still only for a while',
+    ...{ from: 3, finding: /was renewed, though its main loop had stood still/, focus: stallFocus },
+    plant: () => ({ renewals: neverForbidden }),
   },
   {
     name: 'promise-in-grant',

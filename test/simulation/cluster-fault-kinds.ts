@@ -8,6 +8,7 @@ import type { SimulatedStore } from '../../runtime/src/testing/simulated-store.t
 import { crossTerms } from './cluster-crossed-fault.ts';
 import { forcePromotion } from './cluster-forced-fault.ts';
 import type { Machine } from './cluster-machine.ts';
+import { stall } from './cluster-stalls.ts';
 
 export interface FaultWorld {
   readonly network: SimulatedNetwork;
@@ -66,6 +67,7 @@ export const faultKinds: readonly FaultKind[] = [
   { name: 'lease-lost', happen: loseLease },
   { name: 'handover', weight: 2, happen: handover },
   { name: 'suspended-away', share: 0, happen: suspendAway },
+  { name: 'stall', share: 0, weight: 4, happen: stall },
   { name: 'provider-counts-again', share: 0, happen: countAgain },
   { name: 'forced-promotion', share: 0, happen: forcePromotion },
   { name: 'terms-crossed', share: 0, happen: crossTerms },
@@ -118,8 +120,8 @@ function all(
 }
 
 function pause({ after }: FaultWorld, { machine: { process }, forMs }: FaultMoment): void {
-  process?.gate.pause();
-  after(forMs, () => process?.gate.resume());
+  process?.pause();
+  after(forMs, () => process?.resume());
 }
 
 /** For as long as it takes until somebody looks, twice. */
@@ -134,10 +136,10 @@ function failToWork({ after }: FaultWorld, { machine, forMs }: FaultMoment): voi
 function suspend({ after }: FaultWorld, { machine, forMs }: FaultMoment): void {
   const { process, clock } = machine;
   if (process?.gate.isOpen !== true) return;
-  process.gate.pause();
+  process.pause();
   after(forMs, () => {
     clock.resumed(forMs);
-    process.gate.resume();
+    process.resume();
   });
 }
 

@@ -97,7 +97,7 @@ export class ClusterFaults {
     network.faults = CALM_NETWORK;
     network.healCuts();
     for (const machine of machines) {
-      machine.process?.gate.resume();
+      machine.process?.resume();
       machine.setProviderFaults({});
       machine.state = 'RolesConfigured';
     }

@@ -17,6 +17,8 @@ export interface ClusterFocus {
   readonly failover?: Readonly<Record<string, unknown>>;
   /** No message gets lost or takes long. */
   readonly isCalm?: boolean;
+  /** Leases are renewed in threads, which run on while the main loop stands still. */
+  readonly hasThreads?: boolean;
   /** Leaders are elected, and there is no state provider. */
   readonly isRaft?: boolean;
 }
@@ -26,6 +28,17 @@ export const suspendFocus: ClusterFocus = {
   faults: ['suspend', 'suspended-away'],
   // So short that a suspension too short to be taken for one is as long as the lease.
   ttlSeconds: 0.2,
+};
+
+/** Leases are renewed in threads, and main loops stand still. */
+export const stallFocus: ClusterFocus = {
+  name: 'cluster-stall',
+  faults: [
+    ...['stall', 'pause', 'suspend', 'kill', 'handover', 'isolate', 'cut-from-provider'],
+    ...['provider-slow', 'replies-lost', 'lease-lost'],
+  ],
+  // So seldom that most leaders lead for long enough to have a thread.
+  ...{ ttlSeconds: 0.4, everyMs: 1500, faultsMs: 15_000, hasThreads: true },
 };
 
 const awayFocus: ClusterFocus = {
@@ -83,6 +96,7 @@ export const clusterFocuses: readonly ClusterFocus[] = [
     faults: ['lease-lost', 'isolate', 'cut-from-provider', 'pod-lost'],
   },
   suspendFocus,
+  stallFocus,
   awayFocus,
   leftBehindFocus,
   cutFocus,

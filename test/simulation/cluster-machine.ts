@@ -51,6 +51,8 @@ export interface ClusterWorld {
   readonly membershipFor?: (machine: Machine, gate: Gate) => Membership;
   /** A planted bug stands between leadership and storage. */
   readonly storageFor?: (storage: ReplicaSetStorage) => ReplicaSetStorage;
+  /** Leases are renewed in threads, which run on while the main loop stands still. */
+  readonly hasThreads?: boolean;
   readonly diskFor?: (disk: Disk) => Disk;
 }
 
@@ -181,7 +183,7 @@ export class Machine {
     this.process = undefined;
     this.#clients = [];
     this.world.network.close(this.uuid);
-    process?.gate.kill();
+    process?.kill();
     return process;
   }
 

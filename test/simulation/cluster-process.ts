@@ -4,6 +4,7 @@ import { addressOf } from '../../runtime/src/core/failover/leader-order.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
 import { silentLogger } from '../../runtime/src/foundation/logger.ts';
 import type { Leadership } from '../../runtime/src/ports/leadership.ts';
+import type { LeaseRenewals } from '../../runtime/src/ports/lease-renewals.ts';
 import type { InternalHandler, InternalHandlers } from '../../runtime/src/ports/peers.ts';
 import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
 import { CoordinatorService } from '../../runtime/src/services/coordinator-service.ts';
@@ -18,10 +19,13 @@ import {
   type ServedStorage,
 } from './cluster-bugs.ts';
 import type { Machine } from './cluster-machine.ts';
+import { threadRenewals } from './cluster-stalls.ts';
 import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
 
 export class ClusterProcess {
   readonly gate = new Gate();
+  /** Of the thread that renews its lease. */
+  readonly #thread = new Gate();
   readonly storage: StorageService;
   /** What clients of registers see of the storage. */
   readonly served: ServedStorage;
@@ -80,6 +84,7 @@ export class ClusterProcess {
         thaw: () => storageOf().thaw(),
       }),
       openProvider: () => this.#openProvider('failover'),
+      openRenewals: world.hasThreads === true ? () => this.#renewals() : undefined,
       onHeld: (leases) => {
         this.held = { ...this.held, leases: leases.map((lease) => lease.replicaSetUuid) };
       },
@@ -126,6 +131,22 @@ export class ClusterProcess {
     if (this.storage.isWritable) world.onWritable(this.#machine, true);
   }
 
+  /** As a whole, with its thread; `gate` alone is its main loop. */
+  pause(): void {
+    this.gate.pause();
+    this.#thread.pause();
+  }
+
+  resume(): void {
+    this.gate.resume();
+    this.#thread.resume();
+  }
+
+  kill(): void {
+    this.gate.kill();
+    this.#thread.kill();
+  }
+
   async close(): Promise<void> {
     await this.coordinator.close();
     await this.failover.close();
@@ -143,6 +164,12 @@ export class ClusterProcess {
   #openProvider(of: 'failover' | 'coordinator'): StateProvider {
     const client = this.#machine.openProvider(this.#clock, () => this.gate.pass());
     return this.#planting.provider?.(client, of) ?? client;
+  }
+
+  #renewals(): LeaseRenewals {
+    const { renewals, clock } = { ...NOTHING_PLANTED, ...this.#planting };
+    const gates = { main: this.gate, thread: this.#thread };
+    return renewals(threadRenewals(this.#machine, gates, clock));
   }
 
   #handlers(): InternalHandlers {

@@ -154,7 +154,7 @@ class ClusterRun {
       ...{ clock: this.#clock, network: this.#network, store: this.#store },
       randomOf: (name) => this.#stream(`machine ${name}`),
       topology: topologyOf(sets, focus),
-      ...{ bug, logMode: log },
+      ...{ bug, logMode: log, hasThreads: focus?.hasThreads === true },
       seatsOf: (uuid) => this.#machinesOf(uuid).map(({ seat }) => seat),
       onTransaction: (...transacted) =>
         this.#tell((checker) => checker.transacted?.(...transacted)),

@@ -187,7 +187,7 @@ class EventualRun {
   async #heal(): Promise<void> {
     this.#healCuts();
     for (const machine of this.#machines) {
-      machine.process?.gate.resume();
+      machine.process?.resume();
       await this.#start(machine);
     }
   }

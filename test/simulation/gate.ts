@@ -8,6 +8,7 @@ import type { InternalHandlers, Peers } from '../../runtime/src/ports/peers.ts';
 
 export class Gate {
   #isDead = false;
+  #pauses = 0;
   #paused: Promise<void> | undefined;
   #resume = (): void => undefined;
 
@@ -20,13 +21,20 @@ export class Gate {
     return this.#isDead;
   }
 
+  /** How often it was paused. */
+  get pauses(): number {
+    return this.#pauses;
+  }
+
   async pass(): Promise<void> {
     while (this.#paused !== undefined) await this.#paused;
     if (this.#isDead) await new Promise<never>(() => undefined);
   }
 
   pause(): void {
-    this.#paused ??= new Promise((resolve) => {
+    if (this.#paused !== undefined) return;
+    this.#pauses++;
+    this.#paused = new Promise((resolve) => {
       this.#resume = resolve;
     });
   }

@@ -29,6 +29,7 @@ export const sampledSeeds: readonly SampledSeeds[] = [
   { scenario: 'cluster-forgets', shows: CLUSTER, seeds: 15 },
   { scenario: 'cluster-absence', shows: CLUSTER, seeds: 15 },
   { scenario: 'cluster-suspend', shows: CLUSTER, seeds: 15 },
+  { scenario: 'cluster-stall', shows: CLUSTER, seeds: 10, least: { stall: 10, leaderships: 30 } },
   { scenario: 'cluster-provider-away', shows: CLUSTER, seeds: 15 },
   { scenario: 'cluster-left-behind', shows: CLUSTER, seeds: 10 },
   { scenario: 'cluster-provider-cut', shows: CLUSTER, seeds: 15 },

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Lease, leaseSchema, providerKeys } from '../contract/provider-records.ts';
+import { silentLogger } from '../foundation/logger.ts';
+import { SeededRandom } from '../testing/seeded-random.ts';
+import { SimulatedClock } from '../testing/simulated-clock.ts';
+import { SimulatedStateProvider } from '../testing/simulated-state-provider.ts';
+import { SimulatedStore } from '../testing/simulated-store.ts';
+import { type HeldLease, LeaseKeeper } from './lease-keeper.ts';
+import { LoopRenewals } from './loop-renewals.ts';
+
+const SET = '00000000-0000-4000-8000-0000000000aa';
+const A = '00000000-0000-4000-8000-000000000001';
+const KEY = providerKeys.lease(SET);
+const TTL_MS = 1000;
+const identity = {
+  ...{ v: 1 as const, uuid: A, clusterUuid: A, bootId: 'boot', incarnation: 4, logIncarnation: 1 },
+};
+const appointed: Lease = {
+  ...{ v: 1, term: 3, holder: A, incarnation: 0, nonce: 'appointed', released: false },
+};
+const yes = (): boolean => true;
+const { signal } = new AbortController();
+
+/** A keeper that has taken the lease, and delegated it. */
+async function givenDelegated() {
+  const clock = new SimulatedClock();
+  const random = new SeededRandom(1);
+  const store = new SimulatedStore();
+  const put = (lease: Lease): void => {
+    const writes = [{ kind: 'put' as const, key: KEY, value: JSON.stringify(lease) }];
+    store.transact({ compare: [], writes });
+  };
+  put(appointed);
+  const open = () => new SimulatedStateProvider({ store, clock, random });
+  const provider = open();
+  /** Clients of those who renew beside the keeper. */
+  const others: SimulatedStateProvider[] = [];
+  const held: (readonly HeldLease[])[] = [];
+  let failures = 0;
+  const keeper = new LeaseKeeper({
+    ...{ provider, clock, random, logger: silentLogger, identity, replicaSetUuid: SET },
+    ttlMs: TTL_MS,
+    renewals: new LoopRenewals({
+      ...{ clock, random },
+      openProvider: () => {
+        const other = open();
+        others.push(other);
+        return other;
+      },
+    }),
+    onRenewalsFailed: () => failures++,
+    onChange: () => undefined,
+    onHeld: (leases) => held.push(leases),
+  });
+  const round = (): Promise<void> =>
+    keeper.exclusive(async () => {
+      await keeper.takeOrRenew(3, yes, signal);
+      await keeper.delegate();
+    });
+  await round();
+  assert.equal(keeper.permit(3), false);
+  await clock.advance(2 * TTL_MS);
+  await round();
+  assert.equal(keeper.permit(3), true);
+  const nonce = (): string => leaseSchema.parse(JSON.parse(store.get(KEY)?.value ?? '')).nonce;
+  return { clock, keeper, put, nonce, round, provider, others, held, failures: () => failures };
+}
+
+describe('a lease that is renewed beside the main loop', () => {
+  it('is held for as long as that is permitted, without its keeper', async () => {
+    const { clock, keeper } = await givenDelegated();
+    await clock.advance(2.4 * TTL_MS);
+    assert.ok(keeper.deadlineMs() > clock.monotonicMs());
+    await clock.advance(TTL_MS + 100);
+    assert.ok(keeper.deadlineMs() <= clock.monotonicMs());
+    assert.equal(keeper.permit(3), true);
+    await clock.advance(200);
+    assert.ok(keeper.deadlineMs() > clock.monotonicMs());
+  });
+
+  it('is taken back by whoever compares the record, and delegated again later', async () => {
+    const { clock, keeper, provider, nonce, round } = await givenDelegated();
+    await clock.advance(TTL_MS);
+    const last = nonce();
+    await keeper.exclusive(async () => {
+      const compare = [{ key: KEY, revision: keeper.revision ?? 0 }];
+      const outcome = await provider.transact({ compare, writes: [] }, { timeoutMs: 100 });
+      assert.deepEqual([outcome.kind, keeper.isKnown], ['applied', true]);
+      await clock.advance(2 * TTL_MS);
+      assert.equal(nonce(), last);
+    });
+    assert.equal(keeper.permit(3), false);
+    await round();
+    assert.equal(keeper.permit(3), true);
+  });
+
+  it('is over for its keeper in the tick in which it is dropped, and renewed no more', async () => {
+    const { clock, keeper, nonce } = await givenDelegated();
+    await clock.advance(TTL_MS);
+    keeper.drop('a higher term was promised');
+    const last = nonce();
+    assert.deepEqual(
+      [keeper.term, keeper.standing, keeper.deadlineMs()],
+      [undefined, undefined, Number.NEGATIVE_INFINITY],
+    );
+    await clock.advance(2 * TTL_MS);
+    assert.deepEqual([nonce(), keeper.deadlineMs()], [last, Number.NEGATIVE_INFINITY]);
+  });
+
+  it('is over when somebody else has written the record', async () => {
+    const { clock, keeper, put, held } = await givenDelegated();
+    put({ ...appointed, term: 4, nonce: 'another' });
+    await clock.advance(TTL_MS / 2);
+    assert.deepEqual([keeper.term, held.at(-1)], [undefined, []]);
+  });
+
+  it('is renewed by its keeper when what renews it has failed, whatever that had sent', async () => {
+    const { clock, keeper, others, round, failures, held } = await givenDelegated();
+    const [other] = others;
+    assert.ok(other);
+    // The attempt is applied, and then what had sent it breaks.
+    const transact = other.transact.bind(other);
+    other.transact = async (...call) => {
+      await transact(...call);
+      throw new TypeError('broken');
+    };
+    await clock.advance(TTL_MS / 2);
+    assert.deepEqual([failures(), keeper.permit(3), keeper.isKnown], [1, false, false]);
+    await round();
+    assert.deepEqual([keeper.term, keeper.isKnown, held.length], [3, true, 1]);
+    assert.ok(keeper.deadlineMs() > clock.monotonicMs() + TTL_MS / 2);
+  });
+});
