@@ -14,6 +14,8 @@ import { CoordinatorService } from './coordinator-service.ts';
 const SET = '00000000-0000-4000-8000-0000000000aa';
 const [A, B] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
 
+const TTL_MS = 1000;
+
 const topology = topologySchema.parse({
   servers: Object.fromEntries(
     [A, B].map((uuid) => [
@@ -25,15 +27,21 @@ const topology = topologySchema.parse({
     [SET]: { alias: 'set', roles: ['failover-coordinator'], failover_priority: [A, B] },
   },
   failover: {
-    ...{ mode: 'stateful', fencing_ttl: 1, enable_failover_suppressing: true },
+    ...{ mode: 'stateful', fencing_ttl: TTL_MS / 1000, enable_failover_suppressing: true },
     ...{ failover_suppress_threshold: 1, failover_suppress_timeout: 10 },
     state_provider: { kind: 'stateboard', uri: 'board:1', prefix: '/' },
   },
 });
 
+/** As timers of a real clock may, all of its end a little early. */
+class EarlyClock extends SimulatedClock {
+  override sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return super.sleep(delayMs > 1 ? delayMs - 0.5 : delayMs, signal);
+  }
+}
+
 /** A coordinator, and two instances that promise whatever is asked; nobody ever holds a lease. */
-function givenCoordinator(cookieHash?: string) {
-  const clock = new SimulatedClock();
+function givenCoordinator(cookieHash?: string, clock = new SimulatedClock(), providerMs = 0) {
   const random = new SeededRandom(1);
   const store = new SimulatedStore();
   const network = new SimulatedNetwork({ clock, random });
@@ -52,7 +60,11 @@ function givenCoordinator(cookieHash?: string) {
     },
     ...{ clock, random, logger: silentLogger, peers: network.peersFor(A), changes },
     cookieHash,
-    openProvider: () => new SimulatedStateProvider({ store, clock, random }),
+    openProvider: () => {
+      const provider = new SimulatedStateProvider({ store, clock, random });
+      provider.faults.delayMs = providerMs;
+      return provider;
+    },
     onLockHeld: () => undefined,
     onFatal: (_name, error) => {
       throw error;
@@ -121,6 +133,20 @@ describe('AutomaticChanges', () => {
 });
 
 describe('the coordinator', () => {
+  it('acts when a lease expires, also if its timer ended before', async () => {
+    const { clock, coordinator, appointment } = givenCoordinator(undefined, new EarlyClock(), 2);
+    await coordinator.configure(topology);
+    const termsAtMs: number[] = [];
+    for (let nowMs = 0; nowMs < 10_000; nowMs += 10) {
+      const before = appointment()?.term;
+      await clock.advance(10);
+      if (appointment()?.term !== before) termsAtMs.push(nowMs);
+    }
+    const between = termsAtMs.slice(1).map((atMs, index) => atMs - (termsAtMs[index] ?? 0));
+    const late = between.filter((ms) => ms > 1.1 * TTL_MS + 100);
+    assert.deepEqual([between.length > 5, late], [true, []]);
+  });
+
   const stored = { v: 1, sha256: 'one' };
 
   it('stores the hash of the cookie once, and names another cluster by it [FO-34]', async () => {

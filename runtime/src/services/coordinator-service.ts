@@ -220,7 +220,11 @@ export class CoordinatorService {
       if (!isQuiet) nextMs = endMs + BUSY_PERIOD * ttlMs;
       else if (isFull) nextMs = endMs + IDLE_PERIOD * ttlMs;
       const lockMs = (running.trouble === undefined ? LOCK_PERIOD : RETRY_PERIOD) * ttlMs;
-      const delayMs = Math.min(lockMs, untilAwaitedExpiryMs(running, endMs), nextMs - endMs);
+      const delayMs = Math.min(
+        lockMs,
+        untilAwaitedExpiryMs(running, endMs, isFull),
+        nextMs - endMs,
+      );
       await wakeUp.sleep(delayMs, signal);
     }
   }
@@ -251,10 +255,14 @@ function wake(running: Running): void {
   running.wakeUp.wake();
 }
 
-/** Who waits for the lock has nothing to do at that moment, and what has expired already is looked at soon enough. */
-function untilAwaitedExpiryMs({ session, lock }: Running, nowMs: number): number {
+/**
+ * Who waits for the lock has nothing to do at that moment, and what a full round has found expired is looked at soon
+ * enough. Timers may end a little early: what expires during a round that was not full is due now.
+ */
+function untilAwaitedExpiryMs({ session, lock }: Running, nowMs: number, wasFull: boolean): number {
   const expiryMs = session.untilExpiryMs(nowMs);
-  return expiryMs > 0 && lock.compare() !== undefined ? expiryMs : Number.POSITIVE_INFINITY;
+  if (lock.compare() === undefined || (wasFull && expiryMs <= 0)) return Number.POSITIVE_INFINITY;
+  return Math.max(0, expiryMs);
 }
 
 function isRelease(value: string): boolean {
