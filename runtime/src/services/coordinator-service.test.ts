@@ -186,6 +186,22 @@ describe('the coordinator', () => {
     assert.match(store.get(providerKeys.cookieHash)?.value ?? '', /two/);
   });
 
+  it('appoints another in place of a leader that lets its leases run out, though it can be reached', async () => {
+    const { clock, coordinator, appointment, put } = givenCoordinator();
+    const inSync = [A, B].map((uuid) => ({ uuid, incarnation: 1 }));
+    put(providerKeys.leader(SET), { v: 1, term: 1, leader: A, inSync, reason: '' });
+    const lease = { v: 1, term: 1, holder: A, incarnation: 1, nonce: 'x', released: false };
+    put(providerKeys.lease(SET), lease);
+    const failover = { ...topology.failover, enable_failover_suppressing: false };
+    await coordinator.configure({ ...topology, failover });
+    const leaders: string[] = [];
+    for (let term = 2; term < 5; term++) {
+      while (appointment()?.term !== term) await clock.advance(100);
+      leaders.push(appointment()?.leader ?? '');
+    }
+    assert.deepEqual(leaders, [B, A, B]);
+  });
+
   it('does nothing where another cluster is, and says so [FO-34]', async () => {
     const { clock, coordinator, store, appointment, put } = givenCoordinator('one');
     put(providerKeys.identity, { v: 1, clusterUuid: A });

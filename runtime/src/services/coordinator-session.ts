@@ -17,6 +17,7 @@ import {
 import type { PromiseReport } from '../core/failover/candidate.ts';
 import { type Standing, standings } from '../core/failover/candidate-order.ts';
 import type { Health } from '../core/failover/instance-health.ts';
+import { type Lapses, NO_LAPSES, noteLapse } from '../core/failover/lapses.ts';
 import { addressOf, candidateOf, leaderOrder } from '../core/failover/leader-order.ts';
 import {
   judgeRecord,
@@ -68,6 +69,7 @@ export class CoordinatorSession {
   readonly #options: CoordinatorSessionOptions;
   readonly #observed = new Map<string, Observed>();
   readonly #highestPromise = new Map<string, number>();
+  readonly #lapses = new Map<string, Lapses>();
   readonly #reasons = new Map<string, string>();
   readonly #probes: InstanceProbes;
   readonly #handovers: VoluntaryHandovers;
@@ -221,20 +223,23 @@ export class CoordinatorSession {
   }
 
   #snapshot(topology: Topology, view: View, uuid: string): ReplicaSetSnapshot {
-    const lease = view.leases.get(uuid);
+    const { record: lease, revision = 0 } = view.leases.get(uuid) ?? {};
     const appointment = view.leaders.get(uuid)?.record;
-    const version = versionOf(lease?.record, lease?.revision ?? 0, appointment?.term);
-    const nowMs = this.#options.clock.monotonicMs();
+    const version = versionOf(lease, revision, appointment?.term);
+    const { clock, ttlMs } = this.#options;
+    const nowMs = clock.monotonicMs();
     const observation = observe(this.#observed.get(uuid)?.observation, version, nowMs);
-    this.#observed.set(uuid, { revision: lease?.revision ?? 0, observation });
+    this.#observed.set(uuid, { revision, observation });
+    const verdict = judgeRecord(observation, lease, ttlMs, nowMs);
+    const known = this.#lapses.get(uuid) ?? NO_LAPSES;
+    const lapses = noteLapse(known, { appointment, lease }, verdict);
+    this.#lapses.set(uuid, lapses);
     return {
       uuid,
       members: leaderOrder(topology, uuid),
       wish: this.#promotions.wishFor(uuid),
       acknowledged: this.#probes.acknowledged(uuid),
-      appointment,
-      lease: lease?.record,
-      observation,
+      ...{ appointment, lease, observation, lapses },
       highestPromise: this.#highestPromise.get(uuid) ?? 0,
       round: undefined,
     };
@@ -351,6 +356,7 @@ export class CoordinatorSession {
     for (const uuid of removed) {
       this.#observed.delete(uuid);
       this.#highestPromise.delete(uuid);
+      this.#lapses.delete(uuid);
       this.#reasons.delete(uuid);
       this.#handovers.forget(uuid);
       await this.#transact(

@@ -99,6 +99,30 @@ const table: readonly [string, ReplicaSetSnapshot, string][] = [
     'term 4: b1 c1 (new-leader-selected)',
   ],
   [
+    'passes over one whose lease ran out, even with the longest log',
+    expired({
+      lapses: new Map([[A, 3]]),
+      round: round(4, { a: report(4, [3, 9]), b: report(4, [3, 5]), c: report(4, [3, 6]) }),
+    }),
+    'term 4: c1 a1 b1 (new-leader-selected)',
+  ],
+  [
+    'takes one whose lease ran out where that of all others did later',
+    expired({
+      lapses: new Map([
+        [A, 3],
+        [B, 2],
+      ]),
+      round: round(4, { a: report(4, [3, 9]), b: report(4, [3, 5]) }),
+    }),
+    'term 4: b1 a1 (new-leader-selected)',
+  ],
+  [
+    'takes one whose lease ran out where there is no other',
+    expired({ lapses: new Map([[A, 3]]), round: round(4, { a: report(4, [3, 9]) }) }),
+    'term 4: a1 (new-leader-selected)',
+  ],
+  [
     'compares terms before sequences',
     expired({ round: round(4, { b: report(4, [2, 90]), c: report(4, [3, 1]) }) }),
     'term 4: c1 b1 (new-leader-selected)',

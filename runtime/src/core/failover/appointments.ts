@@ -10,6 +10,7 @@ import type { Appointment, Lease, Seat } from '../../contract/provider-records.t
 import type { Candidate, PromiseReport } from './candidate.ts';
 import type { Standing } from './candidate-order.ts';
 import { type ForceVerdict, judgeForce, type Wish } from './forced-appointment.ts';
+import { type Lapses, NO_LAPSES } from './lapses.ts';
 import { judgeRecord, type Observation, type RecordVerdict } from './lease-observer.ts';
 import { comparePositions, sameSeat, unionOfSeats } from './seats.ts';
 
@@ -28,6 +29,7 @@ export interface ReplicaSetSnapshot {
     | undefined;
   /** What speaks for and against the instances, apart from logs and priority (`candidate-order.ts`). */
   readonly standings?: ReadonlyMap<string, Standing>;
+  readonly lapses?: Lapses;
   /** Somebody has asked for another leader. */
   readonly wish?: Wish | undefined;
   /** The end of what was acknowledged, as far as it was heard of. */
@@ -241,9 +243,12 @@ function best(
 ): Seat | undefined {
   const standing = ({ seat }: Eligible): Standing =>
     set.standings?.get(seat.uuid) ?? { isUnhealthy: false, place: 0 };
+  const { lapses = NO_LAPSES } = set;
+  const lapse = ({ seat }: Eligible): number => lapses.get(seat.uuid) ?? 0;
   const [first] = eligible(set, present, promised).toSorted(
     (a, b) =>
       Number(standing(a).isUnhealthy) - Number(standing(b).isUnhealthy) ||
+      lapse(a) - lapse(b) ||
       byPosition(a, b) ||
       standing(a).place - standing(b).place,
   );

@@ -4,10 +4,10 @@
  * Every in-sync seat that is present has every acknowledged row, so nothing that was promised depends on the order.
  * What an appointment can still cost is rows that were not acknowledged by the in-sync members, those with
  * `ack: 'local'` among them: they are cut wherever the new leader does not have them. So the longest log goes before
- * every wish about places, and only a healthy instance before a longer log, since with an unhealthy one nothing works.
- * A wish that this passes over is fulfilled later, by a planned handover, which cuts nothing (`voluntary-moves.ts`).
+ * every wish about places, and only a healthy instance that keeps its leases before a longer log, since with another one
+ * nothing works. A wish that this passes over is fulfilled later, by a planned handover, which cuts nothing (`voluntary-moves.ts`).
  *
- *     healthy · longest log · place · failover priority
+ *     healthy · no lease of it ran out, or longest ago (`lapses.ts`) · longest log · place · failover priority
  *
  * Of places, the preferred zone comes first; without one the zone where most leaders are (few zones lose leaders at
  * once then); where leaders are to be spread, the place with the fewest.
