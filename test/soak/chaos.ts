@@ -41,7 +41,9 @@ const INSTANCES = 3;
 export async function runChaos(options: ChaosOptions, rounds: RealRounds): Promise<RealReport> {
   const { random } = rounds;
   const { bed, watch } = await prepare(options, random);
-  const chaos = new Chaos({ ...bed, random, leader: () => leaderNow(bed.cluster, watch) });
+  const leader = (): LocalInstance | undefined => leaderNow(bed.cluster, watch);
+  const isPlanted = options.application !== undefined;
+  const chaos = new Chaos({ ...bed, random, leader }, isPlanted ? undefined : keep);
   try {
     for (let round = 0; rounds.goesOn(round); round++) {
       rounds.tell(`round ${round}: ${await chaos.round(round)}`);
@@ -91,10 +93,12 @@ class Chaos {
   readonly violations: string[] = [];
   readonly counts: Record<string, number> = {};
   readonly #bed: ChaosBed;
+  readonly #keep: ((story: unknown) => string) | undefined;
   #spaces: Readonly<Record<SpaceName, number>> | undefined;
 
-  constructor(bed: ChaosBed) {
+  constructor(bed: ChaosBed, keepStory: ((story: unknown) => string) | undefined) {
     this.#bed = bed;
+    this.#keep = keepStory;
   }
 
   /** What happened in it. */
@@ -125,9 +129,11 @@ class Chaos {
     const { violations, ...counts } = verdict;
     const surprises = paths.flatMap(({ path: way }) => way.surprises.slice(0, 3));
     if (violations.length > 0 || surprises.length > 0) {
-      const file = keep({ round, faults: faults.story, surprises, ...record });
+      const file = this.#keep?.({ round, faults: faults.story, surprises, ...record });
       const all = [...violations, ...surprises];
-      this.violations.push(...all.map((one) => `round ${round}: ${one}\n    history: ${file}`));
+      this.violations.push(
+        ...all.map((one) => `round ${round}: ${one}\n    history: ${file ?? 'not kept'}`),
+      );
     }
     this.#count({ rounds: 1, ...counts, ...faults.counts });
     const done = Object.entries(faults.counts).map(([kind, times]) => `${times} ${kind}`);
