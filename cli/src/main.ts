@@ -11,6 +11,7 @@ import type { UpOptions } from './commands/up.ts';
 import { shareCompileCache } from './compile-cache.ts';
 import { openConsole } from './console.ts';
 import { warmUpInstances } from './embedded/warm-up.ts';
+import { addFailoverCommands } from './failover-commands.ts';
 
 // Each command brings its own imports: `tonearm kubeconfig` stands in prompts and scripts, and must be quick.
 const STATE_DIRECTORY = '.tonearm';
@@ -75,6 +76,7 @@ function buildProgram(): Command {
       const { printStatus } = await import('./commands/status.ts');
       await printStatus(options, console);
     });
+  addFailoverCommands(program, console, stateOption);
   addLogCommands(program);
   return program;
 }
@@ -127,6 +129,7 @@ Examples:
   tonearm up -f shop.yaml --app ./shop    run another application
   export KUBECONFIG="$(tonearm kubeconfig)"
   kubectl get tcl,trs,pods                then use kubectl as on any Kubernetes
+  tonearm failover status                 who leads, and what is wrong
   tonearm down --purge                    stop, and delete the data`;
 
 try {

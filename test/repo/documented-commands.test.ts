@@ -29,6 +29,7 @@ const SCALE = 'test/kubernetes/employees-scale.test.ts';
 const EMPLOYEES = 'test/kubernetes/fixtures/employees.ts';
 const LOG = 'cli/src/commands/log.test.ts';
 const SNAPSHOT = 'test/local/snapshot.test.ts';
+const FAILOVER = 'test/local/failover-command.test.ts';
 const UP = 'test/support/tonearm-up.ts';
 const SIMULATE = 'test/simulation/main.test.ts';
 
@@ -73,6 +74,14 @@ const tested: readonly TestedCommand[] = [
     test: LAPTOP,
     words: ["'describe', 'tcl', 'employees'"],
   },
+  { command: 'tonearm failover status', test: FAILOVER, words: ["tonearm(['status'])"] },
+  {
+    command: 'tonearm failover promote storage-1-1',
+    test: FAILOVER,
+    words: ["tonearm(['promote', 'storage-1-1', "],
+  },
+  { command: 'tonearm failover pause', test: FAILOVER, words: ["tonearm(['pause'])"] },
+  { command: 'tonearm failover resume', test: FAILOVER, words: ["tonearm(['resume'])"] },
   {
     command: 'curl -u "admin:$COOKIE" … http://…:8081/admin/promote',
     test: SCALE,

@@ -1,10 +1,9 @@
 /** `tonearm status`: the same tables that `kubectl get tcl,trs,pods` prints, without kubectl. */
-import { existsSync, readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import path from 'node:path';
 import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 import { type Console, renderTable } from '../console.ts';
-import { StateDirectory } from '../embedded/state-directory.ts';
+import { localServer, readLocal } from './local-api.ts';
 
 export interface StatusOptions {
   readonly state: string;
@@ -12,14 +11,10 @@ export interface StatusOptions {
 }
 
 const RESOURCES = [
-  { title: 'Clusters', path: '/apis/tonearm.dev/v1alpha1/clusters' },
-  { title: 'Replica sets', path: '/apis/tonearm.dev/v1alpha1/replicasets' },
-  { title: 'Pods', path: '/api/v1/pods' },
+  { title: 'Clusters', api: '/apis/tonearm.dev/v1alpha1/clusters' },
+  { title: 'Replica sets', api: '/apis/tonearm.dev/v1alpha1/replicasets' },
+  { title: 'Pods', api: '/api/v1/pods' },
 ];
-
-const kubeconfigSchema = z.object({
-  clusters: z.array(z.object({ cluster: z.object({ server: z.string() }) })).min(1),
-});
 
 const tableSchema = z.object({
   columnDefinitions: z.array(z.object({ name: z.string(), priority: z.number().default(0) })),
@@ -27,15 +22,20 @@ const tableSchema = z.object({
 });
 
 export async function printStatus(options: StatusOptions, console: Console): Promise<void> {
-  const server = serverOf(new StateDirectory(options.state));
+  const server = localServer(options.state);
+  if (server === undefined) {
+    throw new CommandError(`nothing runs in ${path.resolve(options.state)}: start "tonearm up"`);
+  }
   if (options.output === 'json') {
-    const lists = await Promise.all(RESOURCES.map(({ path }) => read(server + path, 'json')));
+    const lists = await Promise.all(RESOURCES.map(({ api }) => readLocal(server + api)));
     const [clusters, replicaSets, pods] = lists.map((list) => itemsOf(list));
     console.line(JSON.stringify({ clusters, replicaSets, pods }, undefined, 2));
     return;
   }
-  for (const { title, path } of RESOURCES) {
-    const table = tableSchema.parse(await read(server + path, 'json;as=Table;v=v1;g=meta.k8s.io'));
+  for (const { title, api } of RESOURCES) {
+    const table = tableSchema.parse(
+      await readLocal(server + api, 'json;as=Table;v=v1;g=meta.k8s.io'),
+    );
     const shown = table.columnDefinitions.map((column) => column.priority === 0);
     const header = table.columnDefinitions.map((column) => column.name.toUpperCase());
     const rows = table.rows.map((row) => row.cells.map(renderCell));
@@ -45,20 +45,6 @@ export async function printStatus(options: StatusOptions, console: Console): Pro
     for (const line of lines) console.line(`  ${line}`);
     console.line();
   }
-}
-
-function serverOf(state: StateDirectory): string {
-  if (state.runningPid() === undefined || !existsSync(state.kubeconfigFile)) {
-    throw new CommandError(`nothing runs in ${state.root}: start "tonearm up"`);
-  }
-  const config = kubeconfigSchema.parse(parse(readFileSync(state.kubeconfigFile, 'utf8')));
-  return config.clusters[0]?.cluster.server ?? '';
-}
-
-async function read(url: string, form: string): Promise<unknown> {
-  const response = await fetch(url, { headers: { accept: `application/${form}` } });
-  if (!response.ok) throw new CommandError(`${url} answers ${response.status}`);
-  return response.json();
 }
 
 function itemsOf(list: unknown): unknown {

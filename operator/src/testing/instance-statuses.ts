@@ -32,6 +32,8 @@ export function describeStatus(facts: StatusFacts): InstanceStatus {
     config: { version, checksum: facts.checksum },
     preparedChangeId: null,
     isFailoverPaused: false,
+    isActiveCoordinator: false,
+    suppressedReplicaSets: [],
     replicaSet:
       replicaSetUuid === undefined
         ? null

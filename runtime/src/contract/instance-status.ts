@@ -100,6 +100,10 @@ export const instanceStatusSchema = z.strictObject({
   replicaSet: replicaSetViewSchema.nullable(),
   /** Leadership does not move by itself here until failover is resumed, or this process ends. */
   isFailoverPaused: z.boolean().default(false),
+  /** It holds the lock of the failover coordinator. */
+  isActiveCoordinator: z.boolean().default(false),
+  /** Replica sets that this instance leaves alone for a while, because their leader changed too often. */
+  suppressedReplicaSets: z.array(uuidSchema).default([]),
   roles: z.array(z.string()),
   issues: z.array(issueSchema),
   /** Every instance that this one has heard of by gossip, itself too, by `uri`. */

@@ -47,6 +47,7 @@ export function adminRoutes(api: () => AdminApi): FastifyPluginAsync {
       return request.query.secrets === 'shown' ? config : withoutSecrets(config);
     });
     app.get('/admin/failover', async () => api().failover());
+    app.get('/admin/failover/status', async () => api().failoverStatus());
     app.patch('/admin/failover', async (request) =>
       api().editFailover(parse(failoverPatchSchema, request.body)),
     );

@@ -5,6 +5,7 @@ import type {
   FailoverConfig,
   Topology,
 } from '../contract/cluster-config.ts';
+import type { FailoverOverview } from '../contract/failover-overview.ts';
 import type { InstanceStatus } from '../contract/instance-status.ts';
 import type {
   ChangeState,
@@ -20,6 +21,7 @@ import { editFailover, type FailoverPatch } from '../core/topology/edit-topology
 import type { Clock } from '../foundation/clock.ts';
 import type { InternalHandlers, Peers } from '../ports/peers.ts';
 import type { ConfigService } from './config-service.ts';
+import { failoverOverview } from './failover-overview.ts';
 import { type PauseAnswer, pauseFailover } from './failover-pause.ts';
 import { type PromoteRequest, type Promotion, PromotionService } from './promotion-service.ts';
 import type { RoleHost } from './role-host.ts';
@@ -38,6 +40,8 @@ export interface AdminApi {
   failover(): FailoverConfig;
   /** Changes those that are given (FO-19). */
   editFailover(patch: FailoverPatch): Promise<FailoverConfig>;
+  /** Who leads each replica set, as its instances say. */
+  failoverStatus(): Promise<FailoverOverview>;
   /** User sections as one YAML map (HTTP-05). */
   renderUserSections(): string;
   /** Replaces all user sections (HTTP-06). */
@@ -100,6 +104,10 @@ export function buildAdminApi(options: AdminServiceOptions): AdminApi {
       const edited = editFailover(config.active.sections['topology'] ?? {}, patch);
       await change({ topology: edited }, 'the parameters of failover were changed');
       return topologyOf(withoutSecrets(config.active)).failover;
+    },
+    failoverStatus: async () => {
+      if (config.active === undefined) throw new ClusterError('CONFIG_MISSING');
+      return failoverOverview(options.peers, topology());
     },
     renderUserSections: () => renderUserSections(config.active?.sections ?? {}),
     replaceUserSections: async (yaml) => {

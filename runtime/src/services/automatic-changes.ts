@@ -30,6 +30,11 @@ export class AutomaticChanges {
     return this.#isPaused;
   }
 
+  /** Replica sets that are left alone for a while. */
+  get suppressed(): readonly string[] {
+    return [...this.#sets.keys()].filter((uuid) => this.#isSuppressed(uuid));
+  }
+
   pause(isPaused: boolean): void {
     if (isPaused === this.#isPaused) return;
     this.#isPaused = isPaused;
@@ -79,8 +84,7 @@ export class AutomaticChanges {
         'Automatic failover is paused on this instance: POST /admin/failover/resume ends that.';
       issues.push({ level: 'warning', topic: 'failover', message });
     }
-    for (const uuid of this.#sets.keys()) {
-      if (!this.#isSuppressed(uuid)) continue;
+    for (const uuid of this.suppressed) {
       const message = `The leader of replica set ${uuid} changed too often: automatic failover leaves it alone for a while. Look why leaders fail; POST /admin/promote still works.`;
       issues.push({ level: 'warning', topic: 'failover', message });
     }

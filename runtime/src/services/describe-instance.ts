@@ -19,7 +19,8 @@ export interface DescribedReplicaSet {
   readonly storage: StorageService;
   readonly failover: FailoverService;
   readonly buckets: { count(): Promise<number> };
-  readonly changes: { readonly isPaused: boolean };
+  readonly changes: { readonly isPaused: boolean; readonly suppressed: readonly string[] };
+  readonly coordinator: { readonly active: boolean };
   issues(): readonly Issue[];
 }
 
@@ -53,6 +54,8 @@ export async function describeInstance(instance: DescribedInstance): Promise<Ins
     preparedChangeId: config.lock?.change.changeId ?? null,
     replicaSet: replicaSet === undefined ? null : await describeReplicaSet(replicaSet),
     isFailoverPaused: replicaSet?.changes.isPaused ?? false,
+    isActiveCoordinator: replicaSet?.coordinator.active ?? false,
+    suppressedReplicaSets: [...(replicaSet?.changes.suppressed ?? [])],
     roles: [...roles.runningRoles],
     issues: [...config.issues(), ...(replicaSet?.issues() ?? [])],
     membership: instance.membership.view(),

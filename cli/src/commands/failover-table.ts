@@ -1,0 +1,59 @@
+/** The lines of `tonearm failover status`. Columns stay narrow; what is not as it should be has lines of its own. */
+import type { FailoverOverview, LedReplicaSet } from '@tonearm/runtime/contract';
+import { type Console, renderTable } from '../console.ts';
+
+const STATES: Readonly<Record<LedReplicaSet['state'], string>> = {
+  writable: 'writable',
+  'peer-leases': 'by peer leases',
+  'read-only': 'read-only',
+  silent: 'silent',
+  none: 'no leader',
+};
+
+export function renderOverview(
+  overview: FailoverOverview,
+  { bold }: Pick<Console, 'bold'>,
+): readonly string[] {
+  const header = ['REPLICA SET', 'LEADER', 'TERM', 'STATE', 'IN SYNC'];
+  const rows = overview.replicaSets.map(({ name, leader, term, state, members }) => {
+    const inSync = members.filter(({ isInSync }) => isInSync).length;
+    return [name, leader?.name ?? '-', `${term}`, STATES[state], `${inSync}/${members.length}`];
+  });
+  const notes = overview.replicaSets.flatMap(notesOf);
+  const issues = overview.issues.map((one) => `${one.instance}: ${one.level}: ${one.message}`);
+  return [
+    ...renderTable(factsOf(overview).map(([name, text]) => [bold(name), text])),
+    '',
+    ...renderTable([header, ...rows]),
+    ...titled(bold('Replica sets'), notes),
+    ...titled(bold('Issues'), issues),
+  ];
+}
+
+function factsOf(overview: FailoverOverview): readonly (readonly [string, string])[] {
+  const { mode, stateProvider, coordinator, pausedOn } = overview;
+  return [
+    ['Mode', stateProvider === null ? mode : `${mode}, by ${stateProvider}`],
+    ...(mode === 'stateful'
+      ? [['Coordinator', coordinator ?? 'none is active: lost leaders are not replaced'] as const]
+      : []),
+    ...(pausedOn.length > 0
+      ? [['Paused', `on ${pausedOn.join(', ')}: "tonearm failover resume" ends that`] as const]
+      : []),
+  ];
+}
+
+function notesOf({ name, isSuppressed, members }: LedReplicaSet): readonly string[] {
+  const notes = members.flatMap((member) => {
+    if (member.isDisabled) return [`${member.name} is disabled`];
+    if (member.state === null) return [`${member.name} does not answer`];
+    if (!member.isInSync) return [`${member.name} is not in sync, ${member.state}`];
+    return [];
+  });
+  if (isSuppressed) notes.push('left alone for a while, because its leader changed too often');
+  return notes.map((note) => `${name}: ${note}`);
+}
+
+function titled(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
+}
