@@ -70,12 +70,14 @@ export class LeaderTerm {
   /** How far the log was at some moments: who waits for a row of then waits at least since then. */
   #marks: { readonly sequence: number; readonly atMs: number }[] = [];
   #sequence: number;
+  #tickedMs: number;
   #acknowledged = 0;
   #ended = false;
 
   constructor(options: LeaderTermOptions) {
     this.term = options.term;
     this.#sequence = options.beganAt;
+    this.#tickedMs = options.clock.monotonicMs();
     this.#options = options;
     const current = options.leadership.current();
     this.#isMajority = current.kind === 'leader' && current.ack === 'majority';
@@ -203,6 +205,8 @@ export class LeaderTerm {
   /** Ends waits that took too long; sends a change of the in-sync members if one is due. */
   async tick(): Promise<void> {
     const now = this.#now();
+    this.#progress.paused(now - this.#tickedMs, now);
+    this.#tickedMs = now;
     this.#fail((waiter) => waiter.untilMs <= now, this.#whyLate());
     this.#failLate(now);
     this.settle();

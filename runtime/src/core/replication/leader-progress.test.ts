@@ -44,6 +44,27 @@ describe("the leader's view of its followers", () => {
     assert.equal(progress.acknowledged([a]), 11);
   });
 
+  it('takes out nobody for a time in which the leader stood still, but for being behind after it', () => {
+    const progress = progressFrom(10);
+    progress.pulled(b, 10, 0);
+    progress.appended(11, 1000);
+    // Of which 250 ms count.
+    progress.paused(3000, 4000);
+    assert.equal(progress.change([a, b], 4000), undefined);
+    assert.equal(progress.change([a, b], 4249), undefined);
+    assert.deepEqual(progress.change([a, b], 4250)?.seats, [a]);
+  });
+
+  it('takes out a seat that is behind though the leader stands still again and again', () => {
+    const progress = progressFrom(10);
+    progress.pulled(b, 10, 0);
+    progress.appended(11, 0);
+    progress.paused(600, 600);
+    assert.equal(progress.change([a, b], 600), undefined);
+    progress.paused(600, 1200);
+    assert.deepEqual(progress.change([a, b], 1200)?.seats, [a]);
+  });
+
   it('takes out a seat that has left the replica set, even when nothing is written', () => {
     const progress = new LeaderProgress({
       ...{ own: a, sequence: 10, nowMs: 0, limits: defaultProgressLimits, required: requireUnion },

@@ -127,6 +127,19 @@ export class LeaderProgress {
     progress.lackingSinceMs = undefined;
   }
 
+  /**
+   * So long nobody was listened to: a leader that stood still itself takes nobody out for it. What counts of each pause
+   * is enough to find laggards, however often there is one.
+   */
+  paused(forMs: number, nowMs: number): void {
+    const lostMs = forMs - this.#options.limits.laggardMs / 2;
+    if (lostMs <= 0) return;
+    for (const progress of this.#seats.values()) {
+      const since = progress.behindSinceMs;
+      if (since !== undefined) progress.behindSinceMs = Math.min(since + lostMs, nowMs);
+    }
+  }
+
   /** `applied` is the last row of now: when the last synchronous space goes, its end still needs a majority. */
   setSynchronous(isSynchronous: boolean, applied: () => number): void {
     if (isSynchronous) this.#majorityUpTo = Number.POSITIVE_INFINITY;
