@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   permittedUntilMs,
   TOLERATED_STALL_TTLS,
@@ -90,6 +91,21 @@ describe('a leader whose main loop stands still', { skip: absent }, () => {
     const before = acknowledged(writer);
     await waitUntil('it writes on', () => acknowledged(writer) > before + 20);
     await assertNothingFailed(writer);
+  });
+
+  it('leads on by peer leases when the thread gets no answers from etcd', async () => {
+    const { writer } = await write();
+    const byPeerLeases = async (): Promise<boolean> =>
+      (await leader.status()).replicaSet?.peerLeases === true;
+    etcd.pause();
+    await waitUntil('it leads by peer leases', byPeerLeases);
+    const before = acknowledged(writer);
+    await sleep(2 * TTL_MS);
+    await waitUntil('it writes on', () => acknowledged(writer) > before + 20);
+    etcd.resume();
+    await waitUntil('it leads by its lease again', async () => !(await byPeerLeases()));
+    await assertNothingFailed(writer);
+    assert.equal(delegations(), 1);
   });
 
   it('leads on when its thread has died, and has another one later', async () => {

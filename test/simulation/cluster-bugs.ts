@@ -261,7 +261,7 @@ export const clusterBugs: readonly ClusterBug[] = [
   {
     name: 'renewed-for-ever',
     rule: 'a lease is renewed beside a main loop that stands still only for a while',
-    ...{ from: 3, finding: /was renewed, though its main loop had stood still/, focus: stallFocus },
+    ...{ from: 8, finding: /was renewed, though its main loop had stood still/, focus: stallFocus },
     plant: () => ({ renewals: neverForbidden }),
   },
   {

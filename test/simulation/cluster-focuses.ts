@@ -35,7 +35,7 @@ export const stallFocus: ClusterFocus = {
   name: 'cluster-stall',
   faults: [
     ...['stall', 'pause', 'suspend', 'kill', 'handover', 'isolate', 'cut-from-provider'],
-    ...['provider-slow', 'replies-lost', 'lease-lost'],
+    ...['provider-slow', 'replies-lost', 'lease-lost', 'provider-away', 'provider-away-for-some'],
   ],
   // So seldom that most leaders lead for long enough to have a thread.
   ...{ ttlSeconds: 0.4, everyMs: 1500, faultsMs: 15_000, hasThreads: true },
