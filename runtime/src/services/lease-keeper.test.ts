@@ -74,9 +74,7 @@ describe('a lease that is renewed beside the main loop', () => {
     assert.ok(keeper.deadlineMs() > clock.monotonicMs());
     await clock.advance(TTL_MS + 100);
     assert.ok(keeper.deadlineMs() <= clock.monotonicMs());
-    assert.equal(keeper.permit(3), true);
-    await clock.advance(200);
-    assert.ok(keeper.deadlineMs() > clock.monotonicMs());
+    assert.equal(keeper.permit(3), false);
   });
 
   it('is taken back by whoever compares the record, and delegated again later', async () => {
@@ -113,6 +111,26 @@ describe('a lease that is renewed beside the main loop', () => {
     put({ ...appointed, term: 4, nonce: 'another' });
     await clock.advance(TTL_MS / 2);
     assert.deepEqual([keeper.term, held.at(-1)], [undefined, []]);
+  });
+
+  it('is renewed by its keeper when what renews it is late, and delegated again later', async () => {
+    const { clock, keeper, others, round } = await givenDelegated();
+    const [other] = others;
+    assert.ok(other);
+    other.faults.reach = 'silent';
+    await clock.advance(keeper.lateAtMs - clock.monotonicMs() - 1);
+    assert.equal(keeper.permit(3), true);
+    await clock.advance(1);
+    assert.equal(keeper.permit(3), false);
+    await round();
+    assert.deepEqual([keeper.isKnown, keeper.lateAtMs], [true, Number.POSITIVE_INFINITY]);
+    assert.ok(keeper.deadlineMs() > clock.monotonicMs() + TTL_MS - 10);
+    await clock.advance(5 * TTL_MS - 1);
+    await round();
+    assert.equal(keeper.permit(3), false);
+    await clock.advance(1);
+    await round();
+    assert.equal(keeper.permit(3), true);
   });
 
   it('is renewed by its keeper when what renews it has failed, whatever that had sent', async () => {

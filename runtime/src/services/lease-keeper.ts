@@ -74,8 +74,10 @@ export interface LeaseKeeperOptions {
 const RELEASE_ATTEMPTS = 5;
 /** Of the lease time: a new leader has other things to do first, and may not lead for long. */
 const DELEGATE_AFTER_TTLS = 1.5;
-/** After renewals that have failed. */
+/** After renewals that have failed, or were late. */
 const DELEGATE_AGAIN_TTLS = 5;
+/** Of the lease time: whoever renews has done it by then, and who notices can still do it in time. */
+const LATE_TTLS = 0.7;
 
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
@@ -237,12 +239,21 @@ export class LeaseKeeper {
     this.#options.logger.info({ term: hold.term }, 'the lease is renewed beside the main loop');
   }
 
-  /** False when the lease of that term is not renewed elsewhere; else it may go on there. */
+  /** When it must have been renewed elsewhere; Infinity while it is not delegated. */
+  get lateAtMs(): number {
+    const { confirmed } = this.#delegated?.state.hold ?? {};
+    if (confirmed === undefined) return Number.POSITIVE_INFINITY;
+    return confirmed.monotonicMs + LATE_TTLS * this.#options.ttlMs;
+  }
+
+  /** False when the lease of that term is not renewed elsewhere, or not in time; else it may go on there. */
   permit(term: number): boolean {
     const { clock, ttlMs } = this.#options;
+    const nowMs = clock.monotonicMs();
     const delegated = this.#delegated;
     if (delegated === undefined || delegated.end !== undefined || this.term !== term) return false;
-    delegated.permit(permittedUntilMs(clock.monotonicMs(), ttlMs));
+    if (nowMs >= this.lateAtMs) return false;
+    delegated.permit(permittedUntilMs(nowMs, ttlMs));
     return true;
   }
 
@@ -332,6 +343,7 @@ export class LeaseKeeper {
     if (this.#stopping === stopping) this.#stopping = undefined;
     if (delegated === undefined || this.#delegated !== delegated) return;
     const { hold, place } = delegated.state;
+    const isLate = this.#record.now().monotonicMs >= this.lateAtMs;
     const options = { timeoutMs: this.#options.ttlMs / 3 };
     // It is known but for a store that was set up anew, of which this client has not heard.
     const revision = await this.#options.provider.revisionAt(place, options).catch(() => undefined);
@@ -342,7 +354,8 @@ export class LeaseKeeper {
     else {
       this.#delegated = undefined;
       this.#hold = { ...hold, revision };
-      this.#delegateLater(end === undefined ? DELEGATE_AFTER_TTLS : DELEGATE_AGAIN_TTLS);
+      const isGood = end === undefined && !isLate;
+      this.#delegateLater(isGood ? DELEGATE_AFTER_TTLS : DELEGATE_AGAIN_TTLS);
     }
   }
 

@@ -262,7 +262,8 @@ export class StatefulLeadership implements LeadershipEngine {
         if (!isProviderTrouble(error)) throw error;
         logger.warn({ error }, 'the lease could not be renewed; trying again');
       }
-      const restMs = startedMs + renewalPeriodMs(ttlMs) - clock.monotonicMs();
+      const nextMs = Math.min(startedMs + renewalPeriodMs(ttlMs), this.#lease.lateAtMs);
+      const restMs = nextMs - clock.monotonicMs();
       // At least a little, so that a provider that fails at once is not flooded.
       await this.#wakeUp.sleep(Math.max(restMs, ttlMs / 30), signal);
     }
