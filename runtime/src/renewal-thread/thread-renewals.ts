@@ -24,7 +24,7 @@ import type { RenewalNews } from '../services/renewal-loop.ts';
 import { type ThreadData, ThreadMemory } from './thread-data.ts';
 
 /** Enough for a client of etcd with its messages, several times. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8, stackSizeMb: 1 };
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 };
 /** As this file: from sources or from what was compiled. */
 const THREAD_FILE = new URL(`./thread${path.extname(import.meta.url)}`, import.meta.url);
 
