@@ -43,6 +43,6 @@ export interface RunningRenewals {
 }
 
 export interface LeaseRenewals {
-  /** Calls `onNews` after changes of `state` or `end`, never from within a call of these. */
+  /** Throws when nothing can be begun now. Calls `onNews` after changes of `state` or `end`, never from within a call of these. */
   begin(task: RenewalTask, onNews: () => void): RunningRenewals;
 }

@@ -38,12 +38,15 @@ async function givenDelegated() {
   const others: SimulatedStateProvider[] = [];
   const held: (readonly HeldLease[])[] = [];
   let failures = 0;
+  /** Of the next attempts to begin. */
+  const refusals: boolean[] = [];
   const keeper = new LeaseKeeper({
     ...{ provider, clock, random, logger: silentLogger, identity, replicaSetUuid: SET },
     ttlMs: TTL_MS,
     renewals: new LoopRenewals({
       ...{ clock, random },
       openProvider: () => {
+        if (refusals.shift() === true) throw new Error('no more threads');
         const other = open();
         others.push(other);
         return other;
@@ -64,7 +67,10 @@ async function givenDelegated() {
   await round();
   assert.equal(keeper.permit(3), true);
   const nonce = (): string => leaseSchema.parse(JSON.parse(store.get(KEY)?.value ?? '')).nonce;
-  return { clock, keeper, put, nonce, round, provider, others, held, failures: () => failures };
+  return {
+    ...{ clock, keeper, put, nonce, round, provider, others, held, refusals },
+    failures: () => failures,
+  };
 }
 
 describe('a lease that is renewed beside the main loop', () => {
@@ -129,6 +135,18 @@ describe('a lease that is renewed beside the main loop', () => {
     await round();
     assert.equal(keeper.permit(3), false);
     await clock.advance(1);
+    await round();
+    assert.equal(keeper.permit(3), true);
+  });
+
+  it('is renewed by its keeper when nothing can be begun to renew it', async () => {
+    const { clock, keeper, round, refusals } = await givenDelegated();
+    await keeper.recall();
+    refusals.push(true);
+    await clock.advance(1.5 * TTL_MS);
+    await round();
+    assert.deepEqual([keeper.permit(3), keeper.isKnown], [false, true]);
+    await clock.advance(5 * TTL_MS);
     await round();
     assert.equal(keeper.permit(3), true);
   });

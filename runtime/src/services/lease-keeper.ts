@@ -234,9 +234,16 @@ export class LeaseKeeper {
       ...{ replicaSetUuid, holder: identity.uuid, ttlMs, state: { hold, place } },
       permittedUntilMs: permittedUntilMs(nowMs, ttlMs),
     };
-    const delegated = renewals.begin(task, () => this.#heard(delegated));
-    this.#delegated = delegated;
-    this.#options.logger.info({ term: hold.term }, 'the lease is renewed beside the main loop');
+    const { logger } = this.#options;
+    try {
+      const delegated = renewals.begin(task, () => this.#heard(delegated));
+      this.#delegated = delegated;
+      logger.info({ term: hold.term }, 'the lease is renewed beside the main loop');
+    } catch (error) {
+      // Without a thread it is held as well, while the main loop is not busy.
+      logger.warn({ error }, 'there is no thread to renew the lease; trying again later');
+      this.#delegateLater(DELEGATE_AGAIN_TTLS);
+    }
   }
 
   /** When it must have been renewed elsewhere; Infinity while it is not delegated. */
