@@ -18,6 +18,7 @@ import { ClusterWatches } from './cluster-watches.ts';
 import { PlanApplier } from './controller/apply-plan.ts';
 import { ChangeDriver } from './controller/change-driver.ts';
 import { ClusterController } from './controller/cluster-controller.ts';
+import { NodeZones } from './controller/node-zones.ts';
 import { ClusterObserver } from './controller/observe-cluster.ts';
 import { loadOperatorKeys } from './controller/operator-keys.ts';
 import { WorkQueue } from './controller/work-queue.ts';
@@ -175,7 +176,10 @@ class Operator {
     return new ClusterController({
       kube,
       caches,
-      observer: new ClusterObserver({ kube, caches, admin, parser, clock, operator }),
+      observer: new ClusterObserver({
+        ...{ kube, caches, admin, parser, clock, operator },
+        nodeZones: settings.nodeZones ? new NodeZones({ kube, clock, logger }) : undefined,
+      }),
       applier: new PlanApplier({ kube, caches, admin, driver, recorder, makeCookie }),
       driver,
       recorder,

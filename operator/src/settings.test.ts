@@ -14,6 +14,7 @@ describe('settings of the operator', () => {
         leaseName: 'tonearm-operator',
         defaultStateProvider: 'managed-etcd',
         etcdImage: 'localhost/tonearm/etcd:dev',
+        nodeZones: false,
         keysSecretName: 'tonearm-operator-keys',
         httpPort: 8080,
         workers: 4,

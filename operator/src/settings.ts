@@ -34,6 +34,8 @@ const settingsSchema = z.strictObject({
   /** Of the stateboard, as instances reach it. */
   stateboardUrl: z.url({ protocol: /^https?$/ }).optional(),
   stateboardPasswordFile: z.string().min(1).optional(),
+  /** Whether zones of instances are read from their nodes, which takes a right in the whole cluster. */
+  nodeZones: z.stringbool().default(false),
   /** In the operator's namespace; made once, with the keys that sign tokens for the admin API. */
   keysSecretName: name.default('tonearm-operator-keys'),
   /** A PEM file with the private key, instead of the Secret. */

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { topologyOf } from '@tonearm/runtime/config';
+import type { ClusterConfig, Server } from '@tonearm/runtime/contract';
 import { withKubernetes } from './cluster.ts';
 import {
   installOperator,
@@ -11,6 +13,8 @@ import {
 } from './fixtures/operator.ts';
 
 const kubernetes = withKubernetes();
+const ZONE = 'topology.kubernetes.io/zone';
+const labelNodes = ['label', 'nodes', '--all', '--overwrite'];
 const clusterChart = path.join(repository, 'charts', 'tonearm-cluster');
 const operatorChart = path.join(repository, 'charts', 'tonearm-operator');
 
@@ -22,6 +26,7 @@ describe('the charts', () => {
   });
   after(async () => {
     await remove();
+    await kubernetes.kubectl([...labelNodes, `${ZONE}-`]);
     await installOperator(kubernetes);
   });
 
@@ -39,9 +44,32 @@ describe('the charts', () => {
     ]);
   };
 
-  it('make a cluster, and remove it', async () => {
-    await installOperator(kubernetes);
+  /** What the config says of the only instance of a cluster. */
+  const instanceOf = async (name: string): Promise<Server | undefined> => {
+    const secret = ['get', 'secret', `${name}-cookie`, '-n', namespace];
+    const data = await kubernetes.kubectl([...secret, '-o', 'jsonpath={.data.cookie}']);
+    const cookie = Buffer.from(data, 'base64').toString();
+    const authorization = `Basic ${Buffer.from(`admin:${cookie}`).toString('base64')}`;
+    const target = { namespace, object: `pod/${name}-all-1-0`, port: 8081 };
+    const { address, close } = await kubernetes.reach(target);
+    try {
+      const headers = { authorization };
+      const answer = await fetch(`http://${address}/admin/cluster-config`, { headers });
+      const servers = Object.values(topologyOf((await answer.json()) as ClusterConfig).servers);
+      return servers.find((server) => server !== 'expelled');
+    } finally {
+      await close();
+    }
+  };
+
+  it('make a cluster whose instances know node and zone, and remove it', async () => {
+    await kubernetes.kubectl([...labelNodes, `${ZONE}=north`]);
+    await installOperator(kubernetes, '--set', 'nodeZones=true');
     await installCluster('small');
+    const pod = ['get', 'pod', 'small-all-1-0', '-n', namespace];
+    const node = await kubernetes.kubectl([...pod, '-o', 'jsonpath={.spec.nodeName}']);
+    const { zone, labels } = (await instanceOf('small')) ?? {};
+    assert.deepEqual({ zone, labels }, { zone: 'north', labels: { node } });
     await kubernetes.helm(['uninstall', 'small', '-n', namespace, '--wait']);
     await kubernetes.waitUntil('the pods to be gone', async () => {
       const left = await kubernetes.kubectl(['get', 'pods', '-n', namespace, '-o', 'name']);

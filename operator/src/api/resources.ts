@@ -9,6 +9,7 @@ import type {
   KubeObject,
   Lease,
   Namespace,
+  Node,
   PersistentVolumeClaim,
   Pod,
   PodDisruptionBudget,
@@ -96,6 +97,13 @@ export const RESOURCES = {
     kind: 'Namespace',
     namespaced: false,
   } as Resource<Namespace>,
+  nodes: {
+    group: '',
+    version: 'v1',
+    plural: 'nodes',
+    kind: 'Node',
+    namespaced: false,
+  } as Resource<Node>,
   customResourceDefinitions: {
     group: 'apiextensions.k8s.io',
     version: 'v1',

@@ -22,6 +22,7 @@ import type { ObjectCache } from '../ports/object-cache.ts';
 import type { SectionParser } from '../ports/section-parser.ts';
 import { BY_CLUSTER, type ClusterCaches, keyOfCluster, parseKey } from './cluster-caches.ts';
 import { ConfigSourceReader } from './config-sources.ts';
+import type { NodeZones } from './node-zones.ts';
 import { InstanceObserver } from './observe-instances.ts';
 
 export interface ClusterObserverOptions {
@@ -31,6 +32,8 @@ export interface ClusterObserverOptions {
   readonly parser: SectionParser;
   readonly clock: Clock;
   readonly operator: OperatorFacts;
+  /** Left out: nodes are not asked. */
+  readonly nodeZones?: NodeZones | undefined;
 }
 
 export type Observed =
@@ -66,7 +69,7 @@ export class ClusterObserver {
   }
 
   async #snapshot(cluster: Cluster, lastChange: LastChange): Promise<ClusterSnapshot> {
-    const { caches, clock, operator } = this.#options;
+    const { caches, clock, operator, nodeZones } = this.#options;
     const key = keyOfCluster(cluster.metadata);
     const { namespace } = parseKey(key);
     const claims = await this.#claims(cluster, key);
@@ -74,6 +77,8 @@ export class ClusterObserver {
     const clusterUuid = clusterUuidOf({ cluster, claims });
     const objects = await this.#objects(cluster, key);
     const cookie = await this.#sources.readCookie(cluster, namespace);
+    const view = await this.#instances.observe(pods, clusterUuid);
+    const nodes = view.instances.map(({ node }) => node);
     return {
       nowMs: clock.wallTime().getTime(),
       operator,
@@ -84,7 +89,8 @@ export class ClusterObserver {
       cookie,
       providerCredentials: await this.#sources.readCredentials(cluster, namespace),
       configSources: await this.#sources.readSections(cluster, namespace),
-      ...(await this.#instances.observe(pods, clusterUuid)),
+      ...view,
+      nodeZones: (await nodeZones?.of(nodes)) ?? new Map<string, string>(),
       lastChange,
     };
   }

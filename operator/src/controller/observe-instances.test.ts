@@ -52,7 +52,9 @@ describe('InstanceObserver, asking for status', () => {
   it('tells all that is known of a pod, in the order of its place', async () => {
     const api = apiWith({ [A]: { status: status(A) }, [C]: { status: status(C) } });
     const created = { creationTimestamp: '2026-01-01T00:00:00Z' };
-    const pods = [pod(C), pod(B, { phase: 'Pending' }), pod(A, { metadata: created })];
+    const seen = pod(A, { metadata: created });
+    const placed = { ...seen, spec: { ...seen.spec, nodeName: 'worker-1' } };
+    const pods = [pod(C), pod(B, { phase: 'Pending' }), placed];
     const { instances } = await new InstanceObserver(api).observe(pods, CLUSTER);
     assert.deepEqual(
       instances.map(({ podName, ordinal, answer }) => [podName, ordinal, answer.kind]),
@@ -69,6 +71,7 @@ describe('InstanceObserver, asking for status', () => {
       address: addressOf(A),
       ready: true,
       terminating: false,
+      node: 'worker-1',
       createdMs: Date.parse('2026-01-01T00:00:00Z'),
       answer: { kind: 'status', status: status(A) },
     });

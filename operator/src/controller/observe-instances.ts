@@ -49,6 +49,7 @@ export class InstanceObserver {
       address,
       ready: isPodReady(pod),
       terminating: pod.metadata.deletionTimestamp !== undefined,
+      node: pod.spec.nodeName ?? '',
       createdMs: Date.parse(pod.metadata.creationTimestamp ?? '') || 0,
       answer: await this.#status(pod, { address, clusterUuid }),
     };

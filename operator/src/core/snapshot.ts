@@ -35,6 +35,8 @@ export interface InstanceFacts {
   readonly address: string;
   readonly ready: boolean;
   readonly terminating: boolean;
+  /** Where its pod runs; empty before that is decided. */
+  readonly node: string;
   /** Wall time of the pod's creation. */
   readonly createdMs: number;
   /** Its answer, or why there is none. An instance of another cluster counts as silent. */
@@ -99,6 +101,8 @@ export interface ClusterSnapshot {
   readonly configSources: readonly ConfigSource[];
   /** Sorted by replica set and ordinal. */
   readonly instances: readonly InstanceFacts[];
+  /** Zones of the nodes that tell one, if the operator may ask them. */
+  readonly nodeZones: ReadonlyMap<string, string>;
   /** The newest config that any instance has committed; nothing when none answered with one. */
   readonly config: ClusterConfig | undefined;
   /** Nothing until an instance has told them. */

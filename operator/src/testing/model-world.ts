@@ -145,6 +145,7 @@ export class ModelWorld {
       providerCredentials: undefined,
       configSources: [],
       instances: [...this.pods].toSorted().map((pod) => this.#describeInstance(pod)),
+      nodeZones: new Map(),
       config: hasConfig ? this.config : undefined,
       roles: known.length > 0 ? ROLES : undefined,
       lastChange: { kind: 'none' },
@@ -328,8 +329,7 @@ export class ModelWorld {
       ordinal: ordinalOf(pod),
       address: `${pod}:8081`,
       ready: this.#isReady(pod),
-      terminating: false,
-      createdMs: NOW_MS - 60_000,
+      ...{ terminating: false, node: '', createdMs: NOW_MS - 60_000 },
       answer: this.silent.has(pod)
         ? { kind: 'silent', reason: 'no answer' }
         : { kind: 'status', status: this.#status(pod) },

@@ -15,6 +15,7 @@ import type { Topology } from '@tonearm/runtime/contract';
 import type { ReplicaSet } from '../../api/v1alpha1/replica-set.ts';
 import { editTopology } from '../config-draft.ts';
 import { replicaSetUuidOf } from '../identity.ts';
+import { placeOf } from '../place.ts';
 import { storesBuckets, unknownRoles } from '../roles.ts';
 import { isBlank, type Seat, seatsOf } from '../seats.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
@@ -115,11 +116,13 @@ function joinSeat(snapshot: ClusterSnapshot, replicaSet: ReplicaSet, seat: Seat)
 function editsOf(
   snapshot: ClusterSnapshot,
   replicaSet: ReplicaSet,
-  { name, server, status }: Seat,
+  seat: Seat,
 ): readonly ((topology: Topology) => TopologyEdit)[] {
+  const { name, server, status } = seat;
   if (status === undefined) return [];
   const replicaSetUuid = replicaSetUuidOf(snapshot, replicaSet);
-  const { roles, weight, zone } = replicaSet.spec;
+  const { roles, weight } = replicaSet.spec;
+  const { zone, labels } = placeOf(snapshot, replicaSet, seat);
   const stores = storesBuckets(roles, snapshot.roles ?? []);
   const join = (topology: Topology): TopologyEdit =>
     joinInstance(topology, {
@@ -128,7 +131,8 @@ function editsOf(
       uri: status.uri,
       httpUri: status.httpUri,
       replicaSetUuid,
-      ...(zone === undefined ? {} : { zone }),
+      labels,
+      ...(zone === '' ? {} : { zone }),
     });
   const add = (topology: Topology): TopologyEdit =>
     addReplicaSet(topology, {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Json } from '@tonearm/runtime/contract';
 import {
+  editInstance,
   editSet,
   editSetSpec,
   editStatus,
@@ -9,12 +11,45 @@ import {
   tell,
   topologyAfter,
 } from '../../testing/snapshots.ts';
+import { toJson } from '../config-draft.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
 import { keepSetConfig } from './keep-set-config.ts';
 
 const SET = 'employees-storage-1';
 const POD = `${SET}-0`;
 const settled = settledWorld().snapshot();
+
+/** The pod runs on a node, which tells its zone. */
+function placed(snapshot: ClusterSnapshot, zone?: string): ClusterSnapshot {
+  const seen = editInstance(snapshot, POD, (instance) => ({ ...instance, node: 'worker-1' }));
+  return zone === undefined ? seen : { ...seen, nodeZones: new Map([['worker-1', zone]]) };
+}
+
+/** The config has these labels for every instance. */
+function labelled(
+  snapshot: ClusterSnapshot,
+  labels: Readonly<Record<string, string>>,
+): ClusterSnapshot {
+  const { config } = snapshot;
+  assert.ok(config !== undefined);
+  const topology = topologyAfter(snapshot, []);
+  const servers = Object.entries(topology.servers).map(([uuid, server]) => [
+    uuid,
+    server === 'expelled' ? server : { ...server, labels },
+  ]);
+  const section = toJson({ ...topology, servers: Object.fromEntries(servers) as Json });
+  return {
+    ...snapshot,
+    config: { ...config, sections: { ...config.sections, topology: section } },
+  };
+}
+
+function serverAfter(snapshot: ClusterSnapshot): unknown {
+  const { servers } = topologyAfter(snapshot, keepSetConfig(snapshot));
+  const server = Object.values(servers).find((one) => one !== 'expelled' && one.alias === POD);
+  assert.ok(server !== undefined && server !== 'expelled');
+  return { zone: server.zone, labels: server.labels };
+}
 
 function moved(snapshot: ClusterSnapshot): ClusterSnapshot {
   return editStatus(snapshot, POD, (status) => ({
@@ -83,11 +118,29 @@ describe('keepSetConfig', () => {
       snapshot: silence(editSetSpec(settled, SET, { zone: 'north' }), `${SET}-1`),
       want: [`edit ChangingInstance: Instance ${POD} is found at ${POD}:8081.`],
     },
+    {
+      name: 'notes on which node an instance runs',
+      snapshot: placed(settled),
+      want: [`edit ChangingInstance: Instance ${POD} is found at ${POD}:8081 on node worker-1.`],
+    },
   ];
 
   for (const { name, snapshot, want } of cases) {
     it(name, () => assert.deepEqual(tell(keepSetConfig(snapshot)), want));
   }
+
+  it('believes the zone of the node before that of the set, and keeps labels of others', () => {
+    const labels = { node: 'worker-1' };
+    const north = editSetSpec(settled, SET, { zone: 'north' });
+    assert.deepEqual(serverAfter(placed(north)), { zone: 'north', labels });
+    assert.deepEqual(serverAfter(placed(north, 'south')), { zone: 'south', labels });
+    assert.deepEqual(serverAfter(placed(labelled(settled, { rack: 'r1', node: 'old' }))), {
+      zone: undefined,
+      labels: { rack: 'r1', node: 'worker-1' },
+    });
+    const known = placed(labelled(settled, labels));
+    assert.deepEqual(keepSetConfig(silence(known, `${SET}-1`)), []);
+  });
 
   it('writes exactly what has changed', () => {
     const snapshot = moved(editSetSpec(settled, SET, { weight: 5, zone: 'north' }));

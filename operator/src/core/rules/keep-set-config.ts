@@ -1,8 +1,9 @@
-/** Roles, weight and zone of replica sets, and the addresses of their instances, as the objects and the pods say. */
+/** Roles and weight of replica sets, places and addresses of their instances, as the objects and the pods say. */
 import { editInstance, editReplicaSet, sameJson } from '@tonearm/runtime/config';
 import type { ReplicaSet } from '../../api/v1alpha1/replica-set.ts';
 import { editTopology, toJson } from '../config-draft.ts';
 import { replicaSetUuidOf } from '../identity.ts';
+import { placeOf } from '../place.ts';
 import { storesBuckets, unknownRoles } from '../roles.ts';
 import { isPresent, type Seat, seatsOf } from '../seats.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
@@ -18,7 +19,7 @@ export function keepSetConfig(snapshot: ClusterSnapshot): readonly Verdict[] {
       ...keepSet(snapshot, replicaSet),
       ...seatsOf(snapshot, replicaSet)
         .filter(isPresent)
-        .flatMap((seat) => keepInstance(replicaSet, seat)),
+        .flatMap((seat) => keepInstance(snapshot, replicaSet, seat)),
     ]);
 }
 
@@ -43,18 +44,25 @@ function keepSet(snapshot: ClusterSnapshot, replicaSet: ReplicaSet): readonly Ve
 }
 
 /** Pods keep their names, but not everywhere their ports. */
-function keepInstance(replicaSet: ReplicaSet, { name, server, status }: Seat): readonly Verdict[] {
+function keepInstance(
+  snapshot: ClusterSnapshot,
+  replicaSet: ReplicaSet,
+  seat: Seat,
+): readonly Verdict[] {
+  const { name, server, status } = seat;
   if (server === undefined || status === undefined) return [];
-  const zone = replicaSet.spec.zone ?? '';
-  const wanted = { uri: status.uri, http_uri: status.httpUri, zone };
-  const present = { uri: server.uri, http_uri: server.http_uri, zone: server.zone ?? '' };
-  if (sameJson(present, wanted)) return [];
+  const place = placeOf(snapshot, replicaSet, seat);
+  const wanted = { uri: status.uri, http_uri: status.httpUri, ...place };
+  const { uri, http_uri, zone = '', labels } = server;
+  if (sameJson(toJson({ uri, http_uri, zone, labels }), toJson(wanted))) return [];
+  const { node } = place.labels;
+  const where = node === undefined ? '' : ` on node ${node}`;
   return [
     {
       kind: 'edit',
       edit: editTopology((topology) => editInstance(topology, server.uuid, wanted)),
       reason: 'ChangingInstance',
-      message: `Instance ${name} is found at ${status.httpUri}.`,
+      message: `Instance ${name} is found at ${status.httpUri}${where}.`,
     },
   ];
 }
