@@ -120,6 +120,12 @@ describe('employees on a laptop', { skip: absent }, () => {
     assert.match(description, /^Events:/m);
   });
 
+  it('shows who leads without being told of an instance or a cookie', async () => {
+    const shown = await up.tonearm('failover', 'status');
+    assert.match(shown, /^Coordinator +employees-/m);
+    assert.match(shown, /^employees-storage-1 +employees-storage-1-0 +\d+ +writable +2\/2$/m);
+  });
+
   it('changes the config of every instance once when a changed manifest is applied', async () => {
     const before = await statuses();
     const [version = 0] = before.map(({ config }) => config.version);

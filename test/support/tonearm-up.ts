@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { waitUntil } from './wait-until.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
+const MAIN = path.join(root, 'cli/src/main.ts');
 const PATIENCE_MS = 60_000;
 
 export function findKubectl(): string | undefined {
@@ -27,8 +28,7 @@ export class TonearmUp {
 
   start(...args: readonly string[]): void {
     this.#output = '';
-    const main = path.join(root, 'cli/src/main.ts');
-    const flags = ['--conditions=source', main, 'up', '--state', this.#state, ...args];
+    const flags = ['--conditions=source', MAIN, 'up', '--state', this.#state, ...args];
     const child = spawn(process.execPath, flags, {
       cwd: this.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -64,6 +64,13 @@ export class TonearmUp {
       // Its cache of what the API serves belongs to this test.
       env: { ...process.env, KUBECONFIG: path.join(this.#state, 'kubeconfig'), HOME: this.folder },
     });
+    return stdout;
+  }
+
+  /** Another command, for what runs here. */
+  async tonearm(...args: readonly string[]): Promise<string> {
+    const command = ['--conditions=source', MAIN, ...args, '--state', this.#state];
+    const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: this.folder });
     return stdout;
   }
 
