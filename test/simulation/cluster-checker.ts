@@ -71,11 +71,8 @@ export class ReplicaSetChecker implements ClusterChecker {
   }
 
   /** Called after every event of the run. */
-  moment(): void {
-    let count = 0;
-    for (const { isWritable } of this.machines) if (isWritable) count += 1;
-    if (count <= 1) return;
-    const writable = this.machines.filter(({ isWritable }) => isWritable);
+  moment(writable: readonly Machine[]): void {
+    if (writable.length <= 1) return;
     const names = writable.map(
       ({ uuid, process }) => `${uuid.slice(-2)} in term ${process?.storage.promisedTerm}`,
     );

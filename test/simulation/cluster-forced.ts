@@ -41,6 +41,7 @@ const THERE_MS = 1500;
 
 export class ForcedChecker implements ClusterChecker {
   readonly #set: SimulatedSet;
+  readonly #isWatching: boolean;
   #acknowledged = new Progress();
   /** While a coordinator could hear of it. */
   #heard = new Progress();
@@ -49,15 +50,17 @@ export class ForcedChecker implements ClusterChecker {
 
   constructor(set: SimulatedSet) {
     this.#set = set;
+    this.#isWatching = set.script.events.some(({ kind }) => kind === 'forced-promotion');
   }
 
-  moment(): void {
+  moment(writable: readonly Machine[]): void {
+    if (!this.#isWatching) return;
     for (const machine of this.#set.machines) {
       const isThere = machine.isRunning && machine.hasCalmProvider;
       if (!isThere) this.#thereSince.delete(machine);
       else if (!this.#thereSince.has(machine)) this.#thereSince.set(machine, this.#nowMs);
     }
-    const leader = this.#set.machines.find(({ isWritable }) => isWritable);
+    const [leader] = writable;
     if (leader?.process === undefined) return;
     const { sequence } = leader.process.storage.acknowledged;
     this.#acknowledged.tell(this.#nowMs, sequence);
@@ -66,7 +69,7 @@ export class ForcedChecker implements ClusterChecker {
 
   stored(entries: ReadonlyMap<string, string>): void {
     const value = entries.get(providerKeys.leader(this.#set.replicaSetUuid));
-    if (value === undefined) return;
+    if (value === undefined || !this.#isWatching) return;
     const appointment = appointmentSchema.parse(JSON.parse(value));
     const before = this.#before;
     this.#before = appointment;

@@ -37,34 +37,25 @@ export class MovesChecker implements ClusterChecker {
   /** Since when an instance has been well. */
   readonly #well = new Map<Machine, number>();
   readonly #known = new Map<string, Known>();
+  readonly #isWatching: boolean;
   readonly #isCalm: boolean;
 
   constructor(set: SimulatedSet) {
     this.#set = set;
+    this.#isWatching = set.script.events.some(isUnhealthy);
     this.#isCalm = isOnlyUnhealthy(set.script);
   }
 
-  moment(): void {
+  moment(writable: readonly Machine[]): void {
+    if (!this.#isWatching) return;
     for (const machine of this.#set.machines) this.#look(machine);
-    if (!this.#isCalm || this.#failing.size === 0) return;
-    const leader = this.#set.machines.find(({ isWritable }) => isWritable);
-    const current = leader?.process?.failover.current();
-    if (leader === undefined || current?.kind !== 'leader') return;
-    const { immunity_timeout: immunity } = this.#failover;
-    const lateMs = (3 * LOOK_TTLS * this.#ttlMs) / CLOCKS + SLACK_MS;
-    const isImmune = this.#heldMs() < lateMs + (immunity * 1000) / CLOCKS;
-    const isLate = this.#failingMs(leader) > lateMs && !isImmune;
-    const seats = current.inSync.map(({ uuid }) => uuid);
-    const isChoice = ({ uuid }: Machine): boolean => seats.includes(uuid);
-    const others = this.#set.machines.filter((machine) => machine !== leader && isChoice(machine));
-    const isWell = (machine: Machine): boolean => this.#wellMs(machine) > lateMs;
-    if (!isLate || !others.some(isWell)) return;
-    const forMs = this.#failingMs(leader).toFixed(0);
-    this.#set.violate(`${leader.name} stays the leader, and has not been well for ${forMs} ms`);
+    const [leader] = writable;
+    if (this.#isCalm && leader !== undefined && this.#failing.has(leader)) this.#isLeft(leader);
   }
 
   stored(entries: ReadonlyMap<string, string>): void {
     const own = providerKeys.leader(this.#set.replicaSetUuid);
+    if (!this.#isWatching && this.#failover.spread_leaders === 'none') return;
     for (const [key, value] of entries) {
       const appointment = appointmentSchema.parse(JSON.parse(value));
       const before = this.#known.get(key);
@@ -79,6 +70,22 @@ export class MovesChecker implements ClusterChecker {
     const leaders = [...this.#known.values()].map(({ appointment }) => appointment.leader);
     const uneven = this.#unevenness(leaders);
     return uneven > 1 ? `a zone has ${uneven} leaders more than another` : undefined;
+  }
+
+  /** In time, if another could take over for as long. */
+  #isLeft(leader: Machine): void {
+    const current = leader.process?.failover.current();
+    const { immunity_timeout: immunity } = this.#failover;
+    const lateMs = (3 * LOOK_TTLS * this.#ttlMs) / CLOCKS + SLACK_MS;
+    const isImmune = this.#heldMs() < lateMs + (immunity * 1000) / CLOCKS;
+    if (current?.kind !== 'leader' || isImmune || this.#failingMs(leader) <= lateMs) return;
+    const seats = current.inSync.map(({ uuid }) => uuid);
+    const other = this.#set.machines.find(
+      (machine) => seats.includes(machine.uuid) && this.#wellMs(machine) > lateMs,
+    );
+    if (other === undefined) return;
+    const forMs = this.#failingMs(leader).toFixed(0);
+    this.#set.violate(`${leader.name} stays the leader, and has not been well for ${forMs} ms`);
   }
 
   #moved(before: Known, { leader, reason }: Appointment): void {
@@ -167,6 +174,9 @@ export class MovesChecker implements ClusterChecker {
 
 /** Nothing happens but that instances say they cannot work: then the bounds of a calm cluster hold. */
 function isOnlyUnhealthy({ events, network }: ClusterScript): boolean {
-  const isIt = ({ kind }: FaultEvent): boolean => kind === 'unhealthy';
-  return isDeepStrictEqual(network, CALM_NETWORK) && events.every(isIt);
+  return isDeepStrictEqual(network, CALM_NETWORK) && events.every(isUnhealthy);
+}
+
+function isUnhealthy({ kind }: FaultEvent): boolean {
+  return kind === 'unhealthy';
 }

@@ -27,11 +27,11 @@ export class PeerLeaseChecker implements ClusterChecker {
     this.#set = set;
   }
 
-  moment(): void {
+  moment(writable: readonly Machine[]): void {
     const { machines, violate } = this.#set;
     for (const machine of machines) this.#look(machine);
-    const leader = machines.find(
-      (machine) => !machine.reachesProvider && this.#isLong(machine, false) && machine.isWritable,
+    const leader = writable.find(
+      (machine) => !machine.reachesProvider && this.#isLong(machine, false),
     );
     const current = leader?.process?.failover.current();
     if (leader === undefined || current?.kind !== 'leader') return;

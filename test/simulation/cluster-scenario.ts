@@ -136,7 +136,7 @@ class ClusterRun {
     );
     while (!this.#ended.signal.aborted) {
       if (!(await this.#clock.next())) this.#violate('everything stands still');
-      this.#tell((checker) => checker.moment?.());
+      for (const set of this.#sets) look(set);
     }
     // Copies: what was under way at the end may still be answered.
     return {
@@ -290,4 +290,9 @@ class ClusterRun {
   #count(what: string, times = 1): void {
     this.#counts[what] = (this.#counts[what] ?? 0) + times;
   }
+}
+
+function look({ machines, checkers }: RunningSet): void {
+  const writable = machines.filter(({ isWritable }) => isWritable);
+  for (const checker of checkers) checker.moment?.(writable);
 }

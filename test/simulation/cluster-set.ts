@@ -34,8 +34,8 @@ export interface ProviderClient {
 
 /** What must hold in one replica set. Each part is optional. */
 export interface ClusterChecker {
-  /** After every event of the run. */
-  moment?(): void;
+  /** After every event of the run, with the machines of the set that are writable then. */
+  moment?(writable: readonly Machine[]): void;
   /** An instance has become writable. */
   leads?(machine: Machine): void;
   /** The records of appointments, after any change of the store. */

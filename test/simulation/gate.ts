@@ -56,7 +56,7 @@ export function gatedClock(clock: Clock, gate: Gate): Clock {
     wallTime: () => clock.wallTime(),
     async sleep(delayMs, signal) {
       await clock.sleep(delayMs, signal);
-      await gate.pass();
+      if (!gate.isOpen) await gate.pass();
     },
   };
 }
@@ -64,7 +64,7 @@ export function gatedClock(clock: Clock, gate: Gate): Clock {
 export function gatedDisk(disk: Disk, gate: Gate): Disk {
   const gated = async <T>(result: Promise<T>): Promise<T> => {
     const value = await result;
-    await gate.pass();
+    if (!gate.isOpen) await gate.pass();
     return value;
   };
   return {
@@ -93,7 +93,7 @@ export function gatedPeers(peers: Peers, gate: Gate): Peers {
       try {
         return await peers.call(address, method, body, options);
       } finally {
-        await gate.pass();
+        if (!gate.isOpen) await gate.pass();
       }
     },
   };
@@ -104,7 +104,7 @@ export function gatedHandlers(handlers: InternalHandlers, gate: Gate): InternalH
     [...handlers].map(([method, handle]) => [
       method,
       async (body: unknown): Promise<unknown> => {
-        await gate.pass();
+        if (!gate.isOpen) await gate.pass();
         return handle(body);
       },
     ]),

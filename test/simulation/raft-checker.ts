@@ -19,6 +19,7 @@ import type { SimulatedSet } from './cluster-set.ts';
 export class RaftChecker extends ReplicaSetChecker {
   readonly #options: SimulatedSet;
   readonly #votes = new Map<string, string>();
+  readonly #records = new WeakMap<Uint8Array, RaftRecord>();
   /** By term, the last row that its leader has called acknowledged. */
   readonly #toldAcknowledged = new Map<number, Position>();
   /** Fewer than a majority were sound at some moment since the last leader began. */
@@ -29,8 +30,8 @@ export class RaftChecker extends ReplicaSetChecker {
     this.#options = options;
   }
 
-  override moment(): void {
-    super.moment();
+  override moment(writable: readonly Machine[]): void {
+    super.moment(writable);
     if (!this.#isInDoubt && !this.#isMajoritySound()) this.#isInDoubt = true;
   }
 
@@ -62,7 +63,7 @@ export class RaftChecker extends ReplicaSetChecker {
 
   override whatIsMissing(): string | undefined {
     if (!this.machines.some(({ isWritable }) => isWritable)) return 'nobody is writable';
-    const doubtful = this.machines.find((machine) => !isSound(machine));
+    const doubtful = this.machines.find((machine) => !this.#isSound(machine));
     if (doubtful !== undefined) return `${doubtful.uuid.slice(-2)} was not caught up`;
     const ends = this.machines.map(({ disk }) => endOf(logOf(disk)));
     const [first] = ends;
@@ -80,7 +81,7 @@ export class RaftChecker extends ReplicaSetChecker {
     if (kind !== 'vote' || !isGranted || machine === undefined) return;
     const { violate, count } = this.#options;
     count('votes');
-    const record = recordOf(machine);
+    const record = this.#recordOf(machine);
     const isStored = record?.term === term && record.votedFor === candidate;
     if (promisedOn(machine.disk) < term || !isStored) {
       violate(`${to.slice(-2)} voted in term ${term} before that was stored`);
@@ -107,17 +108,24 @@ export class RaftChecker extends ReplicaSetChecker {
   }
 
   #isMajoritySound(): boolean {
-    return this.machines.filter(isSound).length * 2 > this.machines.length;
+    const sound = this.machines.filter((machine) => this.#isSound(machine));
+    return sound.length * 2 > this.machines.length;
   }
-}
 
-function isSound(machine: Machine): boolean {
-  return recordOf(machine)?.soundIncarnation === machine.logIncarnation;
-}
+  #isSound(machine: Machine): boolean {
+    return this.#recordOf(machine)?.soundIncarnation === machine.logIncarnation;
+  }
 
-function recordOf({ disk }: Machine): RaftRecord | undefined {
-  const text = new TextDecoder().decode(disk.peek('raft.json'));
-  return text === '' ? undefined : (JSON.parse(text) as RaftRecord);
+  /** Looked at after every event, and seldom another. */
+  #recordOf({ disk }: Machine): RaftRecord | undefined {
+    const bytes = disk.peek('raft.json');
+    if (bytes === undefined) return undefined;
+    const known = this.#records.get(bytes);
+    if (known !== undefined) return known;
+    const record = JSON.parse(new TextDecoder().decode(bytes)) as RaftRecord;
+    this.#records.set(bytes, record);
+    return record;
+  }
 }
 
 function hasRow(log: readonly LogBatch[], { term, sequence }: Position): boolean {

@@ -97,14 +97,9 @@ export class SimulatedDisk {
 
   async #run<T>(generation: number, effect: () => T): Promise<T> {
     if (this.#latencyMs > 0) await this.#clock.sleep(this.#random.fraction() * this.#latencyMs);
-    await this.#hangWhenDead(generation);
-    const result = effect();
-    await this.#hangWhenDead(generation);
-    return result;
-  }
-
-  async #hangWhenDead(generation: number): Promise<void> {
-    if (generation !== this.#generation) await new Promise<never>(() => undefined);
+    // Of a dead process nothing happens any more, and nothing comes back to it.
+    if (generation !== this.#generation) return new Promise<never>(() => undefined);
+    return effect();
   }
 
   #store(file: string, bytes: Uint8Array, durable: number): void {
