@@ -67,6 +67,8 @@ export interface Planting {
   readonly topology?: (topology: Topology) => Topology;
   /** As leadership knows it. */
   readonly identity?: (identity: InstanceIdentity) => InstanceIdentity;
+  /** Its coordinator is not told that failover is paused. */
+  readonly hearsOfNoPause?: boolean;
   /** It writes on while leadership is handed over. */
   readonly neverFreezes?: boolean;
 }

@@ -1,6 +1,6 @@
 /**
  * Nobody appoints but the coordinator whose lock the state provider has at that moment: one that was stopped, or has
- * died, does no harm with what it sent before.
+ * died, does no harm with what it sent before. And nobody appoints by itself while failover is paused.
  */
 import {
   type Appointment,
@@ -25,6 +25,9 @@ const byCoordinator: ReadonlySet<string> = new Set<AppointReason>([
   'all-seats-expelled',
 ]);
 
+/** What was decided before may take so long. */
+const DECIDED_MS = 1000;
+
 export class CoordinationChecker implements ClusterChecker {
   readonly #set: SimulatedSet;
 
@@ -40,13 +43,18 @@ export class CoordinationChecker implements ClusterChecker {
     if (kind !== 'applied' || write?.kind !== 'put' || !movesLease) return;
     const appointment: Appointment = appointmentSchema.parse(JSON.parse(write.value));
     if (!byCoordinator.has(appointment.reason)) return;
+    this.#mustNotBePaused(by, appointment);
     const stored = this.#set.store.get(providerKeys.lock);
     const lock = stored && coordinatorLockSchema.parse(JSON.parse(stored.value));
     const isIts = lock?.holder === by.uuid && lock.incarnation === by.incarnation && !lock.released;
     if (isIts) return;
     const holder = lock === undefined ? 'nobody' : lock.holder.slice(-2);
-    this.#set.violate(
-      `${by.uuid.slice(-2)} appointed in term ${appointment.term} while ${holder} had the lock`,
-    );
+    const name = by.uuid.slice(-2);
+    this.#set.violate(`${name} appointed in term ${appointment.term} while ${holder} had the lock`);
+  }
+
+  #mustNotBePaused({ uuid, pausedMs }: ProviderClient, { term }: Appointment): void {
+    if (pausedMs <= DECIDED_MS) return;
+    this.#set.violate(`${uuid.slice(-2)} appointed in term ${term} while it was paused`);
   }
 }

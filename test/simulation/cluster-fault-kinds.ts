@@ -1,6 +1,7 @@
 /** Every kind of fault, one entry each. `happen` begins it; it sees to its end by `world.after`. */
 import { LARGEST_CLOCK_JUMP_MS } from '../../runtime/src/core/failover/lease-hold.ts';
 import { sameSeat } from '../../runtime/src/core/failover/seats.ts';
+import { pauseFailover } from '../../runtime/src/services/failover-pause.ts';
 import type { SeededRandom } from '../../runtime/src/testing/seeded-random.ts';
 import type { SimulatedNetwork } from '../../runtime/src/testing/simulated-peers.ts';
 import type { ProviderFaults } from '../../runtime/src/testing/simulated-state-provider.ts';
@@ -71,6 +72,7 @@ export const faultKinds: readonly FaultKind[] = [
   { name: 'provider-counts-again', share: 0, happen: countAgain },
   { name: 'forced-promotion', share: 0, happen: forcePromotion },
   { name: 'terms-crossed', share: 0, happen: crossTerms },
+  { name: 'failover-paused', share: 0, happen: pauseAll },
   { name: 'unhealthy', share: 0, happen: failToWork },
   { name: 'provider-away', share: 0, happen: awayForAll },
   { name: 'provider-away-for-some', share: 0, happen: awayForSome },
@@ -122,6 +124,15 @@ function all(
 function pause({ after }: FaultWorld, { machine: { process }, forMs }: FaultMoment): void {
   process?.pause();
   after(forMs, () => process?.resume());
+}
+
+/** Those that do not answer are left out, and whoever starts meanwhile is not paused. */
+function pauseAll({ network, machines, after }: FaultWorld, { machine, forMs }: FaultMoment): void {
+  const { topology } = machine.world;
+  pauseFailover(network.peersFor('operator'), topology, true).catch(() => undefined);
+  after(1000 + forMs, () => {
+    for (const { process } of machines) process?.changes.pause(false);
+  });
 }
 
 /** For as long as it takes until somebody looks, twice. */

@@ -98,6 +98,7 @@ export class ClusterFaults {
     network.healCuts();
     for (const machine of machines) {
       machine.process?.resume();
+      machine.process?.changes.pause(false);
       machine.setProviderFaults({});
       machine.state = 'RolesConfigured';
     }

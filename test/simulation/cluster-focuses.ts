@@ -86,6 +86,13 @@ export const forcedFocus: ClusterFocus = {
   ...{ ttlSeconds: 0.4, sets: [2, 3], everyMs: 4000, faultsMs: 20_000, isCalm: true },
 };
 
+/** Nobody is appointed by itself for a while, and leaders are lost. */
+export const pausedFocus: ClusterFocus = {
+  name: 'cluster-paused',
+  faults: ['failover-paused', 'kill', 'pod-lost', 'handover'],
+  ...{ ttlSeconds: 0.4, sets: [2, 3], faultsMs: 12_000, isCalm: true },
+};
+
 export const clusterFocuses: readonly ClusterFocus[] = [
   {
     name: 'cluster-forgets',
@@ -101,7 +108,7 @@ export const clusterFocuses: readonly ClusterFocus[] = [
   leftBehindFocus,
   cutFocus,
   { name: 'cluster-provider-gone', faults: ['provider-away'], isCalm: true },
-  ...[unhealthyFocus, spreadFocus, forcedFocus],
+  ...[unhealthyFocus, spreadFocus, forcedFocus, pausedFocus],
   { name: 'cluster-seats', faults: ['reboot', 'kill', 'cut-from-peers', 'handover'] },
 ];
 

@@ -136,7 +136,10 @@ export class Machine {
     const by = { uuid: this.uuid, incarnation: this.incarnation };
     const client = new SimulatedStateProvider({
       ...{ store, clock, random: this.random, network, deliver },
-      onTransaction: (transaction, outcome) => onTransaction(by, transaction, outcome),
+      onTransaction: (transaction, outcome) => {
+        const pausedMs = this.incarnation === by.incarnation ? (this.process?.pausedMs ?? 0) : 0;
+        onTransaction({ ...by, pausedMs }, transaction, outcome);
+      },
       ...(bug?.tampered && { tampered: bug.tampered }),
     });
     Object.assign(client.faults, this.#providerFaults);

@@ -2,9 +2,15 @@
 import type { Topology } from '../../runtime/src/contract/cluster-config.ts';
 import type { Peers } from '../../runtime/src/ports/peers.ts';
 import type { ClusterBug } from './cluster-bugs.ts';
-import { spreadFocus, unhealthyFocus } from './cluster-focuses.ts';
+import { pausedFocus, spreadFocus, unhealthyFocus } from './cluster-focuses.ts';
 
 export const moveBugs: readonly ClusterBug[] = [
+  {
+    name: 'hears-of-no-pause',
+    rule: 'nobody is appointed by itself while failover is paused',
+    ...{ from: 1, finding: /while it was paused/, focus: pausedFocus },
+    plant: () => ({ hearsOfNoPause: true }),
+  },
   {
     name: 'health-asked-once',
     rule: 'a leader that says of itself that it cannot work is left, for one that can',

@@ -7,7 +7,9 @@ import type { Leadership } from '../../runtime/src/ports/leadership.ts';
 import type { LeaseRenewals } from '../../runtime/src/ports/lease-renewals.ts';
 import type { InternalHandler, InternalHandlers } from '../../runtime/src/ports/peers.ts';
 import type { StateProvider } from '../../runtime/src/ports/state-provider.ts';
+import { AutomaticChanges } from '../../runtime/src/services/automatic-changes.ts';
 import { CoordinatorService } from '../../runtime/src/services/coordinator-service.ts';
+import { PAUSE_METHOD, pauseHandler } from '../../runtime/src/services/failover-pause.ts';
 import { FailoverService } from '../../runtime/src/services/failover-service.ts';
 import type { ReplicaSetStorage } from '../../runtime/src/services/replica-set-storage.ts';
 import { ReplicationService } from '../../runtime/src/services/replication-service.ts';
@@ -31,6 +33,7 @@ export class ClusterProcess {
   readonly served: ServedStorage;
   readonly failover: FailoverService;
   readonly coordinator: CoordinatorService;
+  readonly changes: AutomaticChanges;
   /** What the launcher was told. */
   held: { readonly leases: string[]; readonly lock: boolean } = { leases: [], lock: false };
   readonly #machine: Machine;
@@ -38,6 +41,7 @@ export class ClusterProcess {
   readonly #planting: Planting;
   readonly #replication: ReplicationService;
   readonly #ending = new AbortController();
+  #pausedAtMs: number | undefined;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -59,6 +63,10 @@ export class ClusterProcess {
     };
     const peers = change.peers(gatedPeers(world.network.peersFor(uuid), this.gate));
     const shared = { identity, clock, random: machine.random, logger: silentLogger, peers, disk };
+    this.changes = new AutomaticChanges(shared);
+    this.changes.onChange(() => {
+      this.#pausedAtMs = this.changes.isPaused ? world.clock.monotonicMs() : undefined;
+    });
     const storageOf = (): StorageService => this.storage;
     const plain = (storage: ReplicaSetStorage): ReplicaSetStorage => storage;
     this.failover = new FailoverService({
@@ -108,12 +116,18 @@ export class ClusterProcess {
     });
     this.coordinator = new CoordinatorService({
       ...shared,
+      changes: planting.hearsOfNoPause === true ? new AutomaticChanges(shared) : this.changes,
       openProvider: () => this.#openProvider('coordinator'),
       onLockHeld: (lock) => {
         this.held = { ...this.held, lock };
       },
       onFatal: (_name, error) => fatal(error),
     });
+  }
+
+  get pausedMs(): number {
+    const nowMs = this.#machine.world.clock.monotonicMs();
+    return nowMs - (this.#pausedAtMs ?? nowMs);
   }
 
   async start(): Promise<void> {
@@ -177,6 +191,7 @@ export class ClusterProcess {
       ...this.storage.handlers(),
       ...this.failover.handlers(),
       ...this.coordinator.handlers(),
+      [PAUSE_METHOD, pauseHandler(this.changes)],
       ['status', async () => this.#status()],
     ]);
   }

@@ -30,6 +30,8 @@ export interface SimulatedSet {
 export interface ProviderClient {
   readonly uuid: string;
   readonly incarnation: number;
+  /** For how long it has known that failover is paused; 0 when it is not. */
+  readonly pausedMs: number;
 }
 
 /** What must hold in one replica set. Each part is optional. */

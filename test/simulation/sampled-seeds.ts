@@ -47,6 +47,7 @@ export const sampledSeeds: readonly SampledSeeds[] = [
     seeds: 10,
     least: { forced: 2, 'rows given up': 50, 'force refused': 50 },
   },
+  { scenario: 'cluster-paused', shows: CLUSTER, seeds: 10 },
   { scenario: 'cluster-seats', shows: CLUSTER, seeds: 15 },
   { scenario: 'raft', shows: RAFT, seeds: 20, least: VOTES },
   { scenario: 'raft-cuts', shows: RAFT, seeds: 10 },
