@@ -54,6 +54,10 @@ export class EventualChecker {
     );
     if (stranger !== undefined) return `${nameOf(stranger.uuid)} takes another one for the leader`;
     const current = writable[0].process?.failover.current();
+    // One that has rows of another term is about to cut them, or to bring the leader to a higher term.
+    const terms = machines.map(({ disk }) => endOf(logOf(disk)).term);
+    if (terms.some((term) => term !== current?.term))
+      return `logs end in terms ${terms.join(', ')}`;
     const count = current?.kind === 'leader' ? current.inSync.length : 0;
     return count === machines.length ? undefined : `${count} are in sync`;
   }
