@@ -50,10 +50,10 @@ const replicationFindings: Readonly<Record<ReplicationBug, readonly [from: numbe
 const ofAcks: readonly string[] = ['acknowledged-by-a-minority', 'cut-rows-not-kept'];
 
 const eventualFindings: Readonly<Record<EventualBug, readonly [from: number, RegExp]>> = {
-  'one-slot': [9, /has two leaders|two logs differ/],
+  'one-slot': [26, /has two leaders|two logs differ/],
   'no-freeze': [5, /without a fault rows .* were lost/],
   'rows-dropped': [5, /are in no log and not lost/],
-  'never-yields': [5, /later: 0 are writable/],
+  'never-yields': [15, /later: 0 are writable/],
 };
 
 const membershipFindings: Readonly<Record<MembershipBug, RegExp>> = {
