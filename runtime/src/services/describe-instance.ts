@@ -53,12 +53,20 @@ export async function describeInstance(instance: DescribedInstance): Promise<Ins
     config: versionOf(config.active),
     preparedChangeId: config.lock?.change.changeId ?? null,
     replicaSet: replicaSet === undefined ? null : await describeReplicaSet(replicaSet),
-    isFailoverPaused: replicaSet?.changes.isPaused ?? false,
-    isActiveCoordinator: replicaSet?.coordinator.active ?? false,
-    suppressedReplicaSets: [...(replicaSet?.changes.suppressed ?? [])],
+    ...describeFailover(replicaSet),
     roles: [...roles.runningRoles],
     issues: [...config.issues(), ...(replicaSet?.issues() ?? [])],
     membership: instance.membership.view(),
+  };
+}
+
+function describeFailover(
+  replicaSet: DescribedReplicaSet | undefined,
+): Pick<InstanceStatus, 'isFailoverPaused' | 'isActiveCoordinator' | 'suppressedReplicaSets'> {
+  return {
+    isFailoverPaused: replicaSet?.changes.isPaused ?? false,
+    isActiveCoordinator: replicaSet?.coordinator.active ?? false,
+    suppressedReplicaSets: [...(replicaSet?.changes.suppressed ?? [])],
   };
 }
 
