@@ -202,6 +202,21 @@ describe('the coordinator', () => {
     assert.deepEqual(leaders, [B, A, B]);
   });
 
+  it('judges leases by what it heard while another had the lock', async () => {
+    const { clock, coordinator, appointment, put } = givenCoordinator();
+    const inSync = [A, B].map((uuid) => ({ uuid, incarnation: 1 }));
+    put(providerKeys.leader(SET), { v: 1, term: 1, leader: B, inSync, reason: '' });
+    const record = { v: 1, holder: B, incarnation: 1, nonce: 'x', released: false };
+    put(providerKeys.lease(SET), { ...record, term: 1 });
+    put(providerKeys.lock, record);
+    await coordinator.configure(topology);
+    // The lock is looked at every half second, and free after 1.1 of them; so is the lease.
+    await clock.advance(1050);
+    assert.deepEqual([coordinator.active, appointment()?.term], [false, 1]);
+    await clock.advance(800);
+    assert.deepEqual([coordinator.active, appointment()?.leader], [true, A]);
+  });
+
   it('does nothing where another cluster is, and says so [FO-34]', async () => {
     const { clock, coordinator, store, appointment, put } = givenCoordinator('one');
     put(providerKeys.identity, { v: 1, clusterUuid: A });

@@ -240,7 +240,8 @@ export class CoordinatorService {
       try {
         const prefix = providerKeys.leases;
         const options = { timeoutMs: ttlMs / 3, signal };
-        const { revision } = await provider.list(prefix, options);
+        const { revision, entries } = await provider.list(prefix, options);
+        session.seen(entries);
         await provider.watch(prefix, revision + 1, onChanges, signal);
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;

@@ -76,8 +76,8 @@ export class CoordinatorSession {
   readonly #promotions: ManualPromotions;
   readonly #owner: ProviderOwner;
   #failoverTimeoutMs = 0;
-  /** In the last round the state provider did not answer, or somebody else had the lock. */
-  #hasMissed = true;
+  /** In the last round the state provider did not answer. */
+  #hasMissed = false;
 
   constructor(options: CoordinatorSessionOptions) {
     this.#options = options;
@@ -125,8 +125,8 @@ export class CoordinatorSession {
       hasMissed = true;
       await lock.ensure(signal);
     }
+    this.#goOn(hasMissed);
     if (lock.compare() === undefined) this.close();
-    else this.#goOn(hasMissed);
     if (lock.compare() === undefined || (wasActive && !isFull)) return true;
     const view = await readView(this.#options, signal);
     if (!(await this.#owner.isUs(topology, view, signal))) return true;
@@ -142,18 +142,21 @@ export class CoordinatorSession {
     return !isMoving && outcomes.every(({ isQuiet }) => isQuiet);
   }
 
-  /** A renewal counts from when it is heard of, not from the next round. Older news than a round has read is none. */
+  /**
+   * A renewal counts from when it is heard of, not from the next round. Older news than a round has read is none. Who
+   * waits for the lock hears of them too: a record that is then read as it was heard of has not changed since.
+   */
   seen(changes: readonly ProviderChange[]): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const { key, value, revision } of changes) {
       const uuid = key.slice(providerKeys.leases.length);
       const known = this.#observed.get(uuid);
-      if (value === null || known === undefined || known.revision >= revision) continue;
+      if (value === null || (known?.revision ?? 0) >= revision) continue;
       const { nonce } = parseRecord({ key, value, revision }, leaseSchema);
       const version = versionOf({ nonce }, revision);
       this.#observed.set(uuid, {
         revision,
-        observation: observe(known.observation, version, nowMs),
+        observation: observe(known?.observation, version, nowMs),
       });
     }
   }
@@ -351,6 +354,9 @@ export class CoordinatorSession {
   }
 
   async #forgetRemoved(topology: Topology, view: View, signal: AbortSignal): Promise<void> {
+    for (const uuid of this.#observed.keys()) {
+      if (topology.replicasets[uuid] === undefined) this.#observed.delete(uuid);
+    }
     const known = new Set([...view.leaders.keys(), ...view.leases.keys()]);
     const removed = [...known].filter((uuid) => topology.replicasets[uuid] === undefined);
     for (const uuid of removed) {
