@@ -7,16 +7,13 @@
  *     npm run soak -- --sample           what CI runs: a few minutes
  *     npm run soak -- --real=crash-write --seed=7   one kind of real rounds, with the faults of a seed
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
-import path from 'node:path';
-import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { plantedBugs } from './simulation/planted-bugs.ts';
+import { type PlantedBug, plantedBugs, SEEDS_FOR_A_BUG } from './simulation/planted-bugs.ts';
+import { findBug } from './simulation/scenario.ts';
 import { scenarios } from './simulation/scenarios.ts';
+import { SeedPool } from './simulation/seed-pool.ts';
 import { type RealSuite, realSuites, runRealSuite } from './soak/real-rounds.ts';
-import { type JobResult, jobResultSchema } from './soak/simulation-job.ts';
 import { findEtcd } from './support/etcd.ts';
 
 const { values } = parseArgs({
@@ -29,10 +26,10 @@ const { values } = parseArgs({
 });
 
 /** Of one cycle; a long soak runs cycles until its time is up. */
-const seconds = values.sample ? { scenario: 40, real: 25 } : { scenario: 300, real: 300 };
+const seconds = { scenario: 300, real: values.sample ? 25 : 300 };
 /** A sample is the same each time: what fails it is the change. New seeds are for the long rounds. */
-const SAMPLE = { from: 1, most: 60, scenarios: ['config', 'replication', 'cluster'] };
-const firstSeed = values.sample ? SAMPLE.from : Date.now() % 1_000_000_000;
+const firstSeed = values.sample ? 1 : Date.now() % 1_000_000_000;
+const pool = new SeedPool({ jobs: availableParallelism() });
 let seed = values.seed === undefined ? firstSeed : Number(values.seed);
 let passed = 0;
 let failed = 0;
@@ -48,37 +45,31 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function runJob(...args: readonly string[]): Promise<JobResult> {
-  const job = path.join(import.meta.dirname, 'soak/simulation-job.ts');
-  const child = spawn(process.execPath, ['--conditions=source', job, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [output] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-  if (child.exitCode !== 0) throw new Error(`${args.join(' ')} ended with ${child.exitCode}`);
-  return jobResultSchema.parse(JSON.parse(output));
-}
-
 async function soakScenario(name: string, from: number): Promise<void> {
-  const bounds = values.sample ? [`--most=${SAMPLE.most}`] : [];
-  const args = [`--scenario=${name}`, `--from=${from}`, `--seconds=${seconds.scenario}`, ...bounds];
-  const result = await runJob(...args);
-  passed += result.seeds - result.failed.length;
-  failed += result.failed.length;
-  print(`${name}: seeds ${from} to ${from + result.seeds - 1}, ${result.failed.length} failed`);
-  for (const { seed: one, violation } of result.failed) {
-    print(`  ${violation}`);
-    print(`  replay: npm run simulate -- --scenario=${name} --seed=${one}`);
+  const untilMs = performance.now() + seconds.scenario * 1000;
+  let next = from;
+  let wrong = 0;
+  while (performance.now() < untilMs) {
+    const task = { subject: name, seed: next++ };
+    const [violation] = (await pool.play(task)).violations;
+    if (violation === undefined) passed += 1;
+    else {
+      wrong += 1;
+      failed += 1;
+      print(`FAILED ${name} seed ${task.seed}: ${violation}`);
+      print(`  replay: npm run simulate -- --scenario=${name} --seed=${task.seed}`);
+    }
   }
+  print(`${name}: seeds ${from} to ${next - 1}, ${wrong} failed`);
 }
 
-/** In a sample from seeds that are known to find it soon. */
-async function findBug(name: string, from: number): Promise<void> {
-  const args = values.sample ? [] : [`--from=${from}`];
-  const { seeds, failed: found } = await runJob(`--bug=${name}`, ...args);
-  if (found.length > 0) passed += 1;
-  else failed += 1;
-  const verdict = found.length > 0 ? `found by seed ${found[0]?.seed}` : 'NOT FOUND';
-  print(`planted bug, ${name}: ${verdict} (${seeds} seeds)`);
+async function soakBug({ name, finding }: PlantedBug, from: number): Promise<void> {
+  const found = await findBug(pool.subject(name), finding, { from, most: SEEDS_FOR_A_BUG });
+  if (found === undefined) failed += 1;
+  else passed += 1;
+  const verdict =
+    found === undefined ? `NOT FOUND (${SEEDS_FOR_A_BUG} seeds)` : `found by seed ${found.seed}`;
+  print(`planted bug, ${name}: ${verdict}`);
 }
 
 async function soakReal(suite: RealSuite, etcdBinary: string | undefined): Promise<void> {
@@ -109,24 +100,24 @@ async function runAll(jobs: readonly (() => Promise<void>)[]): Promise<void> {
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
 
+/** A sample leaves out the simulation: `npm test` has played its own. */
 async function runCycle(suites: readonly RealSuite[]): Promise<void> {
+  if (!values.sample) await runSimulation();
+  await runReal(suites);
+}
+
+async function runSimulation(): Promise<void> {
   const from = seed;
-  const chosen = scenarios.filter(({ name }) => !values.sample || SAMPLE.scenarios.includes(name));
   // Far enough that the seeds of the next cycle are others.
   seed += 100_000;
   await runAll([
-    ...chosen.map(
+    ...scenarios.map(
       ({ name }) =>
         () =>
           soakScenario(name, from),
     ),
-    ...plantedBugs.map(
-      ({ name }) =>
-        () =>
-          findBug(name, from),
-    ),
+    ...plantedBugs.map((bug) => () => soakBug(bug, from)),
   ]);
-  await runReal(suites);
 }
 
 async function runReal(suites: readonly RealSuite[]): Promise<void> {
@@ -145,5 +136,6 @@ async function main(): Promise<void> {
 }
 
 await main();
+pool.close();
 print(`${passed} passed, ${failed} failed`);
 if (failed > 0 || passed === 0) process.exitCode = 1;

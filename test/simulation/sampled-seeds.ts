@@ -72,7 +72,7 @@ export const sampledSeeds: readonly SampledSeeds[] = [
   {
     scenario: 'replication',
     shows: 'a replica set loses no acknowledged row, and becomes one again',
-    seeds: 14,
+    seeds: 30,
     least: {
       ...{ acknowledged: 3000, unknown: 5, terms: 20, cutRows: 1 },
       ...{ snapshots: 100, joins: 5, trims: 50, ended: 10, late: 100 },
