@@ -258,9 +258,6 @@ export interface Namespace extends KubeObject {
   readonly status?: { readonly phase?: string | undefined } | undefined;
 }
 
-/** Only its labels are read. */
-export type Node = KubeObject;
-
 export interface CustomResourceDefinition extends KubeObject {
   readonly spec: Readonly<Record<string, unknown>>;
 }

@@ -9,7 +9,6 @@ import type {
   KubeObject,
   Lease,
   Namespace,
-  Node,
   PersistentVolumeClaim,
   Pod,
   PodDisruptionBudget,
@@ -103,7 +102,7 @@ export const RESOURCES = {
     plural: 'nodes',
     kind: 'Node',
     namespaced: false,
-  } as Resource<Node>,
+  } as Resource,
   customResourceDefinitions: {
     group: 'apiextensions.k8s.io',
     version: 'v1',

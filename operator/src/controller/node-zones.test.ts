@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { silentLogger } from '@tonearm/runtime/foundation';
 import { SimulatedClock } from '@tonearm/runtime/testing';
-import type { Node } from '../api/kube-object.ts';
+import type { KubeObject } from '../api/kube-object.ts';
 import { type Kube, KubeError } from '../ports/kube.ts';
 import { MemoryKube } from '../testing/memory-kube.ts';
 import { NodeZones } from './node-zones.ts';
 
-function node(name: string, zone?: string): Node {
+function node(name: string, zone?: string): KubeObject {
   const labels = zone === undefined ? {} : { 'topology.kubernetes.io/zone': zone };
   return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } };
 }
