@@ -64,14 +64,6 @@ function describeFailover(
   replicaSet: DescribedReplicaSet | undefined,
 ): Pick<InstanceStatus, 'isFailoverPaused' | 'isActiveCoordinator' | 'suppressedReplicaSets'> {
   return {
-    ...describeFailover(replicaSet),
-  };
-}
-
-function describeFailover(
-  replicaSet: DescribedReplicaSet | undefined,
-): Pick<InstanceStatus, 'isFailoverPaused' | 'isActiveCoordinator' | 'suppressedReplicaSets'> {
-  return {
     isFailoverPaused: replicaSet?.changes.isPaused ?? false,
     isActiveCoordinator: replicaSet?.coordinator.active ?? false,
     suppressedReplicaSets: [...(replicaSet?.changes.suppressed ?? [])],
