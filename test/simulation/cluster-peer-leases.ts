@@ -8,8 +8,8 @@ import type { ClusterChecker, SimulatedSet } from './cluster-set.ts';
 
 interface Seen {
   /** It runs without a pause, and reaches the provider well. */
-  readonly isFine: boolean;
-  readonly sinceMs: number;
+  readonly fineSinceMs: number | undefined;
+  readonly awaySinceMs: number | undefined;
 }
 
 /** A last grant, its time to live, clocks that run at different rates, and calls that take long. */
@@ -30,14 +30,13 @@ export class PeerLeaseChecker implements ClusterChecker {
   moment(writable: readonly Machine[]): void {
     const { machines, violate } = this.#set;
     for (const machine of machines) this.#look(machine);
-    const leader = writable.find(
-      (machine) => !machine.reachesProvider && this.#isLong(machine, false),
-    );
+    const leader = writable.find((machine) => this.#isLong(machine, 'awaySinceMs'));
     const current = leader?.process?.failover.current();
     if (leader === undefined || current?.kind !== 'leader') return;
     const reader = machines.find(
       (other) =>
-        this.#isLong(other, true) && current.inSync.some((seat) => sameSeat(seat, other.seat)),
+        this.#isLong(other, 'fineSinceMs') &&
+        current.inSync.some((seat) => sameSeat(seat, other.seat)),
     );
     if (reader !== undefined) {
       violate(`${leader.name} leads without the provider, ${reader.name} reads it`);
@@ -45,16 +44,19 @@ export class PeerLeaseChecker implements ClusterChecker {
   }
 
   #look(machine: Machine): void {
+    const nowMs = this.#set.clock.monotonicMs();
+    const seen = this.#seen.get(machine);
     const isFine = machine.isRunning && machine.hasCalmProvider;
-    if (this.#seen.get(machine)?.isFine === isFine) return;
-    this.#seen.set(machine, { isFine, sinceMs: this.#set.clock.monotonicMs() });
+    this.#seen.set(machine, {
+      fineSinceMs: isFine ? (seen?.fineSinceMs ?? nowMs) : undefined,
+      awaySinceMs: machine.reachesProvider ? undefined : (seen?.awaySinceMs ?? nowMs),
+    });
   }
 
-  #isLong(machine: Machine, isFine: boolean): boolean {
-    const seen = this.#seen.get(machine);
+  #isLong(machine: Machine, since: keyof Seen): boolean {
+    const sinceMs = this.#seen.get(machine)?.[since] ?? Number.POSITIVE_INFINITY;
     const ttlMs = machine.world.topology.failover.fencing_ttl * 1000;
-    const forMs = this.#set.clock.monotonicMs() - (seen?.sinceMs ?? Number.POSITIVE_INFINITY);
-    return seen?.isFine === isFine && forMs > PATIENCE_TTLS * ttlMs;
+    return this.#set.clock.monotonicMs() - sinceMs > PATIENCE_TTLS * ttlMs;
   }
 }
 
