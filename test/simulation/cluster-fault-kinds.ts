@@ -235,8 +235,9 @@ function handover({ count }: FaultWorld, { machine: { process } }: FaultMoment):
  * Longer than a lease lasts without peers; the next outage comes only when this one has been over for long, and none
  * before all are in sync: a majority that synchronous spaces need cannot be stored in an outage.
  */
-function awayForAll(world: FaultWorld, { forMs, random }: FaultMoment): void {
-  const isRecent = world.machines.some((machine) => machine.providerCalmMs < 1500);
+function awayForAll(world: FaultWorld, { machine: met, forMs, random }: FaultMoment): void {
+  const isBeginning = met.world.clock.monotonicMs() < 1500;
+  const isRecent = isBeginning || world.machines.some((machine) => machine.providerCalmMs < 1500);
   const isWhole = world.machines.every((machine) =>
     world.machines.some(({ process }) => {
       const current = process?.failover.current();

@@ -42,7 +42,7 @@ const THERE_MS = 1500;
 export class ForcedChecker implements ClusterChecker {
   readonly #set: SimulatedSet;
   readonly #isWatching: boolean;
-  #acknowledged = new Progress();
+  readonly #acknowledged = new Progress();
   /** While a coordinator could hear of it. */
   #heard = new Progress();
   readonly #thereSince = new Map<Machine, number>();
@@ -95,7 +95,7 @@ export class ForcedChecker implements ClusterChecker {
     if (counted < least || counted > lost) {
       violate(`${counted} rows count as given up, of ${least} to ${lost} that are lost`);
     }
-    this.#acknowledged = new Progress();
+    // What was given up before may be counted again: a later leader may have gone as far as that.
     this.#heard = new Progress();
   }
 

@@ -22,6 +22,10 @@ const PATIENCE_TTLS = 2.5;
 export class PeerLeaseChecker implements ClusterChecker {
   readonly #set: SimulatedSet;
   readonly #seen = new Map<Machine, Seen>();
+  #led: { readonly by: Machine | undefined; readonly sinceMs: number } = {
+    by: undefined,
+    sinceMs: 0,
+  };
 
   constructor(set: SimulatedSet) {
     this.#set = set;
@@ -30,6 +34,11 @@ export class PeerLeaseChecker implements ClusterChecker {
   moment(writable: readonly Machine[]): void {
     const { machines, violate } = this.#set;
     for (const machine of machines) this.#look(machine);
+    const [first] = writable;
+    const nowMs = this.#set.clock.monotonicMs();
+    if (this.#led.by !== first) this.#led = { by: first, sinceMs: nowMs };
+    // A lease that was handed to it lasts for a while, and needs no peers.
+    if (nowMs - this.#led.sinceMs <= this.#patienceMs) return;
     const leader = writable.find((machine) => this.#isLong(machine, 'awaySinceMs'));
     const current = leader?.process?.failover.current();
     if (leader === undefined || current?.kind !== 'leader') return;
@@ -55,8 +64,12 @@ export class PeerLeaseChecker implements ClusterChecker {
 
   #isLong(machine: Machine, since: keyof Seen): boolean {
     const sinceMs = this.#seen.get(machine)?.[since] ?? Number.POSITIVE_INFINITY;
-    const ttlMs = machine.world.topology.failover.fencing_ttl * 1000;
-    return this.#set.clock.monotonicMs() - sinceMs > PATIENCE_TTLS * ttlMs;
+    return this.#set.clock.monotonicMs() - sinceMs > this.#patienceMs;
+  }
+
+  get #patienceMs(): number {
+    const [machine] = this.#set.machines;
+    return PATIENCE_TTLS * 1000 * (machine?.world.topology.failover.fencing_ttl ?? 0);
   }
 }
 
