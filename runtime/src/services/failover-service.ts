@@ -73,7 +73,11 @@ interface Running {
 const RAFT_METHODS = ['leadership.vote', 'leadership.heartbeat', 'leadership.stand'] as const;
 
 const promiseRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema, term: z.int().min(1) });
-const reportRequestSchema = z.strictObject({ replicaSetUuid: uuidSchema });
+const reportRequestSchema = z.strictObject({
+  replicaSetUuid: uuidSchema,
+  /** Answered only by one that can read the state provider: it is about to be handed leadership. */
+  probe: z.boolean().default(false),
+});
 const appointedSchema = z.strictObject({
   replicaSetUuid: uuidSchema,
   appointment: appointmentSchema,
@@ -299,8 +303,9 @@ export class FailoverService implements LeadershipPort {
   }
 
   async #report(body: unknown): Promise<SeatReport> {
-    const { replicaSetUuid } = parseBody(body, reportRequestSchema);
+    const { replicaSetUuid, probe } = parseBody(body, reportRequestSchema);
     this.#assertOwn(replicaSetUuid);
+    if (probe) await this.#running?.engine.probe?.();
     const { position, promisedTerm, logIncarnation } = this.#options.storage.report();
     const seat = { uuid: this.#options.identity.uuid, incarnation: logIncarnation };
     return { seat, position, promisedTerm };

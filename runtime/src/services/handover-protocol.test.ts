@@ -111,11 +111,12 @@ describe('a planned handover', () => {
 
   it('needs nothing of the state provider after its transaction, and the lease counts from before it', async () => {
     const { clock, leader, other, providerOf, reserved } = await givenLeader(1);
-    providerOf(B).faults.reach = 'refused';
     providerOf(A).faults.delayMs = 200;
     const askedMs = clock.monotonicMs();
     const outcome = leader.handover(B, 'asked for');
-    await clock.advance(300);
+    await clock.advance(100);
+    providerOf(B).faults.reach = 'refused';
+    await clock.advance(200);
     assert.deepEqual(await outcome, { uuid: B, term: 2 });
     const current = other.current();
     assert.ok(current.kind === 'leader');
@@ -123,6 +124,15 @@ describe('a planned handover', () => {
     const ttlMs = 1000;
     assert.ok(current.deadlineMs <= askedMs + ttlMs + 100, `${current.deadlineMs - askedMs}`);
     assert.deepEqual(reserved, [2]);
+  });
+
+  it('is refused to an instance that could not keep its lease', async () => {
+    const { clock, leader, providerOf } = await givenLeader(1);
+    providerOf(B).faults.reach = 'refused';
+    const outcome = assert.rejects(leader.handover(B, 'asked for'), { code: 'STATE_FORBIDS' });
+    await clock.advance(300);
+    await outcome;
+    assert.equal(leader.current().kind, 'leader');
   });
 
   it('is refused to an instance that has lost its seat, as that one would not begin', async () => {

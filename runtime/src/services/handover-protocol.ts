@@ -132,7 +132,7 @@ export class HandoverProtocol {
     }
     const wanted = request.target === undefined ? 'No instance' : `Instance ${request.target}`;
     throw new ClusterError('STATE_FORBIDS', {
-      message: `${wanted} can take over now: it must be enabled, in sync and reachable.`,
+      message: `${wanted} can take over now: it must be enabled, in sync and reachable, and reach the state provider.`,
     });
   }
 
@@ -281,7 +281,7 @@ export class HandoverProtocol {
   }
 
   async #report(address: string, signal: AbortSignal): Promise<SeatReport | undefined> {
-    const answer = await this.#ask(address, 'leadership.report', {}, signal);
+    const answer = await this.#ask(address, 'leadership.report', { probe: true }, signal);
     return seatReportSchema.safeParse(answer).data;
   }
 

@@ -33,6 +33,8 @@ export interface LeadershipEngine {
   handover(target: string | undefined, reason: string): Promise<KnownLeader>;
   /** Takes leadership over; left out where only a state provider gives it. */
   take?(request: TakeRequest): Promise<KnownLeader>;
+  /** Rejects when the state provider does not answer this instance. */
+  probe?(): Promise<void>;
   /** The leader of now is about to hand over to this instance, in this term. */
   prepare?(term: number): PreparedLease;
   /**

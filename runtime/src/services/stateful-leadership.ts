@@ -8,13 +8,11 @@
 import type { Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import type { Issue } from '../contract/instance-status.ts';
-import type { Seat } from '../contract/provider-records.ts';
+import { providerKeys, type Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
-
 import { leaderOrder } from '../core/failover/leader-order.ts';
 import { renewalPeriodMs } from '../core/failover/lease-hold.ts';
 import type { GivenGrant, GrantRequest } from '../core/failover/peer-lease.ts';
-
 import { sameSeat } from '../core/failover/seats.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
@@ -186,6 +184,12 @@ export class StatefulLeadership implements LeadershipEngine {
       });
     }
     return this.#handover.run(this.#topology, { target, reason, signal: this.#closing.signal });
+  }
+
+  async probe(): Promise<void> {
+    const { provider, replicaSetUuid, ttlMs } = this.#options;
+    const options = { timeoutMs: ttlMs / 6, signal: this.#closing.signal };
+    await provider.get(providerKeys.lease(replicaSetUuid), options);
   }
 
   prepare(term: number): PreparedLease {
