@@ -25,7 +25,9 @@ export interface LaunchOptions {
 }
 
 /** The first leases come when a whole cluster starts, and its processes need the machine for themselves. */
-const LOAD_DELAY_MS = 3_000;
+const START_MS = 5_000;
+/** A new leader has more to do at that moment; and it may die soon. */
+const LOAD_DELAY_MS = 300;
 /** Names that a name server does not answer occupy some of them for seconds: syncs of the log need others. */
 const THREADS = '16';
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -82,7 +84,8 @@ class Reports {
     if (typeof message !== 'object' || message === null || !('leases' in message)) return;
     this.#last = message;
     if (!holdsSomething(message)) return;
-    this.#loading ??= setTimeout(() => void this.#prepare(), LOAD_DELAY_MS);
+    const delayMs = Math.max(LOAD_DELAY_MS, START_MS - 1000 * process.uptime());
+    this.#loading ??= setTimeout(() => void this.#prepare(), delayMs);
   }
 
   async release(manner: Releaser.ReleaseManner): Promise<void> {

@@ -45,6 +45,9 @@ export class Rounds {
   /** Each round writes rows that a listing of greater salaries finds alone. */
   #salary = 1000 + Math.floor(performance.now() / 1000);
 
+  /** In the present round, before its end. */
+  readonly #undone = new Set<LocalInstance>();
+
   constructor(bed: Bed) {
     this.#bed = bed;
   }
@@ -66,9 +69,11 @@ export class Rounds {
       await this.#recovered(plan.fault, struck);
       if (plan.second === 'the same set') await this.#strikeAgain(plan.fault, struck);
     } finally {
+      const left = struck.filter(({ victim }) => !this.#undone.has(victim));
       await Promise.all(
-        struck.map(({ victim }) => faults[plan.fault].undo(this.#bed, victim).catch(ignore)),
+        left.map(({ victim }) => faults[plan.fault].undo(this.#bed, victim).catch(ignore)),
       );
+      this.#undone.clear();
       await load.stop();
     }
     return {
@@ -96,12 +101,14 @@ export class Rounds {
     const [first] = struck;
     if (first === undefined) return;
     await faults[name].undo(this.#bed, first.victim);
+    this.#undone.add(first.victim);
     await waitUntil('all are in sync again', async () => {
       const leader = await this.#bed.cluster.leaderOf(first.set);
       const status = await leader.status(2000);
       return status.replicaSet?.inSync.length === this.#bed.cluster.storages[first.set]?.length;
     });
     const again = await this.#strike(name, first.set);
+    this.#undone.delete(again.victim);
     struck.push(again);
     await this.#recovered(name, [again]);
   }
