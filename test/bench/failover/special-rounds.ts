@@ -9,7 +9,10 @@ import { longestSilence, WriteLoad } from './write-load.ts';
 const AWAY_MS = 60_000;
 const SETS = 20;
 const SALARY = 1000;
-const BEFORE_MS = 3000;
+/** The roles of all are configured then, and what a start leaves to be done later is done. */
+const SETTLED_MS = 4000;
+/** Writes before the fault: code that runs for the first time is slow. */
+const BEFORE_MS = 5000;
 
 /** No write may fail while the state provider is away, nor when it is back. */
 export async function stopProvider(etcd: RealEtcd): Promise<Round> {
@@ -87,6 +90,7 @@ async function withCluster<T>(
       },
       60_000,
     );
+    await delay(SETTLED_MS);
     return await work(cluster);
   } finally {
     await cluster.stop();
