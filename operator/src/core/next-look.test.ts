@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { editSet, editStatus, settledWorld } from '../testing/snapshots.ts';
-import { planCluster } from './plan-cluster.ts';
+import { idlePoll, planCluster } from './plan-cluster.ts';
 import type { ClusterSnapshot } from './snapshot.ts';
 
 const SET = 'employees-storage-1';
 const LEADER = `${SET}-0`;
 const SOON_MS = 500;
-const TROUBLED_MS = 5_000;
-const IDLE_MS = 30_000;
+const IDLE_MS = 3_000;
 const settled = settledWorld().snapshot();
 
 function nextLook(snapshot: ClusterSnapshot): number {
@@ -37,9 +36,22 @@ function leaderless(snapshot: ClusterSnapshot): ClusterSnapshot {
 }
 
 describe('the next look at a cluster', () => {
-  it('takes its time while nothing happens', () => {
+  it('comes a few seconds later while nothing happens, as a leader may be promoted', () => {
     assert.equal(nextLook(settled), IDLE_MS);
   });
+
+  for (const [count, wantMs] of [
+    [50, 5_000],
+    [200, 20_000],
+    [1000, 30_000],
+  ] as const) {
+    it(`asks ${count} instances after ${wantMs} ms`, () => {
+      const [instance] = settled.instances;
+      assert.ok(instance);
+      const instances = Array.from({ length: count }, () => instance);
+      assert.equal(idlePoll({ instances }), wantMs);
+    });
+  }
 
   it('is soon when an instance has told something new', () => {
     const counted = editStatus(settled, LEADER, (status) => ({
@@ -60,7 +72,7 @@ describe('the next look at a cluster', () => {
   it('is soon while a leader is being found, and not for ever', () => {
     const searching = told(leaderless(settled));
     assert.equal(nextLook(searching), SOON_MS);
-    assert.equal(nextLook({ ...searching, nowMs: searching.nowMs + 61_000 }), TROUBLED_MS);
+    assert.equal(nextLook({ ...searching, nowMs: searching.nowMs + 61_000 }), IDLE_MS);
   });
 
   it('does not wait for a leader of a set that should have no instances', () => {

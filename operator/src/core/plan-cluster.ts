@@ -90,8 +90,11 @@ export interface ClusterPlan {
   readonly trace: readonly TraceEntry[];
 }
 
-/** Pods tell of themselves by events; instances are asked this often even when nothing happens. */
-const IDLE_POLL_MS = 30_000;
+/**
+ * Pods tell of themselves by events; instances are asked even when nothing happens, as leadership moves without a word
+ * to Kubernetes. Ten questions a second are little for the operator, however many instances there are.
+ */
+const IDLE_POLL_MS = { perInstance: 100, least: 3_000, most: 30_000 };
 /** Something is wrong or refused: a person is at work, and looks. */
 const TROUBLED_POLL_MS = 5_000;
 /** What is in motion is looked at this often: after an action, and while instances tell something new each time. */
@@ -128,11 +131,18 @@ export function planCluster(snapshot: ClusterSnapshot): ClusterPlan {
 
 /** Instances come to rest by themselves within seconds, and no event of Kubernetes tells of it. */
 function choosePoll(snapshot: ClusterSnapshot): number {
-  if (snapshot.config === undefined) return IDLE_POLL_MS;
+  const idleMs = idlePoll(snapshot);
+  if (snapshot.config === undefined) return idleMs;
   const replicaSets = memberSets(snapshot);
   if (replicaSets.some((each) => isReplicaSetMoving(snapshot, each))) return MOVING_POLL_MS;
   const isServing = replicaSets.every((each) => explainReplicaSet(snapshot, each) === undefined);
-  return isServing ? IDLE_POLL_MS : TROUBLED_POLL_MS;
+  return isServing ? idleMs : Math.min(idleMs, TROUBLED_POLL_MS);
+}
+
+/** For how long a cluster is left alone that is as it should be, in milliseconds. */
+export function idlePoll({ instances }: Pick<ClusterSnapshot, 'instances'>): number {
+  const { perInstance, least, most } = IDLE_POLL_MS;
+  return Math.min(Math.max(perInstance * instances.length, least), most);
 }
 
 function chooseRequeue(verdicts: readonly Verdict[]): number {
@@ -140,5 +150,5 @@ function chooseRequeue(verdicts: readonly Verdict[]): number {
     if (verdict.kind === 'act') return MOVING_POLL_MS;
     return verdict.kind === 'wait' ? verdict.requeueAfterMs : TROUBLED_POLL_MS;
   });
-  return Math.min(IDLE_POLL_MS, ...delays);
+  return Math.min(IDLE_POLL_MS.most, ...delays);
 }
