@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { type StateProviderConfig, type Topology, uuidSchema } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import { type Issue, positionSchema } from '../contract/instance-status.ts';
-import { appointmentSchema, type Seat } from '../contract/provider-records.ts';
+import type { Seat } from '../contract/provider-records.ts';
 import { ClusterError } from '../core/errors.ts';
 import type { PromiseReport } from '../core/failover/candidate.ts';
 import { effectiveMode, engineKey, type FailoverMode } from '../core/failover/effective-mode.ts';
@@ -28,7 +28,7 @@ import { DisabledLeadership } from './disabled-leadership.ts';
 import { EventualLeadership, type EventualLeadershipOptions } from './eventual-leadership.ts';
 import { Exclusive } from './exclusive.ts';
 import { ForcedPromotions } from './forced-promotions.ts';
-import type { PrepareReport, SeatReport } from './handover-protocol.ts';
+import { type PrepareReport, type SeatReport, toldAppointmentSchema } from './handover-protocol.ts';
 import { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
 import type { HeldLease } from './lease-keeper.ts';
@@ -78,12 +78,7 @@ const reportRequestSchema = z.strictObject({
   /** Answered only by one that can read the state provider: it is about to be handed leadership. */
   probe: z.boolean().default(false),
 });
-const appointedSchema = z.strictObject({
-  replicaSetUuid: uuidSchema,
-  appointment: appointmentSchema,
-  revision: z.int().min(1),
-  nonce: z.string(),
-});
+const appointedSchema = toldAppointmentSchema.extend({ replicaSetUuid: uuidSchema });
 const prepareRequestSchema = z.strictObject({
   replicaSetUuid: uuidSchema,
   term: z.int().min(1),
@@ -345,9 +340,9 @@ export class FailoverService implements LeadershipPort {
   }
 
   async #appointed(body: unknown): Promise<Record<string, never>> {
-    const { replicaSetUuid, nonce, ...stored } = parseBody(body, appointedSchema);
+    const { replicaSetUuid, ...told } = parseBody(body, appointedSchema);
     this.#assertOwn(replicaSetUuid);
-    this.#running?.engine.appointed?.(stored, nonce);
+    await this.#running?.engine.appointed?.(told);
     return {};
   }
 

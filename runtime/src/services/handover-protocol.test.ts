@@ -39,11 +39,27 @@ const lease: Lease = {
   ...{ v: 1, term: 1, holder: A, incarnation: 0, nonce: 'n', released: false },
 };
 
+/** What A's client has seen before the state provider was set up anew, if it was: others count from another number. */
+async function givenHistory(client: SimulatedStateProvider, store: SimulatedStore): Promise<void> {
+  store.forget(1000);
+  await client.get('anything', { timeoutMs: 100 });
+  store.forget();
+}
+
 /** Two instances with equal logs, of which A leads; B's log has the incarnation that is given. */
-async function givenLeader(logIncarnationOfB: number) {
+async function givenLeader(logIncarnationOfB: number, hasForgotten = false) {
   const clock = new SimulatedClock();
   const random = new SeededRandom(1);
   const store = new SimulatedStore();
+  const providers = new Map<string, SimulatedStateProvider>(
+    [A, B].map((uuid) => [uuid, new SimulatedStateProvider({ store, clock, random })]),
+  );
+  const providerOf = (uuid: string): SimulatedStateProvider => {
+    const provider = providers.get(uuid);
+    assert.ok(provider);
+    return provider;
+  };
+  if (hasForgotten) await givenHistory(providerOf(A), store);
   store.transact({
     compare: [],
     writes: [
@@ -53,7 +69,6 @@ async function givenLeader(logIncarnationOfB: number) {
   });
   const network = new SimulatedNetwork({ clock, random });
   const reserved: number[] = [];
-  const providers = new Map<string, SimulatedStateProvider>();
   const start = async (uuid: string, logIncarnation: number): Promise<FailoverService> => {
     const report: StorageReport = {
       ...{ position: { term: 1, sequence: 7 }, promisedTerm: 1, logIncarnation },
@@ -75,11 +90,7 @@ async function givenLeader(logIncarnationOfB: number) {
         freeze: async () => report.position,
         thaw: () => undefined,
       },
-      openProvider: () => {
-        const provider = new SimulatedStateProvider({ store, clock, random });
-        providers.set(uuid, provider);
-        return provider;
-      },
+      openProvider: () => providerOf(uuid),
       onHeld: () => undefined,
       onFatal: (_name, error) => assert.fail(String(error)),
     });
@@ -93,11 +104,6 @@ async function givenLeader(logIncarnationOfB: number) {
   await clock.advance(100);
   const [leader, other] = await Promise.all([first, second]);
   assert.equal(leader.current().kind, 'leader');
-  const providerOf = (uuid: string): SimulatedStateProvider => {
-    const provider = providers.get(uuid);
-    assert.ok(provider);
-    return provider;
-  };
   return { clock, leader, other, providerOf, reserved };
 }
 
@@ -124,6 +130,19 @@ describe('a planned handover', () => {
     const ttlMs = 1000;
     assert.ok(current.deadlineMs <= askedMs + ttlMs + 100, `${current.deadlineMs - askedMs}`);
     assert.deepEqual(reserved, [2]);
+  });
+
+  it('moves it back as well, though the two count the revisions of the state provider differently', async () => {
+    const { clock, leader, other } = await givenLeader(1, true);
+    const there = leader.handover(B, 'asked for');
+    await clock.advance(100);
+    assert.deepEqual(await there, { uuid: B, term: 2 });
+    assert.equal(other.current().kind, 'leader');
+    const back = other.handover(A, 'asked for');
+    await clock.advance(100);
+    assert.deepEqual(await back, { uuid: A, term: 3 });
+    for (const each of [leader, other]) assert.deepEqual(each.leaderOf(SET), { uuid: A, term: 3 });
+    assert.equal(leader.current().kind, 'leader');
   });
 
   it('is refused to an instance that could not keep its lease', async () => {

@@ -74,6 +74,15 @@ const prepareReportSchema = seatReportSchema.extend({
 });
 export type PrepareReport = z.infer<typeof prepareReportSchema>;
 
+/** In `leadership.appointed`: what the state provider has stored, and where: the revisions of one client mean nothing to another. */
+export const toldAppointmentSchema = z.strictObject({
+  appointment: appointmentSchema,
+  place: z.strictObject({ epoch: z.string(), revision: z.int().min(1) }),
+  /** Of the lease that the successor had prepared. */
+  nonce: z.string(),
+});
+export type ToldAppointment = z.infer<typeof toldAppointmentSchema>;
+
 interface Prepared {
   readonly term: number;
   readonly lease: PreparedLease;
@@ -222,7 +231,7 @@ export class HandoverProtocol {
       );
       if (outcome.kind === 'applied') {
         const stored = { appointment, revision: outcome.revision };
-        this.#tell(successor, stored);
+        this.#tell(successor, stored).catch(() => undefined);
         lease.drop(`term ${term} was handed to ${leader}`);
         leaders.set(replicaSetUuid, stored);
         return { uuid: leader, term };
@@ -234,19 +243,20 @@ export class HandoverProtocol {
   }
 
   /** The successor would hear of it from the state provider too, but later. */
-  #tell(
+  async #tell(
     successor: {
       readonly address: string;
       readonly lease: PreparedLease;
       readonly signal: AbortSignal;
     },
-    stored: StoredAppointment,
-  ): void {
-    const { peers, replicaSetUuid, ttlMs } = this.#options;
+    { appointment, revision }: StoredAppointment,
+  ): Promise<void> {
+    const { provider, peers, replicaSetUuid, ttlMs } = this.#options;
     const { address, signal, lease } = successor;
-    const body = { replicaSetUuid, ...stored, nonce: lease.nonce };
+    const place = await provider.placeOf(revision);
+    const body = { replicaSetUuid, appointment, place, nonce: lease.nonce };
     const options = { timeoutMs: ttlMs / 2, signal };
-    peers.call(address, 'leadership.appointed', body, options).catch(() => undefined);
+    await peers.call(address, 'leadership.appointed', body, options);
   }
 
   /** Renews the old record, or learns that it is lost. */

@@ -5,7 +5,7 @@ import type { Seat } from '../contract/provider-records.ts';
 import type { GivenGrant, GrantRequest } from '../core/failover/peer-lease.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 import type { InternalHandlers } from '../ports/peers.ts';
-import type { StoredAppointment } from './leader-map.ts';
+import type { ToldAppointment } from './handover-protocol.ts';
 import type { PreparedLease } from './lease-keeper.ts';
 import type { GrantAnswer } from './peer-lease-holder.ts';
 
@@ -41,7 +41,7 @@ export interface LeadershipEngine {
    * The former leader says that this appointment was stored, with the lease that had been prepared; the state provider
    * would say so too, but later.
    */
-  appointed?(stored: StoredAppointment, nonce: string): void;
+  appointed?(told: ToldAppointment): Promise<void>;
   /** What this engine answers to its peers, beside what every engine does. */
   handlers?(): InternalHandlers;
   issues(): readonly Issue[];

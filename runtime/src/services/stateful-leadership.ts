@@ -22,7 +22,7 @@ import type { LeaseRenewals } from '../ports/lease-renewals.ts';
 import type { Peers } from '../ports/peers.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
 import type { ForcedPromotions } from './forced-promotions.ts';
-import { HandoverProtocol } from './handover-protocol.ts';
+import { HandoverProtocol, type ToldAppointment } from './handover-protocol.ts';
 import type { InSyncFile } from './in-sync-file.ts';
 import { InSyncKeeper } from './in-sync-keeper.ts';
 import { LeaderMap, type StoredAppointment } from './leader-map.ts';
@@ -201,15 +201,17 @@ export class StatefulLeadership implements LeadershipEngine {
     return this.#lease.prepare(term);
   }
 
-  appointed(stored: StoredAppointment, nonce: string): void {
-    const { replicaSetUuid, storage, logger } = this.#options;
-    const { term } = stored.appointment;
-    this.#leaders.set(replicaSetUuid, stored);
-    if (this.#ownAppointment()?.appointment.term !== term) return;
-    if (!this.#lease.takePrepared(term, nonce, stored.revision)) return;
+  async appointed({ appointment, place, nonce }: ToldAppointment): Promise<void> {
+    const { provider, replicaSetUuid, ttlMs, storage, logger } = this.#options;
+    const options = { timeoutMs: ttlMs / 3, signal: this.#closing.signal };
+    const revision = await provider.revisionAt(place, options);
+    if (revision === undefined) return;
+    this.#leaders.set(replicaSetUuid, { appointment, revision });
+    if (this.#ownAppointment()?.appointment.term !== appointment.term) return;
+    if (!this.#lease.takePrepared(appointment.term, nonce, revision)) return;
     // The record names this process, so nobody begins the term after it: what that needs on disk can be written while
     // the in-sync members are.
-    storage.reserve(term).catch((error: unknown) => {
+    storage.reserve(appointment.term).catch((error: unknown) => {
       logger.error({ error }, 'the term could not be stored');
     });
   }
