@@ -105,9 +105,12 @@ export default tseslint.config(
     rules: { 'max-params': ['error', 7] },
   },
   {
+    files: ['**/*.test.ts'],
+    rules: { 'max-lines': ['error', { max: 600 }] },
+  },
+  {
     files: ['**/*.test.ts', 'test/**/*.ts'],
     rules: {
-      'max-lines': ['error', { max: 600 }],
       'max-lines-per-function': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
