@@ -285,7 +285,6 @@ function leadershipStorage(
     }),
     seenTerm: () => storage().seenTerm,
     promise: (term) => storage().promise(term),
-    reserve: (term) => storage().reserve(term),
     freeze: async () => {
       await services().buckets.drain();
       return storage().freeze();

@@ -235,19 +235,6 @@ export class KeptDeadline {
   }
 }
 
-/** A leader forgets which terms it has led. */
-export function forgetsLedTerms(disk: Disk): Disk {
-  return {
-    ...disk,
-    writeAtomic: (file, bytes) => {
-      if (file !== 'promised.json') return disk.writeAtomic(file, bytes);
-      const record = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-      const text = JSON.stringify({ ...record, ledTerm: 0 });
-      return disk.writeAtomic(file, new TextEncoder().encode(text));
-    },
-  };
-}
-
 function changedLeadership(
   port: LeadershipPort,
   change: (current: Leadership) => Leadership,

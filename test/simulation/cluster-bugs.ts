@@ -24,7 +24,6 @@ import {
   endlessLease,
   epochNotCompared,
   forgetful,
-  forgetsLedTerms,
   KeptDeadline,
   readsWithoutLease,
   suspensionUnseen,
@@ -234,7 +233,6 @@ export const clusterBugs: readonly ClusterBug[] = [
     focus: { name: 'cluster-starts', faults: ['pod-lost', 'kill'] },
     plant: () => ({
       identity: (identity) => ({ ...identity, incarnation: 1 }),
-      disk: forgetsLedTerms,
     }),
   },
   {

@@ -86,7 +86,6 @@ export class ClusterProcess {
         }),
         seenTerm: () => storageOf().seenTerm,
         promise: (term) => storageOf().promise(term),
-        reserve: (term) => storageOf().reserve(term),
         freeze: async () =>
           planting.neverFreezes === true ? storageOf().position : storageOf().freeze(),
         thaw: () => storageOf().thaw(),

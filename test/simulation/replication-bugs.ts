@@ -95,19 +95,6 @@ export function latePromise(disk: Disk, clock: Clock): Disk {
   };
 }
 
-/** A leader forgets which terms it has led. */
-export function forgetfulLeader(disk: Disk): Disk {
-  return {
-    ...disk,
-    writeAtomic: (file, bytes) => {
-      if (file !== 'promised.json') return disk.writeAtomic(file, bytes);
-      const record = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-      const text = JSON.stringify({ ...record, ledTerm: 0 });
-      return disk.writeAtomic(file, new TextEncoder().encode(text));
-    },
-  };
-}
-
 /** Asks the leader before as well, and takes its rows for those of the present one. */
 export function lowerTermRows(peers: Peers, random: SeededRandom): Peers {
   let present = { address: '', term: 0 };

@@ -16,7 +16,6 @@ import { SimulatedRowDatabase } from '../../runtime/src/testing/simulated-row-da
 import { Gate, gatedClock, gatedDisk, gatedHandlers, gatedPeers } from './gate.ts';
 import {
   cutRowsNotKept,
-  forgetfulLeader,
   joinAtTheEnd,
   lateLog,
   latePromise,
@@ -184,8 +183,6 @@ export class SimulatedInstance {
         return neverSynced(disk);
       case 'position-before-the-promise':
         return latePromise(disk, clock);
-      case 'term-continued':
-        return forgetfulLeader(disk);
       default:
         return disk;
     }

@@ -49,10 +49,6 @@ export class ModelStorage implements ReplicaSetStorage {
     return this.report();
   }
 
-  async reserve(term: number): Promise<void> {
-    await this.promise(term);
-  }
-
   async freeze(): Promise<Position> {
     this.frozen = true;
     return this.position();

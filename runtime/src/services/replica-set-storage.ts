@@ -28,8 +28,6 @@ export interface ReplicaSetStorage {
    * changes nothing: the report says so.
    */
   promise(term: number): Promise<StorageReport>;
-  /** Persists what must be on disk before this instance leads in a term which nobody else can begin. */
-  reserve(term: number): Promise<void>;
   /** Takes no more writes, and resolves to the last row once it is final. */
   freeze(): Promise<Position>;
   thaw(): void;

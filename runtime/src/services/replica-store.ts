@@ -25,7 +25,13 @@ import { recoverStore, reloadEngine } from './replica-store-recovery.ts';
 import { RowSignal } from './replica-store-signal.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { JoinedSnapshot } from './snapshot-join.ts';
-import { commitJoin, completeJoin, markReseed, startsAgain } from './snapshot-switch.ts';
+import {
+  commitJoin,
+  completeJoin,
+  endToReseed,
+  markReseed,
+  startsAgain,
+} from './snapshot-switch.ts';
 import { type PromiseRecord, TermPromise } from './term-promise.ts';
 
 const SESSIONS_PER_START = 1000;
@@ -39,14 +45,14 @@ export class ReplicaStore {
   onFlushed: () => void = () => undefined;
   /** Of the questions for rows: one of a later session says that this instance does not leave after all. */
   session: number;
+  /** Grows whenever rows were taken back, or others came in their place. */
+  generation = 0;
   #isLeaving = false;
   readonly #options: ReplicaStoreOptions;
   readonly #promise: TermPromise;
   readonly #queue = new Exclusive();
   #engine: MemoryEngine;
   #log: ReplicaLog;
-  /** Grows whenever rows were taken back, or others came in their place. */
-  #generation = 0;
   /** Before the log has reached it the rows are no state that ever was. */
   #completeAt: Position | undefined;
   #pendingTerm = 0;
@@ -95,10 +101,6 @@ export class ReplicaStore {
     return this.#failure !== undefined;
   }
 
-  get generation(): number {
-    return this.#generation;
-  }
-
   /** False after a join, until the rows that were written meanwhile have come. */
   get isComplete(): boolean {
     return this.#completeAt === undefined;
@@ -115,6 +117,7 @@ export class ReplicaStore {
     await this.#promise.load();
     await this.lost.load();
     await this.#recover(this.#promise.record.logIncarnation === logIncarnation);
+    this.#promise.expect(this.end.term);
     await this.#promise.save({ logIncarnation });
   }
 
@@ -125,16 +128,14 @@ export class ReplicaStore {
   }
 
   get isUsable(): boolean {
-    const { disk } = this.#engine;
-    const isDiskUsable = disk?.failure === undefined && disk?.isStale !== true;
-    return !this.hasFailed && this.isComplete && isDiskUsable;
+    const { failure, isStale = false } = this.#engine.disk ?? {};
+    return !this.hasFailed && this.isComplete && failure === undefined && !isStale;
   }
 
   usableEngine(): MemoryEngine {
     if (this.isUsable) return this.#engine;
-    if (this.hasFailed) throw new ClusterError('STORAGE_FAILED');
     const failure = this.#engine.disk?.failure;
-    if (failure !== undefined) throw this.fail(failure.error);
+    if (this.hasFailed || failure !== undefined) throw this.fail(failure?.error);
     throw new ClusterError('NOT_READY', {
       message: 'This instance gets a copy of the data from its leader. Ask another one.',
     });
@@ -160,9 +161,14 @@ export class ReplicaStore {
     return this.exclusively(async () => this.end);
   }
 
-  async promiseTerm(term: number): Promise<{ position: Position; promisedTerm: number }> {
+  /** To follow in a term, a promise is enough that becomes durable with the first row of the term. */
+  async promiseTerm(
+    term: number,
+    how: 'durable' | 'to follow' = 'durable',
+  ): Promise<{ position: Position; promisedTerm: number }> {
     return this.exclusively(async () => {
-      if (await this.#promise.promise(term)) this.#probe = undefined;
+      const isNew = how === 'durable' ? this.#promise.promise(term) : this.#promise.expect(term);
+      if (await isNew) this.#probe = undefined;
       return { position: this.end, promisedTerm: this.promise.promisedTerm };
     });
   }
@@ -171,27 +177,23 @@ export class ReplicaStore {
     return this.exclusively(() => this.#promise.saveInSync(term, seats));
   }
 
-  /** Ahead of `beginTerm`: only this process may begin it then. */
-  reserveTerm(term: number): Promise<void> {
-    return this.exclusively(() => this.#promise.reserve(term));
-  }
-
-  /** Appends the first row of a term: its number; undefined when this instance must not lead in it. */
+  /** Appends the first row of a term, its promise: the row's number; undefined when this instance must not lead. */
   async beginTerm(
     term: number,
     leader: string,
     isWanted: () => boolean,
   ): Promise<number | undefined> {
     return this.exclusively(async () => {
-      const isOver = !this.#promise.mayBegin(term) || this.end.term >= term;
+      const isOver = !this.#promise.mayLead(term) || this.end.term >= term;
       if (isOver || !this.isComplete || !isWanted()) return undefined;
-      await this.#promise.reserve(term);
-      if (!isWanted()) return undefined;
+      this.#promise.lead(term);
       this.#probe = undefined;
       this.#engine.rows.row({ kind: 'begin-term', leader });
       await this.#log.appendOwn(this.#nextBatch(term));
       this.#applied = this.end.sequence;
       this.newest.clear();
+      // Nobody waits for it: that row says it already, until it should be cut.
+      this.exclusively(() => this.#promise.save()).catch(() => undefined);
       return this.end.sequence;
     });
   }
@@ -241,8 +243,9 @@ export class ReplicaStore {
       if (!this.#isAsked(position, term) || start.sequence <= position.sequence) return false;
       if (!new TermHistory(runs).has(position)) return false;
       const { disk, logger } = this.#options;
+      await this.#promise.save();
       await this.lost.keep(await this.#log.allBehind(position.sequence));
-      this.#generation++;
+      this.generation++;
       await this.#log.close();
       await commitJoin(disk, { name, end, keepsOld: this.isComplete });
       logger.info({ position, start, end }, 'the data is exchanged for a snapshot of the leader');
@@ -288,6 +291,8 @@ export class ReplicaStore {
     }
     return new ClusterError('STORAGE_FAILED', { cause: error });
   }
+
+  readonly #reseed = (reason: string): Promise<never> => endToReseed(this.#options.disk, reason);
 
   readonly #createLog = (base: TermHistory): ReplicaLog => {
     const { disk, logMode: mode, limits } = this.#options;
@@ -357,15 +362,15 @@ export class ReplicaStore {
 
   /** A snapshot whose end was cut off holds rows that are not in the log: it goes first. */
   async #cut(sequence: number): Promise<void> {
+    await this.#promise.save();
     await this.lost.keep(await this.#log.allBehind(sequence));
-    this.#generation++;
+    this.generation++;
     const usable = this.snapshots.newestUpTo(sequence, this.#log.first);
     if (usable === undefined && this.#log.first > 1) {
       await this.#reseed('rows were cut that all of its snapshots hold');
     }
     this.#engine.disk?.retire();
-    const removed = this.snapshots.all.filter(({ end }) => end.sequence > sequence);
-    for (const snapshot of removed.toReversed()) await this.snapshots.remove(snapshot);
+    await this.snapshots.removeBehind(sequence);
     await this.#log.truncate(sequence);
     this.#options.logger.warn({ rowsFrom: sequence + 1 }, 'rows of a deposed leader were cut');
     this.#exchangeEngine(await reloadEngine(this.#options, this.#log, usable));
@@ -390,11 +395,5 @@ export class ReplicaStore {
     await completeJoin(this.#options.disk);
     await endLoad(this.#engine, this.#options);
     this.#completeAt = undefined;
-  }
-
-  /** A start of its own: nothing that was said of its rows before may count for those that it will have. */
-  async #reseed(reason: string): Promise<never> {
-    await markReseed(this.#options.disk, reason);
-    throw startsAgain(reason);
   }
 }

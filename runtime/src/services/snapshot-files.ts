@@ -121,6 +121,12 @@ export class SnapshotFiles {
     await this.#disk.remove(path);
   }
 
+  /** Those whose end is behind this row. */
+  async removeBehind(sequence: number): Promise<void> {
+    const removed = this.#all.filter(({ end }) => end.sequence > sequence);
+    for (const snapshot of removed.toReversed()) await this.remove(snapshot);
+  }
+
   hold(name: string, untilMs: number): void {
     this.#heldUntilMs.set(name, untilMs);
   }

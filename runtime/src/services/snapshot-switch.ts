@@ -48,6 +48,12 @@ export function startsAgain(reason: string): ClusterError {
   });
 }
 
+/** A start of its own: nothing that was said of its rows before may count for those that it will have. */
+export async function endToReseed(disk: Disk, reason: string): Promise<never> {
+  await markReseed(disk, reason);
+  throw startsAgain(reason);
+}
+
 export async function isReseedMarked(disk: Disk): Promise<boolean> {
   return (await disk.size(RESEED_MARKER)) !== undefined;
 }

@@ -202,18 +202,13 @@ export class StatefulLeadership implements LeadershipEngine {
   }
 
   async appointed({ appointment, place, nonce }: ToldAppointment): Promise<void> {
-    const { provider, replicaSetUuid, ttlMs, storage, logger } = this.#options;
+    const { provider, replicaSetUuid, ttlMs } = this.#options;
     const options = { timeoutMs: ttlMs / 3, signal: this.#closing.signal };
     const revision = await provider.revisionAt(place, options);
     if (revision === undefined) return;
     this.#leaders.set(replicaSetUuid, { appointment, revision });
     if (this.#ownAppointment()?.appointment.term !== appointment.term) return;
-    if (!this.#lease.takePrepared(appointment.term, nonce, revision)) return;
-    // The record names this process, so nobody begins the term after it: what that needs on disk can be written while
-    // the in-sync members are.
-    storage.reserve(appointment.term).catch((error: unknown) => {
-      logger.error({ error }, 'the term could not be stored');
-    });
+    this.#lease.takePrepared(appointment.term, nonce, revision);
   }
 
   issues(): readonly Issue[] {

@@ -267,10 +267,6 @@ export class StorageService {
     return { ...promised, logIncarnation: this.seat.incarnation };
   }
 
-  reserve(term: number): Promise<void> {
-    return this.#store.reserveTerm(term);
-  }
-
   /**
    * For a planned handover: no more writes; gives the position that the successor must have. Who waits for a write is
    * answered before, unless an in-sync member is so slow that it is about to be taken out.
@@ -299,7 +295,10 @@ export class StorageService {
    * a higher term says so to the leader: it could not follow it any more, so the leader has to give way.
    */
   async pullRequest(term: number, waitMs: number): Promise<PullRequest | undefined> {
-    if (this.#store.promise.promisedTerm < term) await this.promise(term);
+    if (this.#store.promise.promisedTerm < term) {
+      this.#seeTerm(term);
+      await this.#store.promiseTerm(term, 'to follow');
+    }
     return buildPullRequest(this.#store, this, waitMs);
   }
 

@@ -12,31 +12,41 @@ async function openPromise(disk: Disk): Promise<TermPromise> {
   return promise;
 }
 
-describe('a term that an instance reserves', () => {
+describe('a promise of a term', () => {
   const givenDisk = (): SimulatedDisk =>
     new SimulatedDisk({ clock: new SimulatedClock(), random: new SeededRandom(1), latencyMs: 0 });
 
-  it('may be begun by the process that has reserved it, and by no later one', async () => {
+  it('outlives the process', async () => {
     const disk = givenDisk();
     const promise = await openPromise(disk.mount());
-    await promise.reserve(5);
-    assert.equal(promise.mayBegin(5), true);
-    const again = await openPromise(disk.mount());
-    await again.reserve(5);
-    assert.deepEqual([again.mayBegin(5), again.mayBegin(6)], [false, true]);
+    assert.deepEqual([await promise.promise(5), await promise.promise(4)], [true, false]);
+    assert.equal((await openPromise(disk.mount())).record.promisedTerm, 5);
   });
 
-  it('is not begun once a higher one was promised', async () => {
-    const promise = await openPromise(givenDisk().mount());
-    await promise.reserve(5);
-    assert.equal(await promise.promise(6), true);
-    await promise.reserve(5);
-    assert.deepEqual([promise.mayBegin(5), promise.record.ledTerm], [false, 5]);
+  it('is of this process alone when it is only expected', async () => {
+    const disk = givenDisk();
+    const promise = await openPromise(disk.mount());
+    assert.deepEqual(
+      [promise.expect(5), promise.expect(5), promise.expect(4)],
+      [true, false, false],
+    );
+    assert.equal(promise.record.promisedTerm, 5);
+    assert.equal((await openPromise(disk.mount())).record.promisedTerm, 0);
   });
 
-  it('is promised, so that rows of lower terms are refused', async () => {
-    const promise = await openPromise(givenDisk().mount());
-    await promise.reserve(5);
-    assert.deepEqual([promise.record.promisedTerm, await promise.promise(4)], [5, false]);
+  it('is durable once it is asked for, though it was expected before', async () => {
+    const disk = givenDisk();
+    const promise = await openPromise(disk.mount());
+    promise.expect(5);
+    assert.equal(await promise.promise(5), false);
+    assert.equal((await openPromise(disk.mount())).record.promisedTerm, 5);
+  });
+
+  it('is durable with whatever is saved after it', async () => {
+    const disk = givenDisk();
+    const promise = await openPromise(disk.mount());
+    promise.expect(5);
+    await promise.saveInSync(1, []);
+    assert.equal((await openPromise(disk.mount())).record.promisedTerm, 5);
   });
 });

@@ -1,8 +1,9 @@
 /**
- * `promised.json`: which terms this instance has promised and led, durable before anyone is told.
+ * `promised.json`: which terms this instance has promised and led; a promise is durable before anyone is told.
  *
- * A promised term shuts out rows of lower ones, also after a restart. A led term is never begun again: its rows
- * might be counted twice with different content.
+ * A promised term shuts out rows of lower ones, also after a restart. A row of a term in the log is a promise of that
+ * term too, and a term that has a row is never begun again: whoever begins a term, or follows in it, need not write
+ * the file before.
  */
 import { z } from 'zod';
 import { type Seat, seatSchema } from '../contract/provider-records.ts';
@@ -12,7 +13,7 @@ import type { Disk } from '../ports/disk.ts';
 const promiseSchema = z.strictObject({
   v: z.literal(1),
   promisedTerm: z.int().min(0),
-  /** The last term that this instance began as its leader. */
+  /** The last term that this instance began as its leader: it follows nobody in it. */
   ledTerm: z.int().min(0),
   /** The in-sync members last known, and in which term: what decides when the state provider has forgotten. */
   inSync: z.strictObject({ term: z.int().min(0), seats: z.array(seatSchema) }),
@@ -34,8 +35,7 @@ const NOTHING: PromiseRecord = {
 export class TermPromise {
   readonly #disk: Disk;
   #record = NOTHING;
-  /** `ledTerm`, when this process has stored it and may begin it. */
-  #reserved: number | undefined;
+  #onDisk = JSON.stringify(NOTHING);
 
   constructor(disk: Disk) {
     this.#disk = disk;
@@ -50,6 +50,7 @@ export class TermPromise {
     if (bytes === undefined) return;
     try {
       this.#record = promiseSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+      this.#onDisk = JSON.stringify(this.#record);
     } catch (error) {
       throw new ClusterError('STORAGE_FAILED', {
         cause: error,
@@ -60,32 +61,40 @@ export class TermPromise {
     }
   }
 
-  /** Nothing is written when nothing changes. */
-  async save(change: Partial<Omit<PromiseRecord, 'v'>>): Promise<void> {
+  /** Nothing is written when the file says it already. */
+  async save(change: Partial<Omit<PromiseRecord, 'v'>> = {}): Promise<void> {
     const next: PromiseRecord = { ...this.#record, ...change };
-    if (JSON.stringify(next) === JSON.stringify(this.#record)) return;
-    await this.#disk.writeAtomic(PATH, new TextEncoder().encode(`${JSON.stringify(next)}\n`));
+    const text = JSON.stringify(next);
+    if (text !== this.#onDisk) {
+      await this.#disk.writeAtomic(PATH, new TextEncoder().encode(`${text}\n`));
+      this.#onDisk = text;
+    }
     this.#record = next;
   }
 
-  /** False when this or a higher term was promised before. */
+  /** False when this or a higher term was promised before. Whatever was promised is durable then. */
   async promise(term: number): Promise<boolean> {
+    const isNew = term > this.#record.promisedTerm;
+    await this.save(isNew ? { promisedTerm: term } : {});
+    return isNew;
+  }
+
+  /** Of this process alone until the log has a row of the term. False when this or a higher one was promised before. */
+  expect(term: number): boolean {
     if (term <= this.#record.promisedTerm) return false;
-    await this.save({ promisedTerm: term });
+    this.#record = { ...this.#record, promisedTerm: term };
     return true;
   }
 
-  /** False when another term was promised, or this one was led already: perhaps by an earlier process. */
-  mayBegin(term: number): boolean {
+  /** False when a higher term was promised, or this one was led already. */
+  mayLead(term: number): boolean {
     const { promisedTerm, ledTerm } = this.#record;
-    return promisedTerm <= term && (ledTerm < term || this.#reserved === term);
+    return promisedTerm <= term && ledTerm < term;
   }
 
-  /** From then on this process alone may begin the term. */
-  async reserve(term: number): Promise<void> {
-    if (!this.mayBegin(term)) return;
-    await this.save({ promisedTerm: term, ledTerm: term });
-    this.#reserved = term;
+  /** Of this process alone, as `expect`. */
+  lead(term: number): void {
+    this.#record = { ...this.#record, promisedTerm: term, ledTerm: term };
   }
 
   /** What is known of a term's in-sync members; older news changes nothing. */
