@@ -77,18 +77,18 @@ describe('the table of failover', () => {
   it('marks medians above their goal, and rows that are missing', () => {
     const figure = {
       ...{ title: 'frozen', rounds: 3, medianMs: 2500, worstMs: 3100, goalMs: 2700 },
-      ...{ acknowledged: 900, failed: 4, missing: 0 },
+      ...{ acknowledged: 900, writesPerSecond: 200.4, failed: 4, missing: 0 },
     };
     const late = { ...figure, title: 'cut', medianMs: 2800 };
     const lost = { ...figure, title: 'killed', missing: 1 };
     assert.equal(
       renderFailover([figure, late, lost, { ...figure, medianMs: null, worstMs: null }]),
       `\
-fault   rounds      median       worst       goal  written  failed  missing
-frozen       3  2500.00 ms  3100.00 ms  ≤ 2700 ms      900       4        0  met
-cut          3  2800.00 ms  3100.00 ms  ≤ 2700 ms      900       4        0  MISSED
-killed       3  2500.00 ms  3100.00 ms  ≤ 2700 ms      900       4        1  ROWS ARE MISSING
-frozen       3           –           –  ≤ 2700 ms      900       4        0  not measured
+fault   rounds      median       worst       goal  written  writes/s  failed  missing
+frozen       3  2500.00 ms  3100.00 ms  ≤ 2700 ms      900       200       4        0  met
+cut          3  2800.00 ms  3100.00 ms  ≤ 2700 ms      900       200       4        0  MISSED
+killed       3  2500.00 ms  3100.00 ms  ≤ 2700 ms      900       200       4        1  ROWS ARE MISSING
+frozen       3           –           –  ≤ 2700 ms      900       200       4        0  not measured
 `,
     );
   });

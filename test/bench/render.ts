@@ -49,7 +49,18 @@ export function renderPauses(pauses: readonly Pause[]): string {
 }
 
 export function renderFailover(figures: readonly FailoverFigure[]): string {
-  const header = ['fault', 'rounds', 'median', 'worst', 'goal', 'written', 'failed', 'missing', ''];
+  const header = [
+    'fault',
+    'rounds',
+    'median',
+    'worst',
+    'goal',
+    'written',
+    'writes/s',
+    'failed',
+    'missing',
+    '',
+  ];
   const rows = figures.map((figure) => [
     figure.title,
     String(figure.rounds),
@@ -57,6 +68,7 @@ export function renderFailover(figures: readonly FailoverFigure[]): string {
     renderFigure(figure.worstMs, 'ms'),
     figure.goalMs === null ? '' : `≤ ${figure.goalMs} ms`,
     String(figure.acknowledged),
+    figure.writesPerSecond.toFixed(0),
     String(figure.failed),
     String(figure.missing),
     renderFailoverVerdict(figure),

@@ -122,8 +122,11 @@ export class LocalCluster {
 
   /** Which storage replica set the row of this id belongs to. */
   setOf(id: string): number {
-    const share = Math.ceil(this.#bucketCount / this.storages.length);
-    return Math.floor((bucketIdStrCrc32(id, this.#bucketCount) - 1) / share);
+    return Math.floor((bucketIdStrCrc32(id, this.#bucketCount) - 1) / this.bucketsPerSet);
+  }
+
+  get bucketsPerSet(): number {
+    return Math.ceil(this.#bucketCount / this.storages.length);
   }
 
   /** One instance leads and every instance of the set has its rows. */

@@ -8,19 +8,24 @@ import type { LocalCluster } from '../../support/local-cluster.ts';
 import type { LocalInstance } from '../../support/local-instance.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { type Bed, type Fault, type FaultName, faults } from './faults.ts';
-import { longestSilence, WriteLoad } from './write-load.ts';
+import { RouterLoad } from './router-load.ts';
+import { type Load, longestSilence, WriteLoad } from './write-load.ts';
 
 export interface RoundPlan {
   readonly fault: FaultName;
   /** After so long a second one, of the same kind: on another replica set, or on this one once it is in sync again. */
   readonly second?: 'another set' | 'the same set';
   readonly writesPerSecond: number;
+  /** In calls of so many rows, made in the process of the router; without it one by one over HTTP. */
+  readonly rowsPerCall?: number;
 }
 
 export interface Round {
   /** Until the first write that was accepted after the fault, of each replica set that was struck. */
   readonly gapsMs: readonly number[];
   readonly acknowledged: number;
+  /** Until the last answer. */
+  readonly ranMs: number;
   readonly failed: ReadonlyMap<number, number>;
   readonly reasons: readonly string[];
   readonly missing: number;
@@ -57,7 +62,12 @@ export class Rounds {
     await Promise.all(cluster.storages.map((_, set) => cluster.settled(set)));
     const salary = this.#salary++;
     const sets = plan.second === 'another set' ? [0, 1] : [0];
-    const load = new WriteLoad({ cluster, sets, salary, perSecond: plan.writesPerSecond });
+    const options = { cluster, sets, salary, perSecond: plan.writesPerSecond };
+    const { rowsPerCall } = plan;
+    const load: Load =
+      rowsPerCall === undefined
+        ? new WriteLoad(options)
+        : await RouterLoad.start({ ...options, rowsPerCall });
     const struck: Struck[] = [];
     try {
       await delay(CALM_MS + Math.random() * PHASE_MS);
@@ -79,6 +89,7 @@ export class Rounds {
     return {
       gapsMs: struck.map((each, index) => gapOf(load, plan.fault, each, struck[index + 1])),
       acknowledged: load.acknowledged.length,
+      ranMs: load.ranMs,
       failed: load.failed,
       reasons: [...load.reasons],
       missing: await missingOf(cluster, load, salary),
@@ -138,7 +149,7 @@ export class Rounds {
 /** How many of the acknowledged rows are not there now. */
 export async function missingOf(
   cluster: LocalCluster,
-  load: WriteLoad,
+  load: Load,
   salary: number,
 ): Promise<number> {
   const stored = await waitUntil('the rows can be listed', async () => {
@@ -150,7 +161,7 @@ export async function missingOf(
 }
 
 /** A leader that hands over still answers after the fault: there the longest time between two answers counts. */
-function gapOf(load: WriteLoad, name: FaultName, { set, atMs }: Struck, next?: Struck): number {
+function gapOf(load: Load, name: FaultName, { set, atMs }: Struck, next?: Struck): number {
   const untilMs = next?.set === set ? next.atMs : Number.POSITIVE_INFINITY;
   const times = load.acknowledged
     .filter((row) => row.set === set && row.atMs < untilMs)

@@ -64,6 +64,7 @@ async function finish(
   return {
     gapsMs: gapsMs(),
     acknowledged: load.acknowledged.length,
+    ranMs: load.ranMs,
     failed: load.failed,
     reasons: [...load.reasons],
     missing: await missingOf(cluster, load, SALARY),
