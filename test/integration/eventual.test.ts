@@ -14,7 +14,6 @@ const application = path.join(
   '../local/fixtures/acknowledgement-application.ts',
 );
 const SPACE = 'usual';
-const ITERATE_ALL = 2;
 const ROW_COUNT = 20;
 
 async function write(set: ReplicaSet, to: LocalInstance, from: number): Promise<void> {
@@ -29,15 +28,7 @@ async function write(set: ReplicaSet, to: LocalInstance, from: number): Promise<
 }
 
 async function count(set: ReplicaSet, at: LocalInstance): Promise<number> {
-  const client = await set.connect(at);
-  const rows = await client.request(requestType.SELECT, [
-    [key.SPACE_NAME, SPACE],
-    [key.INDEX_ID, 0],
-    [key.ITERATOR, ITERATE_ALL],
-    [key.LIMIT, 1_000_000],
-    [key.KEY, []],
-  ]);
-  client.close();
+  const rows = await set.rowsAt(at, SPACE);
   return rows.length;
 }
 

@@ -15,7 +15,6 @@ const application = path.join(
 );
 const SPACE = 'usual';
 const PATIENCE_MS = 2000;
-const ITERATE_ALL = 2;
 
 /** Writes one row after the other to whoever takes it; a row is written again until it is acknowledged. */
 class RowWriter {
@@ -112,16 +111,8 @@ describe('a replica set in mode raft', () => {
     second.resume();
     await writer.stop();
     const leader = await set.settled();
-    const client = await set.connect(leader);
-    const rows = await client.request(requestType.SELECT, [
-      [key.SPACE_NAME, SPACE],
-      [key.INDEX_ID, 0],
-      [key.ITERATOR, ITERATE_ALL],
-      [key.LIMIT, 1_000_000],
-      [key.KEY, []],
-    ]);
-    client.close();
-    const ids = new Set(rows.map((row) => Number((row as readonly unknown[])[0])));
+    const rows = await set.rowsAt(leader, SPACE);
+    const ids = new Set(rows.map(([id]) => Number(id)));
     assert.deepEqual(
       writer.acknowledged.filter((id) => !ids.has(id)),
       [],

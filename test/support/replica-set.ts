@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { StateProviderConfig } from '@tonearm/runtime/contract';
+import { key, requestType } from '../../runtime/src/core/iproto/protocol.ts';
 import { setUuid } from './first-config.ts';
 import { IprotoClient } from './iproto-client.ts';
 import { COOKIE, LocalInstance } from './local-instance.ts';
@@ -31,6 +32,8 @@ export interface ReplicaSetOptions {
 }
 
 const PATIENCE_MS = 60_000;
+const ITERATE_ALL = 2;
+const LIMIT = 1_000_000;
 
 export class ReplicaSet {
   readonly folder: string;
@@ -109,6 +112,20 @@ export class ReplicaSet {
 
   connect(instance: LocalInstance): Promise<IprotoClient> {
     return IprotoClient.connect(instance.port, { user: 'admin', password: COOKIE });
+  }
+
+  /** All rows of a space that this instance has. */
+  async rowsAt(instance: LocalInstance, space: string): Promise<readonly (readonly unknown[])[]> {
+    const client = await this.connect(instance);
+    const rows = await client.request(requestType.SELECT, [
+      [key.SPACE_NAME, space],
+      [key.INDEX_ID, 0],
+      [key.ITERATOR, ITERATE_ALL],
+      [key.LIMIT, LIMIT],
+      [key.KEY, []],
+    ]);
+    client.close();
+    return rows as readonly (readonly unknown[])[];
   }
 
   async stop(): Promise<void> {
