@@ -33,6 +33,19 @@ export function describeCalls({ fresh, clientOf, put }: ProviderContext): void {
     ]);
   });
 
+  it('lists the keys below several prefixes, of each sorted', async () => {
+    const provider = await fresh();
+    for (const key of ['leaders/b', 'lease/a', 'leaders/a', 'lock', 'identity']) {
+      await put(provider, key, '1');
+    }
+    const { entries, revision } = await provider.list(['lease/', 'leaders/', 'identity'], options);
+    assert.deepEqual(
+      entries.map(({ key }) => key),
+      ['lease/a', 'leaders/a', 'leaders/b', 'identity'],
+    );
+    assert.ok(entries.every((entry) => entry.revision <= revision));
+  });
+
   it('keeps prefixes apart', async () => {
     const one = await clientOf('/contract/apart/1/');
     const other = await clientOf('/contract/apart/2/');

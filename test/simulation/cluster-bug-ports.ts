@@ -92,7 +92,7 @@ export function absentIsExpired(
     ...bound(provider),
     list: async (prefix, options) => {
       const listing = await provider.list(prefix, options);
-      if (prefix !== providerKeys.leases) return listing;
+      if (![prefix].flat().includes(providerKeys.leases)) return listing;
       const known = new Set(listing.entries.map(({ key }) => key));
       const absent = replicaSetUuids.map(fake).filter(({ key }) => !known.has(key));
       return { ...listing, entries: [...listing.entries, ...absent] };
@@ -114,8 +114,10 @@ export function appointAnyone(
     ...bound(provider),
     list: async (prefix, options) => {
       const listing = await provider.list(prefix, options);
-      if (prefix !== providerKeys.leaders) return listing;
-      return { ...listing, entries: listing.entries.map(widened) };
+      const entries = listing.entries.map((entry) =>
+        entry.key.startsWith(providerKeys.leaders) ? widened(entry) : entry,
+      );
+      return { ...listing, entries };
     },
   };
 }

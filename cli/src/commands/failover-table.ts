@@ -20,13 +20,12 @@ export function renderOverview(
     return [name, leader?.name ?? '-', `${term}`, STATES[state], `${inSync}/${members.length}`];
   });
   const notes = overview.replicaSets.flatMap(notesOf);
-  const issues = overview.issues.map((one) => `${one.instance}: ${one.level}: ${one.message}`);
   return [
     ...renderTable(factsOf(overview).map(([name, text]) => [bold(name), text])),
     '',
     ...renderTable([header, ...rows]),
     ...titled(bold('Replica sets'), notes),
-    ...titled(bold('Issues'), issues),
+    ...titled(bold('Issues'), issuesOf(overview)),
   ];
 }
 
@@ -52,6 +51,19 @@ function notesOf({ name, isSuppressed, members }: LedReplicaSet): readonly strin
   });
   if (isSuppressed) notes.push('left alone for a while, because its leader changed too often');
   return notes.map((note) => `${name}: ${note}`);
+}
+
+/** What several instances say in the same words is one line: each of them tells of a pause, for one. */
+function issuesOf({ issues }: FailoverOverview): readonly string[] {
+  const same = new Map<string, readonly string[]>();
+  for (const { instance, level, message } of issues) {
+    const text = `${level}: ${message}`;
+    same.set(text, [...(same.get(text) ?? []), instance]);
+  }
+  return [...same].map(([text, told]) => {
+    const who = told.length === 1 ? (told[0] ?? '') : `${told.length} instances`;
+    return `${who}: ${text}`;
+  });
 }
 
 function titled(title: string, lines: readonly string[]): readonly string[] {

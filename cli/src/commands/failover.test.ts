@@ -58,6 +58,17 @@ describe('renderOverview', () => {
     ]);
   });
 
+  it('says once what several instances say', () => {
+    const [look] = overview.issues;
+    assert.ok(look !== undefined);
+    const issues = ['a', 'b', 'c'].map((instance) => ({ ...look, instance }));
+    const worse = { ...look, level: 'critical' as const };
+    assert.deepEqual(renderOverview({ ...overview, issues: [...issues, worse] }, plain).slice(-2), [
+      '  3 instances: warning: Look.',
+      '  storage-1-0: critical: Look.',
+    ]);
+  });
+
   it('says where failover is paused, and that nobody coordinates', () => {
     const paused = { ...overview, coordinator: null, pausedOn: ['storage-1-0'], issues: [] };
     assert.deepEqual(renderOverview({ ...paused, replicaSets: [] }, plain).slice(0, 3), [

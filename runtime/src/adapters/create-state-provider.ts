@@ -59,7 +59,10 @@ class LoadingStateProvider implements StateProvider {
     return (await this.#client).get(key, options);
   }
 
-  async list(prefix: string, options: ProviderCallOptions): Promise<ProviderListing> {
+  async list(
+    prefix: string | readonly string[],
+    options: ProviderCallOptions,
+  ): Promise<ProviderListing> {
     return (await this.#client).list(prefix, options);
   }
 

@@ -49,12 +49,16 @@ export class EpochGuard implements StateProvider {
   }
 
   async get(key: string, options: ProviderCallOptions): Promise<ProviderEntry | undefined> {
-    const { entries } = await this.#read({ key }, options);
+    const { entries } = await this.#read([{ key }], options);
     return entries[0];
   }
 
-  list(prefix: string, options: ProviderCallOptions): Promise<ProviderListing> {
-    return this.#read({ prefix }, options);
+  list(prefix: string | readonly string[], options: ProviderCallOptions): Promise<ProviderListing> {
+    const prefixes = typeof prefix === 'string' ? [prefix] : prefix;
+    return this.#read(
+      prefixes.map((one) => ({ prefix: one })),
+      options,
+    );
   }
 
   async transact(
@@ -66,7 +70,7 @@ export class EpochGuard implements StateProvider {
     if (readAt !== undefined) readAts.push(readAt);
     const isBound = readAts.length > 0;
     if (!isBound && (this.#doubted || this.#epochs.length === 0)) {
-      await this.#read({ key: EPOCH_KEY }, options);
+      await this.#read([{ key: EPOCH_KEY }], options);
     }
     const epoch = this.#present();
     const reached = this.#reached;
@@ -99,7 +103,7 @@ export class EpochGuard implements StateProvider {
     onChanges: (changes: readonly ProviderChange[]) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    if (this.#epochs.length === 0) await this.#read({ key: EPOCH_KEY }, WATCH_CHECK);
+    if (this.#epochs.length === 0) await this.#read([{ key: EPOCH_KEY }], WATCH_CHECK);
     const epoch = this.#epochOf(fromRevision);
     const lost = new AbortController();
     let why: Error | undefined;
@@ -121,7 +125,7 @@ export class EpochGuard implements StateProvider {
       if (shown.length > 0) onChanges(shown);
     };
     const begin = async (): Promise<void> => {
-      await this.#read({ key: EPOCH_KEY }, { ...WATCH_CHECK, signal: lost.signal });
+      await this.#read([{ key: EPOCH_KEY }], { ...WATCH_CHECK, signal: lost.signal });
       const waiting = held ?? [];
       held = undefined;
       deliver(waiting);
@@ -157,7 +161,7 @@ export class EpochGuard implements StateProvider {
     const find = (): Epoch | undefined => this.#epochs.find(({ value }) => value === place.epoch);
     // Should it be over, no transaction applies in it.
     if (this.#epochs.length === 0) this.#epochs.push({ value: place.epoch, offset: 0 });
-    if (find() === undefined) await this.#read({ key: EPOCH_KEY }, options);
+    if (find() === undefined) await this.#read([{ key: EPOCH_KEY }], options);
     const epoch = find();
     if (epoch === undefined) return undefined;
     // As if this client had seen it itself: a store that gives less then was brought back from a copy.
@@ -173,11 +177,14 @@ export class EpochGuard implements StateProvider {
     return this.#store.close();
   }
 
-  async #read(range: StoreRange, options: ProviderCallOptions): Promise<ProviderListing> {
+  async #read(
+    ranges: readonly StoreRange[],
+    options: ProviderCallOptions,
+  ): Promise<ProviderListing> {
     for (let look = 0; look < LOOKS; look++) {
       const seen = this.#epochs.length;
       const reached = this.#reached;
-      const reading = await this.#store.read([{ key: EPOCH_KEY }, range], options);
+      const reading = await this.#store.read([{ key: EPOCH_KEY }, ...ranges], options);
       const value = reading.found[0]?.[0]?.value ?? null;
       const isSame = seen === this.#epochs.length && value === this.#epochs.at(-1)?.value;
       // Brought back from a copy: what it gives now, it has given before.
@@ -221,7 +228,9 @@ export class EpochGuard implements StateProvider {
     this.#doubted = false;
     this.#reached = Math.max(this.#reached, reading.revision);
     const epoch = this.#present();
-    const entries = (reading.found[1] ?? [])
+    const entries = reading.found
+      .slice(1)
+      .flat()
       .filter(({ key }) => key !== EPOCH_KEY)
       .map((entry) => ({ ...entry, revision: this.#seen(epoch, entry.revision) }));
     return { entries, revision: this.#seen(epoch, reading.revision) };

@@ -61,8 +61,8 @@ export interface ProviderPlace {
 export interface StateProvider {
   /** Linearizable read of one key. */
   get(key: string, options: ProviderCallOptions): Promise<ProviderEntry | undefined>;
-  /** Linearizable read of all keys that begin with `prefix`, sorted by key. */
-  list(prefix: string, options: ProviderCallOptions): Promise<ProviderListing>;
+  /** Linearizable read of all keys that begin with `prefix`, or one of several, at one revision; of each sorted by key. */
+  list(prefix: string | readonly string[], options: ProviderCallOptions): Promise<ProviderListing>;
   transact(
     transaction: ProviderTransaction,
     options: ProviderCallOptions,

@@ -81,11 +81,11 @@ export class AutomaticChanges {
     const issues: Issue[] = [];
     if (this.#isPaused) {
       const message =
-        'Automatic failover is paused on this instance: POST /admin/failover/resume ends that.';
+        'Automatic failover is paused: "tonearm failover resume", or POST /admin/failover/resume, ends that.';
       issues.push({ level: 'warning', topic: 'failover', message });
     }
     for (const uuid of this.suppressed) {
-      const message = `The leader of replica set ${uuid} changed too often: automatic failover leaves it alone for a while. Look why leaders fail; POST /admin/promote still works.`;
+      const message = `The leader of replica set ${uuid} changed too often: automatic failover leaves it alone for a while. Look why leaders fail; "tonearm failover promote", or POST /admin/promote, still works.`;
       issues.push({ level: 'warning', topic: 'failover', message });
     }
     return issues;

@@ -30,10 +30,13 @@ export interface ConfigCatchUpOptions {
 }
 
 const LOOK_EVERY_MS = 1000;
+/** Until a look has shown that nothing was missed: one that is cut off from the provider may miss a change. */
+const UNSETTLED_MS = 5000;
 
 export class ConfigCatchUp {
   readonly #options: ConfigCatchUpOptions;
   #lookedMs = 0;
+  #isSettled = false;
   #soon = true;
   #behind: string | undefined;
 
@@ -54,7 +57,8 @@ export class ConfigCatchUp {
     const { clock, everyMs } = this.#options;
     for (;;) {
       await clock.sleep(Math.min(LOOK_EVERY_MS, everyMs), signal);
-      if (!this.#soon && clock.monotonicMs() - this.#lookedMs < everyMs) continue;
+      const restMs = this.#isSettled ? everyMs : UNSETTLED_MS;
+      if (!this.#soon && clock.monotonicMs() - this.#lookedMs < restMs) continue;
       this.#soon = false;
       this.#lookedMs = clock.monotonicMs();
       await this.#look(signal);
@@ -62,12 +66,14 @@ export class ConfigCatchUp {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
+    this.#isSettled = false;
     const { active, lock } = this.#options.participant.state;
     if (active === undefined || lock !== undefined) return;
     const decisions = this.#options.decisionsOf(active);
     if (decisions === undefined) return;
     try {
       await this.#compare(active, decisions, signal);
+      this.#isSettled = this.#behind === undefined;
     } catch (error) {
       // A provider that does not answer says nothing; the next look may.
       if (!isProviderTrouble(error)) throw error;

@@ -71,7 +71,7 @@ export const CONFIG_TIMINGS: ConfigTimings = {
   callTimeoutMs: 3000,
   providerTimeoutMs: 2000,
   resolveAfterMs: 15_000,
-  catchUpEveryMs: 5000,
+  catchUpEveryMs: 30_000,
 };
 
 export interface ConfigServiceOptions {

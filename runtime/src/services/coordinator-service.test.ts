@@ -78,7 +78,7 @@ function givenCoordinator(cookieHash?: string, clock = new SimulatedClock(), pro
     const value = JSON.stringify(record);
     store.transact({ compare: [], writes: [{ kind: 'put', key, value }] });
   };
-  return { clock, changes, coordinator, appointment, store, put };
+  return { clock, changes, coordinator, appointment, store, put, network };
 }
 
 describe('AutomaticChanges', () => {
@@ -159,7 +159,7 @@ describe('the coordinator', () => {
   });
 
   for (const [isChecked, want] of [
-    [true, /already used by another cluster, or the cookie/],
+    [true, /the cookie of this one was changed.*: curl .*"\/cookie-hash"/],
     [false, /^$/],
   ] as const) {
     it(`says that another cluster was there before, when asked to: ${isChecked} [FO-17] [FO-34]`, async () => {
@@ -210,12 +210,53 @@ describe('the coordinator', () => {
     put(providerKeys.lease(SET), { ...record, term: 1 });
     put(providerKeys.lock, record);
     await coordinator.configure(topology);
-    // The lock is looked at every half second, and free after 1.1 of them; so is the lease.
+    // The lock is looked at every 0.6 seconds, and free after 1.1 of them; so is the lease.
     await clock.advance(1050);
     assert.deepEqual([coordinator.active, appointment()?.term], [false, 1]);
     await clock.advance(800);
     assert.deepEqual([coordinator.active, appointment()?.leader], [true, A]);
   });
+
+  for (const state of ['OperationError', 'ConfiguringRoles'] as const) {
+    it(`has an unhealthy leader hand over once it has heard of ${state}`, async () => {
+      const { clock, coordinator, put, network } = givenCoordinator();
+      const inSync = [A, B].map((uuid) => ({ uuid, incarnation: 1 }));
+      put(providerKeys.leader(SET), { v: 1, term: 1, leader: B, inSync, reason: '' });
+      const states = new Map<string, string>();
+      const heardMs: number[] = [];
+      let askedMs: number | undefined;
+      for (const uuid of [A, B]) {
+        const status = async () => {
+          const said = states.get(uuid) ?? 'RolesConfigured';
+          if (said === state) heardMs.push(clock.monotonicMs());
+          return { state: said, error: null, config: { version: 1 } };
+        };
+        const handover = async () => {
+          askedMs ??= clock.monotonicMs();
+          return {};
+        };
+        network.listen(
+          `${uuid}:2`,
+          new Map<string, () => Promise<unknown>>([
+            ['status', status],
+            ['leadership.handover', handover],
+          ]),
+        );
+      }
+      await coordinator.configure(topology);
+      for (let renewal = 0; renewal < 100; renewal++) {
+        // Past the immunity of a new leader.
+        if (renewal === 41) states.set(B, state);
+        const lease = { v: 1, term: 1, holder: B, incarnation: 1, released: false };
+        put(providerKeys.lease(SET), { ...lease, nonce: `${renewal}` });
+        await clock.advance(TTL_MS / 2);
+      }
+      const [firstMs = Number.NaN] = heardMs;
+      const patienceMs = state === 'ConfiguringRoles' ? 2000 + TTL_MS : 0;
+      const lateMs = (askedMs ?? Number.NaN) - firstMs - patienceMs;
+      assert.ok(lateMs < 100, `${lateMs} ms late`);
+    });
+  }
 
   it('does nothing where another cluster is, and says so [FO-34]', async () => {
     const { clock, coordinator, store, appointment, put } = givenCoordinator('one');

@@ -56,10 +56,10 @@ interface Running {
 }
 
 /** Of the lease time: how often the lock is renewed, or looked at by those that wait for it. */
-const LOCK_PERIOD = 1 / 2;
+const LOCK_PERIOD = 3 / 5;
 /** How soon a round is repeated that has found something to do. */
 const BUSY_PERIOD = 1 / 5;
-/** How often everything is read anew when nothing seems to happen: what happens is watched. */
+/** How often everything is read anew when nothing seems to happen, beside a renewal: what happens is watched. */
 const IDLE_PERIOD = 5;
 /** How soon it is tried again while the state provider is away: when it is back, there may be a leader to appoint. */
 const RETRY_PERIOD = 1 / 20;
@@ -85,9 +85,7 @@ export class CoordinatorService {
   constructor(options: CoordinatorServiceOptions) {
     this.#options = options;
     this.#changes = options.changes ?? new AutomaticChanges(options);
-    this.#changes.onChange(() => {
-      if (this.#running !== undefined) wake(this.#running);
-    });
+    this.#changes.onChange(() => this.#wake());
   }
 
   /** Does this instance hold the lock? */
@@ -124,7 +122,7 @@ export class CoordinatorService {
         await this.#stop();
         if (config !== undefined && key !== undefined) this.#start(topology, config, key);
       }
-      if (this.#running !== undefined) wake(this.#running);
+      this.#wake();
     });
   }
 
@@ -156,6 +154,10 @@ export class CoordinatorService {
     return promoted;
   }
 
+  #wake(): void {
+    if (this.#running !== undefined) wake(this.#running);
+  }
+
   #wanted(topology: Topology): StateProviderConfig | undefined {
     const server = topology.servers[this.#options.identity.uuid];
     if (server === undefined || server === 'expelled' || server.disabled) return undefined;
@@ -170,11 +172,13 @@ export class CoordinatorService {
     const ttlMs = ttl * 1000;
     const cookieHash = isChecked ? this.#options.cookieHash : undefined;
     const provider = openProvider(config);
-    const shared = { ...this.#options, provider, ttlMs, changes: this.#changes };
+    const shared = { ...this.#options, provider, config, ttlMs, changes: this.#changes };
     const lock = new CoordinatorLockKeeper({ ...shared, onHeld: onLockHeld });
     const running: Running = {
       ...{ key, ttlMs, provider, lock },
-      session: new CoordinatorSession({ ...shared, lock, cookieHash }),
+      session: new CoordinatorSession({
+        ...{ ...shared, lock, cookieHash, onUnhealthy: () => this.#wake() },
+      }),
       tasks: new TaskRegistry(logger, onFatal),
       wakeUp: new WakeUp(clock),
       isDue: true,
@@ -201,10 +205,10 @@ export class CoordinatorService {
   async #rounds(running: Running, signal: AbortSignal): Promise<void> {
     const { logger, clock } = this.#options;
     const { session, wakeUp, ttlMs } = running;
-    let nextMs = clock.monotonicMs();
+    let next = { atMs: clock.monotonicMs(), isIdle: false };
     while (!signal.aborted && this.#topology !== undefined) {
       const nowMs = clock.monotonicMs();
-      const isFull = running.isDue || nowMs >= nextMs || session.untilExpiryMs(nowMs) <= 0;
+      const isFull = running.isDue || nowMs >= next.atMs || session.untilExpiryMs(nowMs) <= 0;
       running.isDue = false;
       let isQuiet = false;
       try {
@@ -217,15 +221,11 @@ export class CoordinatorService {
         logger[level]({ error }, 'the coordinator cannot read the state provider; trying again');
       }
       const endMs = clock.monotonicMs();
-      if (!isQuiet) nextMs = endMs + BUSY_PERIOD * ttlMs;
-      else if (isFull) nextMs = endMs + IDLE_PERIOD * ttlMs;
-      const lockMs = (running.trouble === undefined ? LOCK_PERIOD : RETRY_PERIOD) * ttlMs;
-      const delayMs = Math.min(
-        lockMs,
-        untilAwaitedExpiryMs(running, endMs, isFull),
-        nextMs - endMs,
-      );
-      await wakeUp.sleep(delayMs, signal);
+      if (!isQuiet) next = { atMs: endMs + BUSY_PERIOD * ttlMs, isIdle: false };
+      else if (isFull) next = { atMs: endMs + IDLE_PERIOD * ttlMs, isIdle: true };
+      const dueMs = next.isIdle ? Number.POSITIVE_INFINITY : next.atMs - endMs;
+      const delayMs = Math.min(dueMs, untilAwaitedExpiryMs(running, endMs, isFull));
+      await wakeUp.sleep(Math.min(delayMs, lockPeriodMs(running)), signal);
     }
   }
 
@@ -254,6 +254,10 @@ export class CoordinatorService {
 function wake(running: Running): void {
   running.isDue = true;
   running.wakeUp.wake();
+}
+
+function lockPeriodMs({ trouble, ttlMs }: Running): number {
+  return (trouble === undefined ? LOCK_PERIOD : RETRY_PERIOD) * ttlMs;
 }
 
 /**

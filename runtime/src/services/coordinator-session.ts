@@ -4,7 +4,7 @@
  * Each round starts from what it has just read. Nothing is written unless lock, leader and lease are as they were
  * read, in one transaction; so a coordinator that was stopped for any time does no harm when it wakes.
  */
-import type { Topology } from '../contract/cluster-config.ts';
+import type { StateProviderConfig, Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import type { Issue } from '../contract/instance-status.ts';
 import { type Lease, leaseSchema, providerKeys } from '../contract/provider-records.ts';
@@ -45,6 +45,8 @@ import { within } from './within.ts';
 
 export interface CoordinatorSessionOptions {
   readonly provider: StateProvider;
+  /** Of the provider. */
+  readonly config: StateProviderConfig;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -54,6 +56,8 @@ export interface CoordinatorSessionOptions {
   readonly lock: CoordinatorLockKeeper;
   readonly changes: AutomaticChanges;
   readonly cookieHash: string | undefined;
+  /** A full round has something to look at. */
+  readonly onUnhealthy: () => void;
 }
 
 /** A lease record, and since when this instance has seen it as it is. */

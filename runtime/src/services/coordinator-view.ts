@@ -42,15 +42,12 @@ export async function readView(
 ): Promise<View> {
   const { provider, ttlMs } = from;
   const options = { timeoutMs: ttlMs / 3, signal };
-  const [leaders, leases, identity] = await Promise.all([
-    provider.list(providerKeys.leaders, options),
-    provider.list(providerKeys.leases, options),
-    provider.get(providerKeys.identity, options),
-  ]);
+  const { leaders, leases, identity } = providerKeys;
+  const listing = await provider.list([leaders, leases, identity], options);
   return {
-    leaders: byReplicaSet(leaders, providerKeys.leaders, appointmentSchema),
-    leases: byReplicaSet(leases, providerKeys.leases, leaseSchema),
-    identity,
+    leaders: byReplicaSet(listing, leaders, appointmentSchema),
+    leases: byReplicaSet(listing, leases, leaseSchema),
+    identity: listing.entries.find(({ key }) => key === identity),
   };
 }
 
@@ -59,8 +56,9 @@ function byReplicaSet<T extends z.ZodType>(
   prefix: string,
   schema: T,
 ): ReadonlyMap<string, Stored<z.infer<T>>> {
+  const found = listing.entries.filter(({ key }) => key.startsWith(prefix));
   return new Map(
-    listing.entries.map((entry) => [
+    found.map((entry) => [
       entry.key.slice(prefix.length),
       { record: parseRecord(entry, schema), revision: entry.revision },
     ]),

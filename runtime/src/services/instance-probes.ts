@@ -23,6 +23,8 @@ export interface InstanceProbesOptions {
   readonly clock: Clock;
   readonly ttlMs: number;
   readonly onPromise: (replicaSetUuid: string, term: number) => void;
+  /** An instance has turned unhealthy: perhaps a leader that has to be left. */
+  readonly onUnhealthy: () => void;
 }
 
 /** Parts of `instanceStatusSchema`: the rest may be of another version. */
@@ -38,8 +40,8 @@ export class InstanceProbes {
   readonly #options: InstanceProbesOptions;
   readonly #health = new Map<string, HealthRecord>();
   readonly #acknowledged = new Map<string, Position>();
+  readonly #asking = new Set<string>();
   #probedMs = Number.NEGATIVE_INFINITY;
-  #isProbing = false;
 
   constructor(options: InstanceProbesOptions) {
     this.#options = options;
@@ -49,16 +51,15 @@ export class InstanceProbes {
   start(topology: Topology, signal: AbortSignal): void {
     const { clock, ttlMs } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (this.#isProbing || nowMs < this.#probedMs + ttlMs) return;
+    if (nowMs < this.#probedMs + ttlMs) return;
     this.#probedMs = nowMs;
-    this.#isProbing = true;
-    const asked = Object.entries(topology.servers).map(async ([uuid, server]) => {
+    for (const [uuid, server] of Object.entries(topology.servers)) {
       if (server === 'expelled' || server.disabled) this.#forget(uuid);
-      else await this.#ask(topology, uuid, server.replicaset_uuid, signal);
-    });
-    void Promise.allSettled(asked).then(() => {
-      this.#isProbing = false;
-    });
+      else if (!this.#asking.has(uuid)) {
+        this.#asking.add(uuid);
+        void this.#judge(topology, uuid, signal).finally(() => this.#asking.delete(uuid));
+      }
+    }
   }
 
   healthOf(uuid: string, failoverTimeoutMs: number): Health {
@@ -74,12 +75,23 @@ export class InstanceProbes {
     return this.#acknowledged.get(replicaSetUuid);
   }
 
-  async #ask(
-    topology: Topology,
-    uuid: string,
-    replicaSetUuid: string,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /** One whose roles are not configured is asked again until they are, or that has taken too long. */
+  async #judge(topology: Topology, uuid: string, signal: AbortSignal): Promise<void> {
+    const { clock, ttlMs, onUnhealthy } = this.#options;
+    const timeoutMs = topology.failover.failover_timeout * 1000;
+    const judge = (): Health['kind'] => this.healthOf(uuid, timeoutMs).kind;
+    let before = judge();
+    for (;;) {
+      await this.#ask(topology, uuid, signal);
+      const health = judge();
+      if (health === 'unhealthy' && before !== health) onUnhealthy();
+      if (health !== 'unknown' || !this.#health.has(uuid) || signal.aborted) return;
+      before = health;
+      await clock.sleep(ttlMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #ask(topology: Topology, uuid: string, signal: AbortSignal): Promise<void> {
     const { peers, ttlMs, onPromise } = this.#options;
     const timeoutMs = Math.min(ttlMs / 4, 1000);
     const address = addressOf(topology, uuid) ?? '';
@@ -87,6 +99,9 @@ export class InstanceProbes {
       .call(address, 'status', {}, { timeoutMs, signal })
       .catch(() => undefined);
     this.#learnHealth(uuid, answer);
+    const server = topology.servers[uuid];
+    if (server === undefined || server === 'expelled') return;
+    const { replicaset_uuid: replicaSetUuid } = server;
     const promise = promiseSchema.safeParse(answer);
     if (promise.success) onPromise(replicaSetUuid, promise.data.replicaSet.promisedTerm);
     this.#learnAcknowledged(replicaSetUuid, answer);

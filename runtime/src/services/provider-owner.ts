@@ -6,10 +6,11 @@
  * cookie is only told of, since that of this cluster may have been changed; it is read again in each round, so that
  * the issue goes when the record does.
  */
-import type { Topology } from '../contract/cluster-config.ts';
+import type { StateProviderConfig, Topology } from '../contract/cluster-config.ts';
 import type { InstanceIdentity } from '../contract/identity.ts';
 import type { Issue } from '../contract/instance-status.ts';
 import { cookieHashSchema, identitySchema, providerKeys } from '../contract/provider-records.ts';
+import { deleteCommand } from '../core/failover/delete-command.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { ProviderCompare, ProviderWrite, StateProvider } from '../ports/state-provider.ts';
 import type { View } from './coordinator-view.ts';
@@ -17,6 +18,7 @@ import { parseRecord } from './stored-records.ts';
 
 export interface ProviderOwnerOptions {
   readonly provider: StateProvider;
+  readonly config: StateProviderConfig;
   readonly identity: InstanceIdentity;
   readonly logger: Logger;
   readonly ttlMs: number;
@@ -63,7 +65,8 @@ export class ProviderOwner {
       return 'The state provider, with this prefix, is already used by another cluster: no leader is appointed. Give each cluster a prefix of its own.';
     }
     if (this.#ofCookie !== 'another') return undefined;
-    return 'The state provider, with this prefix, is already used by another cluster, or the cookie of this one was changed. Give each cluster a prefix of its own; after a change of the cookie delete the key "cookie-hash" below the prefix. With check_cookie_hash false nothing is compared.';
+    const command = deleteCommand(this.#options.config, providerKeys.cookieHash);
+    return `The state provider, with this prefix, is already used by another cluster, or the cookie of this one was changed. Give each cluster a prefix of its own; after a change of the cookie delete the hash of the old one, the new one is stored soon: ${command} (or check_cookie_hash false, then nothing is compared).`;
   }
 
   /** A provider without identity gets it once all replica sets are known there. */
