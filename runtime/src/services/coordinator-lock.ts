@@ -2,7 +2,8 @@
  * The lock of the coordinators: at most one acts, because every transaction of its compares the revision of the lock
  * record that it has itself written last.
  *
- * Another's record is taken over when it was released, or has not changed for 1.1 × TTL here.
+ * Another's record is taken over when it was released, or has not changed for 1.1 × TTL here. A watch tells when it
+ * may be; it is read before it is taken.
  */
 import type { InstanceIdentity } from '../contract/identity.ts';
 import {
@@ -12,13 +13,14 @@ import {
 } from '../contract/provider-records.ts';
 import {
   judgeRecord,
+  OBSERVER_PATIENCE,
   type Observation,
   observe,
   versionOf,
 } from '../core/failover/lease-observer.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Random } from '../foundation/random.ts';
-import type { ProviderCompare, StateProvider } from '../ports/state-provider.ts';
+import type { ProviderChange, ProviderCompare, StateProvider } from '../ports/state-provider.ts';
 import { isProviderTrouble, parseRecord } from './stored-records.ts';
 
 export interface CoordinatorLockOptions {
@@ -40,6 +42,8 @@ export class CoordinatorLockKeeper {
   readonly #options: CoordinatorLockOptions;
   #held: Held | undefined;
   #observation: Observation | undefined;
+  #seenRevision = 0;
+  #isReleased = false;
   #holder: string | undefined;
 
   constructor(options: CoordinatorLockOptions) {
@@ -82,18 +86,41 @@ export class CoordinatorLockKeeper {
     if (applied !== undefined) this.#options.onHeld(false);
   }
 
+  /** What is heard of the record of somebody else, so that it need not be read all the time. */
+  seen(changes: readonly ProviderChange[]): void {
+    for (const { key, value, revision } of changes) {
+      if (this.#held !== undefined || revision <= this.#seenRevision) continue;
+      const entry = value === null ? undefined : { key, value, revision };
+      this.#note(entry && parseRecord(entry, coordinatorLockSchema), revision);
+    }
+  }
+
+  /** When it is worth a look whether the lock can be taken; not above 0 when it is now. */
+  untilFreeMs(nowMs: number): number {
+    const isOpen = this.#isReleased || this.#holder === this.#options.identity.uuid;
+    if (this.#observation === undefined || isOpen) return 0;
+    return this.#observation.sinceMs + OBSERVER_PATIENCE * this.#options.ttlMs - nowMs;
+  }
+
+  #note(lock: CoordinatorLock | undefined, revision: number): Observation {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#seenRevision = Math.max(this.#seenRevision, revision);
+    this.#holder = lock?.holder;
+    this.#isReleased = lock?.released ?? true;
+    this.#observation = observe(this.#observation, versionOf(lock, revision), nowMs);
+    return this.#observation;
+  }
+
   /** The revision that a taker compares with; undefined while somebody else has the lock. */
   async #freeRevision(signal: AbortSignal): Promise<number | undefined> {
     const { provider, clock, identity, ttlMs } = this.#options;
     const entry = await provider.get(providerKeys.lock, { timeoutMs: ttlMs / 3, signal });
     const lock = entry && parseRecord(entry, coordinatorLockSchema);
     const revision = entry?.revision ?? 0;
-    const nowMs = clock.monotonicMs();
-    this.#observation = observe(this.#observation, versionOf(lock, revision), nowMs);
-    this.#holder = lock?.holder;
+    const observation = this.#note(lock, revision);
     // An earlier process of this instance is dead, as the working directory is ours.
     if (lock === undefined || lock.holder === identity.uuid) return revision;
-    const verdict = judgeRecord(this.#observation, lock, ttlMs, nowMs);
+    const verdict = judgeRecord(observation, lock, ttlMs, clock.monotonicMs());
     return verdict.kind === 'held' ? undefined : revision;
   }
 

@@ -202,6 +202,22 @@ describe('the coordinator', () => {
     assert.deepEqual(leaders, [B, A, B]);
   });
 
+  it('takes the lock when it hears that it was released, and not before', async () => {
+    const { clock, coordinator, put } = givenCoordinator();
+    const lock = { v: 1, holder: B, incarnation: 1, released: false };
+    put(providerKeys.lock, { ...lock, nonce: 'first' });
+    await coordinator.configure(topology);
+    for (let renewal = 0; renewal < 10; renewal++) {
+      await clock.advance(TTL_MS * 0.9);
+      put(providerKeys.lock, { ...lock, nonce: `${renewal}` });
+    }
+    await clock.advance(TTL_MS * 0.3);
+    assert.equal(coordinator.active, false);
+    put(providerKeys.lock, { ...lock, nonce: 'last', released: true });
+    await clock.advance(10);
+    assert.equal(coordinator.active, true);
+  });
+
   it('judges leases by what it heard while another had the lock', async () => {
     const { clock, coordinator, appointment, put } = givenCoordinator();
     const inSync = [A, B].map((uuid) => ({ uuid, incarnation: 1 }));
@@ -210,7 +226,7 @@ describe('the coordinator', () => {
     put(providerKeys.lease(SET), { ...record, term: 1 });
     put(providerKeys.lock, record);
     await coordinator.configure(topology);
-    // The lock is looked at every 0.6 seconds, and free after 1.1 of them; so is the lease.
+    // Both are free after 1.1 seconds.
     await clock.advance(1050);
     assert.deepEqual([coordinator.active, appointment()?.term], [false, 1]);
     await clock.advance(800);

@@ -55,7 +55,7 @@ interface Running {
   trouble: string | undefined;
 }
 
-/** Of the lease time: how often the lock is renewed, or looked at by those that wait for it. */
+/** Of the lease time: how often the lock is renewed. */
 const LOCK_PERIOD = 3 / 5;
 /** How soon a round is repeated that has found something to do. */
 const BUSY_PERIOD = 1 / 5;
@@ -187,7 +187,15 @@ export class CoordinatorService {
     };
     this.#running = running;
     running.tasks.run('coordinator', (signal) => this.#rounds(running, signal));
-    running.tasks.run('coordinator watch', (signal) => this.#watch(running, signal));
+    const { tasks, session } = running;
+    tasks.run('coordinator watch', (signal) => {
+      const onSeen = (changes: readonly ProviderChange[]): void => session.seen(changes);
+      return this.#watch(running, providerKeys.leases, onSeen, signal);
+    });
+    tasks.run('lock watch', (signal) => {
+      const onSeen = (changes: readonly ProviderChange[]): void => lock.seen(changes);
+      return this.#watch(running, providerKeys.lock, onSeen, signal);
+    });
     running.tasks.run('provider check', (signal) => running.check.run(signal));
   }
 
@@ -203,45 +211,65 @@ export class CoordinatorService {
 
   /** At the moment at which a lease expires, when anything happens to one, and now and then. */
   async #rounds(running: Running, signal: AbortSignal): Promise<void> {
-    const { logger, clock } = this.#options;
+    const { clock } = this.#options;
     const { session, wakeUp, ttlMs } = running;
     let next = { atMs: clock.monotonicMs(), isIdle: false };
     while (!signal.aborted && this.#topology !== undefined) {
       const nowMs = clock.monotonicMs();
       const isFull = running.isDue || nowMs >= next.atMs || session.untilExpiryMs(nowMs) <= 0;
       running.isDue = false;
-      let isQuiet = false;
-      try {
-        isQuiet = await session.round(this.#topology, isFull, signal);
-        running.trouble = undefined;
-      } catch (error) {
-        if (!isProviderTrouble(error)) throw error;
-        const level = running.trouble === undefined ? 'warn' : 'debug';
-        running.trouble = error instanceof Error ? error.message : '';
-        logger[level]({ error }, 'the coordinator cannot read the state provider; trying again');
+      if (!isFull && isWaiting(running, nowMs)) {
+        await wakeUp.sleep(lockPeriodMs(running, nowMs), signal);
+        continue;
       }
+      const isQuiet = await this.#round(running, this.#topology, isFull, signal);
       const endMs = clock.monotonicMs();
       if (!isQuiet) next = { atMs: endMs + BUSY_PERIOD * ttlMs, isIdle: false };
       else if (isFull) next = { atMs: endMs + IDLE_PERIOD * ttlMs, isIdle: true };
       const dueMs = next.isIdle ? Number.POSITIVE_INFINITY : next.atMs - endMs;
       const delayMs = Math.min(dueMs, untilAwaitedExpiryMs(running, endMs, isFull));
-      await wakeUp.sleep(Math.min(delayMs, lockPeriodMs(running)), signal);
+      await wakeUp.sleep(Math.min(delayMs, lockPeriodMs(running, endMs)), signal);
+    }
+  }
+
+  /** False when there is more to do soon. */
+  async #round(
+    running: Running,
+    topology: Topology,
+    isFull: boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    try {
+      const isQuiet = await running.session.round(topology, isFull, signal);
+      running.trouble = undefined;
+      return isQuiet;
+    } catch (error) {
+      if (!isProviderTrouble(error)) throw error;
+      const level = running.trouble === undefined ? 'warn' : 'debug';
+      running.trouble = error instanceof Error ? error.message : '';
+      const said = 'the coordinator cannot read the state provider; trying again';
+      this.#options.logger[level]({ error }, said);
+      return false;
     }
   }
 
   /** A release, or a record that is gone, starts a round at once. A renewal puts off the moment of expiry. */
-  async #watch(running: Running, signal: AbortSignal): Promise<void> {
-    const { provider, session, ttlMs } = running;
+  async #watch(
+    running: Running,
+    prefix: string,
+    onSeen: (changes: readonly ProviderChange[]) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { provider, ttlMs } = running;
     const onChanges = (changes: readonly ProviderChange[]): void => {
-      session.seen(changes);
+      onSeen(changes);
       if (changes.some(({ value }) => value === null || isRelease(value))) wake(running);
     };
     while (!signal.aborted) {
       try {
-        const prefix = providerKeys.leases;
         const options = { timeoutMs: ttlMs / 3, signal };
         const { revision, entries } = await provider.list(prefix, options);
-        session.seen(entries);
+        onSeen(entries);
         await provider.watch(prefix, revision + 1, onChanges, signal);
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
@@ -256,8 +284,16 @@ function wake(running: Running): void {
   running.wakeUp.wake();
 }
 
-function lockPeriodMs({ trouble, ttlMs }: Running): number {
-  return (trouble === undefined ? LOCK_PERIOD : RETRY_PERIOD) * ttlMs;
+/** Another has the lock, and has renewed it in time. */
+function isWaiting({ lock, trouble }: Running, nowMs: number): boolean {
+  return trouble === undefined && lock.compare() === undefined && lock.untilFreeMs(nowMs) > 0;
+}
+
+function lockPeriodMs(running: Running, nowMs: number): number {
+  const { trouble, ttlMs, lock } = running;
+  if (isWaiting(running, nowMs)) return lock.untilFreeMs(nowMs);
+  const isHeld = trouble === undefined && lock.compare() !== undefined;
+  return (isHeld ? LOCK_PERIOD : RETRY_PERIOD) * ttlMs;
 }
 
 /**
