@@ -15,13 +15,22 @@ import { describeLeaseRenewals } from './lease-renewals.ts';
 async function startBoard() {
   const workdir = mkdtempSync(path.join(tmpdir(), 'tonearm-renewals-'));
   const store = await StateboardStore.open({ workdir });
-  const server = new StateboardServer({ store, password: 'secret', logger: silentLogger });
-  const uri = `127.0.0.1:${await server.listen('127.0.0.1', 0)}`;
+  const open = () => new StateboardServer({ store, password: 'secret', logger: silentLogger });
+  let server = open();
+  const port = await server.listen('127.0.0.1', 0);
+  const uri = `127.0.0.1:${port}`;
   let prefixes = 0;
   return {
     provider: (): StateProviderConfig => ({
       ...{ kind: 'stateboard', uri, prefix: `/${prefixes++}/`, password: 'secret' },
     }),
+    away: async () => {
+      await server.close();
+      return async () => {
+        server = open();
+        await server.listen('127.0.0.1', port);
+      };
+    },
     close: async () => {
       await server.close();
       await store.close();

@@ -68,13 +68,13 @@ export function describeCalls({ fresh, clientOf, put }: ProviderContext): void {
     const other = await clientOf('/contract/placed/');
     const revision = await put(one, 'a', '1');
     const place = await one.placeOf(revision);
-    const theirs = await other.revisionAt(place, options);
-    assert.deepEqual(await other.placeOf(theirs ?? 0), place);
+    const theirs = await other.revisionAt(place);
+    assert.deepEqual(await other.placeOf(theirs), place);
     const writes = [{ kind: 'put', key: 'a', value: '2' }] as const;
-    const update = { compare: [{ key: 'a', revision: theirs ?? 0 }], writes };
+    const update = { compare: [{ key: 'a', revision: theirs }], writes };
     assert.equal((await other.transact(update, options)).kind, 'applied');
     assert.deepEqual(await other.transact(update, options), { kind: 'conflict' });
-    assert.equal(await one.revisionAt(place, options), revision);
+    assert.equal(await one.revisionAt(place), revision);
   });
 
   it('creates a key only if it does not exist', async () => {

@@ -273,7 +273,7 @@ export function bound(provider: StateProvider): StateProvider {
     transact: (transaction, options) => provider.transact(transaction, options),
     watch: (prefix, from, onChanges, signal) => provider.watch(prefix, from, onChanges, signal),
     placeOf: (revision) => provider.placeOf(revision),
-    revisionAt: (place, options) => provider.revisionAt(place, options),
+    revisionAt: (place) => provider.revisionAt(place),
     close: () => provider.close(),
   };
 }

@@ -6,7 +6,7 @@
 import { leaseSchema, providerKeys } from '../../runtime/src/contract/provider-records.ts';
 import { permittedUntilMs } from '../../runtime/src/core/failover/renewal-permission.ts';
 import type { Clock } from '../../runtime/src/foundation/clock.ts';
-import type { LeaseRenewals } from '../../runtime/src/ports/lease-renewals.ts';
+import type { LeaseRenewals, StartedRenewals } from '../../runtime/src/ports/lease-renewals.ts';
 import { LoopRenewals } from '../../runtime/src/services/loop-renewals.ts';
 import type { FaultMoment, FaultWorld } from './cluster-fault-kinds.ts';
 import type { Machine } from './cluster-machine.ts';
@@ -24,27 +24,48 @@ export function threadRenewals(
     openProvider: () => machine.openProvider(clock, () => gates.thread.pass()),
   });
   return {
-    begin: (task, onNews) => renewals.begin(task, () => void gates.main.pass().then(onNews)),
+    start: (target) => {
+      const started = renewals.start(target);
+      return replaced(started, (task, onNews) =>
+        started.begin(task, () => void gates.main.pass().then(onNews)),
+      );
+    },
   };
 }
 
 /** A planted bug: the thread renews, whatever the main loop says. */
 export function neverForbidden(renewals: LeaseRenewals): LeaseRenewals {
   return {
-    begin: (task, onNews) => {
-      const running = renewals.begin(task, onNews);
-      running.permit(Number.POSITIVE_INFINITY);
-      return {
-        get state() {
-          return running.state;
-        },
-        get end() {
-          return running.end;
-        },
-        permit: () => undefined,
-        stop: () => running.stop(),
-      };
+    start: (target) => {
+      const started = renewals.start(target);
+      return replaced(started, (task, onNews) => {
+        const running = started.begin(task, onNews);
+        running.permit(Number.POSITIVE_INFINITY);
+        return {
+          get state() {
+            return running.state;
+          },
+          get end() {
+            return running.end;
+          },
+          permit: () => undefined,
+          stop: () => running.stop(),
+        };
+      });
     },
+  };
+}
+
+function replaced(started: StartedRenewals, begin: StartedRenewals['begin']): StartedRenewals {
+  return {
+    get isReady() {
+      return started.isReady;
+    },
+    get end() {
+      return started.end;
+    },
+    begin,
+    stop: () => started.stop(),
   };
 }
 

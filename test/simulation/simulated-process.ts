@@ -69,7 +69,7 @@ export class SimulatedProcess {
       watch: (prefix, fromRevision, onChanges, signal) =>
         this.#pass(() => provider.watch(prefix, fromRevision, onChanges, signal)),
       placeOf: (revision) => provider.placeOf(revision),
-      revisionAt: (place, options) => this.#pass(() => provider.revisionAt(place, options)),
+      revisionAt: (place) => this.#pass(() => provider.revisionAt(place)),
       close: () => this.#pass(() => provider.close()),
     };
   }

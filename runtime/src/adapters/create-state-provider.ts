@@ -86,11 +86,8 @@ class LoadingStateProvider implements StateProvider {
     return (await this.#client).placeOf(revision);
   }
 
-  async revisionAt(
-    place: ProviderPlace,
-    options: ProviderCallOptions,
-  ): Promise<number | undefined> {
-    return (await this.#client).revisionAt(place, options);
+  async revisionAt(place: ProviderPlace): Promise<number> {
+    return (await this.#client).revisionAt(place);
   }
 
   async check(options: ProviderCallOptions): Promise<readonly string[]> {

@@ -154,16 +154,10 @@ export class EpochGuard implements StateProvider {
     return { epoch: value, revision: revision - offset };
   }
 
-  async revisionAt(
-    place: ProviderPlace,
-    options: ProviderCallOptions,
-  ): Promise<number | undefined> {
-    const find = (): Epoch | undefined => this.#epochs.find(({ value }) => value === place.epoch);
-    // Should it be over, no transaction applies in it.
-    if (this.#epochs.length === 0) this.#epochs.push({ value: place.epoch, offset: 0 });
-    if (find() === undefined) await this.#read([{ key: EPOCH_KEY }], options);
-    const epoch = find();
-    if (epoch === undefined) return undefined;
+  async revisionAt(place: ProviderPlace): Promise<number> {
+    // Should that epoch be over, no transaction applies in it, and the next reading tells of the present one.
+    const known = this.#epochs.find(({ value }) => value === place.epoch);
+    const epoch = known ?? this.#begin(place.epoch);
     // As if this client had seen it itself: a store that gives less then was brought back from a copy.
     if (epoch === this.#present()) this.#reached = Math.max(this.#reached, place.revision);
     return this.#seen(epoch, place.revision);
@@ -218,13 +212,7 @@ export class EpochGuard implements StateProvider {
     const isNew = value !== this.#epochs.at(-1)?.value;
     // An answer that was under way while another told of a new epoch: it is the older of the two.
     if (isNew && seen < this.#epochs.length) throw new ProviderError('refused', SET_UP_ANEW);
-    if (isNew) {
-      // One is left out, so that the end of what an epoch gave, plus one, is still of that epoch.
-      const offset = this.#epochs.length === 0 ? 0 : this.#highest + 1;
-      this.#epochs.push({ value, offset });
-      this.#reached = 0;
-      for (const lose of this.#watches) lose(new ProviderError('refused', SET_UP_ANEW));
-    }
+    if (isNew) this.#begin(value);
     this.#doubted = false;
     this.#reached = Math.max(this.#reached, reading.revision);
     const epoch = this.#present();
@@ -234,6 +222,16 @@ export class EpochGuard implements StateProvider {
       .filter(({ key }) => key !== EPOCH_KEY)
       .map((entry) => ({ ...entry, revision: this.#seen(epoch, entry.revision) }));
     return { entries, revision: this.#seen(epoch, reading.revision) };
+  }
+
+  #begin(value: string): Epoch {
+    // One is left out, so that the end of what an epoch gave, plus one, is still of that epoch.
+    const offset = this.#epochs.length === 0 ? 0 : this.#highest + 1;
+    const epoch = { value, offset };
+    this.#epochs.push(epoch);
+    this.#reached = 0;
+    for (const lose of this.#watches) lose(new ProviderError('refused', SET_UP_ANEW));
+    return epoch;
   }
 
   #seen(epoch: Epoch, revision: number): number {

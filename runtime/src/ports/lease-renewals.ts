@@ -1,9 +1,9 @@
 /**
  * Renews a lease that the main loop has taken, also while the main loop is busy.
  *
- * Only one of both ever sends attempts: the main loop sends none between `begin` and the moment when `stop` has
- * resolved. After that nothing changes `state` any more, so that a hold which is void, dropped or handed over since
- * cannot come back.
+ * It is given the hold when it can send an attempt at once, and the main loop renews until then. Only one of both ever
+ * sends attempts: the main loop sends none between `begin` and the moment when `stop` has resolved. After that nothing
+ * changes `state` any more, so that a hold which is void, dropped or handed over since cannot come back.
  */
 import type { LeaseHold } from '../core/failover/lease-hold.ts';
 import type { ProviderPlace } from './state-provider.ts';
@@ -17,11 +17,14 @@ export interface RenewalState {
   readonly trouble?: string;
 }
 
-export interface RenewalTask {
+export interface RenewalTarget {
   readonly replicaSetUuid: string;
   /** Whom the record names: an instance. */
   readonly holder: string;
   readonly ttlMs: number;
+}
+
+export interface RenewalTask {
   /** The last attempt was answered. */
   readonly state: RenewalState;
   readonly permittedUntilMs: number;
@@ -42,7 +45,17 @@ export interface RunningRenewals {
   stop(): Promise<void>;
 }
 
-export interface LeaseRenewals {
-  /** Throws when nothing can be begun now. Calls `onNews` after changes of `state` or `end`, never from within a call of these. */
+export interface StartedRenewals {
+  /** Everything is loaded, and its own client has read from the state provider. */
+  readonly isReady: boolean;
+  readonly end: RenewalEnd | undefined;
+  /** Once, when it is ready. Calls `onNews` after changes of `state` or `end`, never from within a call of these. */
   begin(task: RenewalTask, onNews: () => void): RunningRenewals;
+  /** Instead of beginning. */
+  stop(): Promise<void>;
+}
+
+export interface LeaseRenewals {
+  /** Throws when nothing can be started now. */
+  start(target: RenewalTarget): StartedRenewals;
 }

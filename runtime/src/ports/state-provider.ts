@@ -80,8 +80,8 @@ export interface StateProvider {
   ): Promise<void>;
   /** Where a revision is that this client has given, so that another client can go on from there. */
   placeOf(revision: number): Promise<ProviderPlace>;
-  /** What this client calls that revision; undefined when the store was set up anew since. */
-  revisionAt(place: ProviderPlace, options: ProviderCallOptions): Promise<number | undefined>;
+  /** What this client calls that revision; without asking the store, which may have been set up anew since. */
+  revisionAt(place: ProviderPlace): Promise<number>;
   /** What is wrong with the server itself, in sentences for people; never rejects. Asked now and then, by one instance. */
   check?(options: ProviderCallOptions): Promise<readonly string[]>;
   close(): Promise<void>;

@@ -1,14 +1,14 @@
 /** What the main loop and the thread that renews a lease share. */
 import type { MessagePort } from 'node:worker_threads';
 import type { StateProviderConfig } from '../contract/cluster-config.ts';
-import type { RenewalTask } from '../ports/lease-renewals.ts';
+import type { RenewalTarget } from '../ports/lease-renewals.ts';
 
 export interface ThreadData {
-  readonly task: RenewalTask;
+  readonly target: RenewalTarget;
   readonly provider: StateProviderConfig;
   readonly memory: SharedArrayBuffer;
-  /** News go from the thread to the main loop. */
-  readonly news: MessagePort;
+  /** The hold comes to the thread, and its news go to the main loop. */
+  readonly port: MessagePort;
   /** What the main loop's clock shows when the one that both have, `process.hrtime`, shows 0. */
   readonly clockStartMs: number;
 }

@@ -15,11 +15,11 @@ import {
 import type { StateProviderConfig } from '../contract/cluster-config.ts';
 import type {
   LeaseRenewals,
-  RenewalEnd,
-  RenewalState,
+  RenewalTarget,
   RenewalTask,
-  RunningRenewals,
+  StartedRenewals,
 } from '../ports/lease-renewals.ts';
+import { PublishedRenewals } from '../services/published-renewals.ts';
 import type { RenewalNews } from '../services/renewal-loop.ts';
 import { type ThreadData, ThreadMemory } from './thread-data.ts';
 
@@ -35,33 +35,27 @@ export class ThreadRenewals implements LeaseRenewals {
     this.#provider = provider;
   }
 
-  begin(task: RenewalTask, onNews: () => void): RunningRenewals {
-    return new RunningThread(this.#provider, task, onNews);
+  start(target: RenewalTarget): StartedRenewals {
+    return new RenewalsInThread(this.#provider, target);
   }
 }
 
-class RunningThread implements RunningRenewals {
-  readonly #onNews: () => void;
+class RenewalsInThread extends PublishedRenewals {
   readonly #memory = new ThreadMemory();
-  readonly #news: MessagePort;
+  readonly #port: MessagePort;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   #seen = 0;
-  #state: RenewalState;
-  #end: RenewalEnd | undefined;
   #stopped: Promise<void> | undefined;
-  #isTelling = false;
 
-  constructor(provider: StateProviderConfig, task: RenewalTask, onNews: () => void) {
-    this.#onNews = onNews;
-    this.#state = task.state;
-    this.#memory.permit(task.permittedUntilMs);
+  constructor(provider: StateProviderConfig, target: RenewalTarget) {
+    super();
     const { port1, port2 } = new MessageChannel();
-    this.#news = port1;
+    this.#port = port1;
     // Read in this order, moments of the thread are never later than they were.
     const clockStartMs = performance.now() - Number(process.hrtime.bigint()) / 1e6;
     const memory = this.#memory.buffer;
-    const workerData: ThreadData = { task, provider, memory, news: port2, clockStartMs };
+    const workerData: ThreadData = { target, provider, memory, port: port2, clockStartMs };
     this.#worker = new Worker(THREAD_FILE, {
       ...{ workerData, transferList: [port2], resourceLimits: RESOURCE_LIMITS, name: 'lease' },
     });
@@ -77,16 +71,6 @@ class RunningThread implements RunningRenewals {
     });
   }
 
-  get state(): RenewalState {
-    this.#catchUp();
-    return this.#state;
-  }
-
-  get end(): RenewalEnd | undefined {
-    this.#catchUp();
-    return this.#end;
-  }
-
   permit(untilMs: number): void {
     this.#memory.permit(untilMs);
   }
@@ -96,21 +80,25 @@ class RunningThread implements RunningRenewals {
     return this.#stopped;
   }
 
+  protected give(task: RenewalTask): void {
+    this.#port.postMessage(task);
+  }
+
+  protected catchUp(): void {
+    if (this.#memory.published !== this.#seen) this.#readAll();
+  }
+
   async #stop(): Promise<void> {
     this.#memory.stop();
     await this.#worker.terminate();
     await this.#exited;
     this.#readAll();
-    this.#news.close();
-  }
-
-  #catchUp(): void {
-    if (this.#memory.published !== this.#seen) this.#readAll();
+    this.#port.close();
   }
 
   #readAll(): void {
     for (;;) {
-      const message = receiveMessageOnPort(this.#news) as { message: RenewalNews } | undefined;
+      const message = receiveMessageOnPort(this.#port) as { message: RenewalNews } | undefined;
       if (message === undefined) return;
       this.#receive(message.message);
     }
@@ -118,25 +106,11 @@ class RunningThread implements RunningRenewals {
 
   #receive(news: RenewalNews): void {
     this.#seen++;
-    if (news.kind === 'state') this.#state = news.state;
-    else this.#end ??= news.end;
-    this.#tell();
+    this.receive(news);
   }
 
   #fail(error: unknown): void {
-    this.#readAll();
-    if (this.#stopped !== undefined || this.#end !== undefined) return;
-    this.#end = { kind: 'failed', error };
-    this.#tell();
-  }
-
-  /** Not at once: somebody may just be asking. */
-  #tell(): void {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    queueMicrotask(() => {
-      this.#isTelling = false;
-      this.#onNews();
-    });
+    if (this.#stopped !== undefined || this.end !== undefined) return;
+    this.receive({ kind: 'end', end: { kind: 'failed', error } });
   }
 }

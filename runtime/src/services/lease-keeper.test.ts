@@ -22,8 +22,8 @@ const appointed: Lease = {
 const yes = (): boolean => true;
 const { signal } = new AbortController();
 
-/** A keeper that has taken the lease, and delegated it. */
-async function givenDelegated() {
+/** A keeper that has taken the lease; what is to renew it beside has been started, and reaches its provider or not. */
+async function givenStarted(reach: 'ok' | 'silent' = 'ok') {
   const clock = new SimulatedClock();
   const random = new SeededRandom(1);
   const store = new SimulatedStore();
@@ -48,6 +48,7 @@ async function givenDelegated() {
       openProvider: () => {
         if (refusals.shift() === true) throw new Error('no more threads');
         const other = open();
+        other.faults.reach = reach;
         others.push(other);
         return other;
       },
@@ -56,6 +57,11 @@ async function givenDelegated() {
     onChange: () => undefined,
     onHeld: (leases) => held.push(leases),
   });
+  const twoRounds = async (): Promise<void> => {
+    await round();
+    await clock.advance(1);
+    await round();
+  };
   const round = (): Promise<void> =>
     keeper.exclusive(async () => {
       await keeper.takeOrRenew(3, yes, signal);
@@ -65,15 +71,57 @@ async function givenDelegated() {
   assert.equal(keeper.permit(3), false);
   await clock.advance(2 * TTL_MS);
   await round();
-  assert.equal(keeper.permit(3), true);
+  assert.equal(keeper.permit(3), false);
   const nonce = (): string => leaseSchema.parse(JSON.parse(store.get(KEY)?.value ?? '')).nonce;
   return {
-    ...{ clock, keeper, put, nonce, round, provider, others, held, refusals },
+    ...{ clock, keeper, put, nonce, round, twoRounds, provider, store, others, held, refusals },
     failures: () => failures,
   };
 }
 
+/** It renews beside its keeper. */
+async function givenDelegated() {
+  const given = await givenStarted();
+  await given.clock.advance(1);
+  await given.round();
+  assert.equal(given.keeper.permit(3), true);
+  return given;
+}
+
 describe('a lease that is renewed beside the main loop', () => {
+  it('is renewed by its keeper until what is to renew it is ready', async () => {
+    const { clock, keeper, others, round } = await givenStarted('silent');
+    const [other] = others;
+    assert.ok(other);
+    for (let rounds = 0; rounds < 5; rounds++) {
+      await clock.advance(TTL_MS / 2);
+      assert.ok(keeper.deadlineMs() > clock.monotonicMs());
+      await round();
+      assert.deepEqual([keeper.permit(3), keeper.isKnown], [false, true]);
+    }
+    other.faults.reach = 'ok';
+    await clock.advance(TTL_MS);
+    await round();
+    assert.deepEqual([keeper.permit(3), others.length], [true, 1]);
+  });
+
+  it('is renewed by its keeper alone when it is dropped or recalled before that', async () => {
+    const ends = [
+      async (keeper: LeaseKeeper) => keeper.drop('a higher term was promised'),
+      async (keeper: LeaseKeeper) => keeper.recall(),
+    ];
+    for (const end of ends) {
+      const { clock, keeper, others, round } = await givenStarted('silent');
+      const [other] = others;
+      assert.ok(other);
+      await end(keeper);
+      other.faults.reach = 'ok';
+      await clock.advance(TTL_MS);
+      await round();
+      assert.deepEqual([keeper.term, keeper.permit(3), others.length], [3, false, 1]);
+    }
+  });
+
   it('is held for as long as that is permitted, without its keeper', async () => {
     const { clock, keeper } = await givenDelegated();
     await clock.advance(2.4 * TTL_MS);
@@ -84,7 +132,7 @@ describe('a lease that is renewed beside the main loop', () => {
   });
 
   it('is taken back by whoever compares the record, and delegated again later', async () => {
-    const { clock, keeper, provider, nonce, round } = await givenDelegated();
+    const { clock, keeper, provider, nonce, twoRounds } = await givenDelegated();
     await clock.advance(TTL_MS);
     const last = nonce();
     await keeper.exclusive(async () => {
@@ -95,7 +143,7 @@ describe('a lease that is renewed beside the main loop', () => {
       assert.equal(nonce(), last);
     });
     assert.equal(keeper.permit(3), false);
-    await round();
+    await twoRounds();
     assert.equal(keeper.permit(3), true);
   });
 
@@ -112,6 +160,30 @@ describe('a lease that is renewed beside the main loop', () => {
     assert.deepEqual([nonce(), keeper.deadlineMs()], [last, Number.NEGATIVE_INFINITY]);
   });
 
+  it('is held when its keeper cannot read yet where the record is since a copy was brought back', async () => {
+    const { clock, keeper, others, provider, store, put, round } = await givenDelegated();
+    const [other] = others;
+    assert.ok(other);
+    other.faults.loseReply = 1;
+    await clock.advance(TTL_MS / 2);
+    const written = leaseSchema.parse(JSON.parse(store.get(KEY)?.value ?? ''));
+    store.forget(store.revision);
+    put(written);
+    other.faults.loseReply = 0;
+    await clock.advance(TTL_MS / 3);
+    assert.ok(keeper.isKnown);
+    provider.faults.reach = 'silent';
+    const deadlineMs = keeper.deadlineMs();
+    const recalled = keeper.recall();
+    await clock.advance(TTL_MS / 2);
+    await recalled;
+    assert.deepEqual([keeper.term, keeper.deadlineMs()], [3, deadlineMs]);
+    assert.ok(deadlineMs > clock.monotonicMs());
+    provider.faults.reach = 'ok';
+    await round();
+    assert.deepEqual([keeper.isKnown, keeper.deadlineMs()], [true, clock.monotonicMs() + TTL_MS]);
+  });
+
   it('is over when somebody else has written the record', async () => {
     const { clock, keeper, put, held } = await givenDelegated();
     put({ ...appointed, term: 4, nonce: 'another' });
@@ -120,7 +192,7 @@ describe('a lease that is renewed beside the main loop', () => {
   });
 
   it('is renewed by its keeper when what renews it is late, and delegated again later', async () => {
-    const { clock, keeper, others, round } = await givenDelegated();
+    const { clock, keeper, others, round, twoRounds } = await givenDelegated();
     const [other] = others;
     assert.ok(other);
     other.faults.reach = 'silent';
@@ -131,23 +203,23 @@ describe('a lease that is renewed beside the main loop', () => {
     await round();
     assert.deepEqual([keeper.isKnown, keeper.lateAtMs], [true, Number.POSITIVE_INFINITY]);
     assert.ok(keeper.deadlineMs() > clock.monotonicMs() + TTL_MS - 10);
-    await clock.advance(5 * TTL_MS - 1);
-    await round();
-    assert.equal(keeper.permit(3), false);
+    await clock.advance(5 * TTL_MS - 2);
+    await twoRounds();
+    assert.deepEqual([keeper.permit(3), others.length], [false, 1]);
     await clock.advance(1);
-    await round();
+    await twoRounds();
     assert.equal(keeper.permit(3), true);
   });
 
   it('is renewed by its keeper when nothing can be begun to renew it', async () => {
-    const { clock, keeper, round, refusals } = await givenDelegated();
+    const { clock, keeper, round, twoRounds, refusals } = await givenDelegated();
     await keeper.recall();
     refusals.push(true);
     await clock.advance(1.5 * TTL_MS);
     await round();
     assert.deepEqual([keeper.permit(3), keeper.isKnown], [false, true]);
     await clock.advance(5 * TTL_MS);
-    await round();
+    await twoRounds();
     assert.equal(keeper.permit(3), true);
   });
 

@@ -21,7 +21,7 @@ import { permittedUntilMs } from '../core/failover/renewal-permission.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Logger } from '../foundation/logger.ts';
 import type { Random } from '../foundation/random.ts';
-import type { LeaseRenewals, RenewalTask, RunningRenewals } from '../ports/lease-renewals.ts';
+import type { LeaseRenewals, RunningRenewals, StartedRenewals } from '../ports/lease-renewals.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
 import { Exclusive } from './exclusive.ts';
 import { LeaseRecord } from './lease-record.ts';
@@ -86,10 +86,12 @@ export class LeaseKeeper {
   /** As it was when it was delegated, while it is. */
   #hold: LeaseHold | undefined;
   #prepared: Prepared | undefined;
+  /** Gets ready to renew; until it is, that is done here. */
+  #started: StartedRenewals | undefined;
   #delegated: RunningRenewals | undefined;
   /** Renewals of a hold that is over: once it has resolved, they write nothing any more. */
   #stopping: Promise<void> | undefined;
-  #delegateAfterMs = Number.POSITIVE_INFINITY;
+  #delegateAfterMs = 0;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -223,27 +225,39 @@ export class LeaseKeeper {
 
   /** Lets it be renewed beside the main loop, if that is possible and it is time. To be called within `exclusive`. */
   async delegate(): Promise<void> {
-    const { renewals, provider, clock, replicaSetUuid, identity, ttlMs } = this.#options;
+    const { renewals, provider, clock, logger, ttlMs } = this.#options;
     const hold = this.#hold;
     const nowMs = clock.monotonicMs();
     if (renewals === undefined || hold === undefined || !this.isKnown) return;
     if (nowMs < this.#delegateAfterMs) return;
+    const started = this.#readyRenewals(renewals);
+    if (started === undefined) return;
     const place = await provider.placeOf(hold.revision);
-    if (this.#hold !== hold) return;
-    const task: RenewalTask = {
-      ...{ replicaSetUuid, holder: identity.uuid, ttlMs, state: { hold, place } },
-      permittedUntilMs: permittedUntilMs(nowMs, ttlMs),
-    };
-    const { logger } = this.#options;
+    if (this.#hold !== hold || this.#started !== started) return;
+    const task = { state: { hold, place }, permittedUntilMs: permittedUntilMs(nowMs, ttlMs) };
+    const delegated = started.begin(task, () => this.#heard(delegated));
+    this.#started = undefined;
+    this.#delegated = delegated;
+    logger.info({ term: hold.term }, 'the lease is renewed beside the main loop');
+  }
+
+  /** Given a hold while it still loads, it would renew too late on a busy machine. */
+  #readyRenewals(renewals: LeaseRenewals): StartedRenewals | undefined {
+    const { replicaSetUuid, identity, ttlMs, logger } = this.#options;
+    let error: unknown;
     try {
-      const delegated = renewals.begin(task, () => this.#heard(delegated));
-      this.#delegated = delegated;
-      logger.info({ term: hold.term }, 'the lease is renewed beside the main loop');
-    } catch (error) {
-      // Without a thread it is held as well, while the main loop is not busy.
-      logger.warn({ error }, 'there is no thread to renew the lease; trying again later');
-      this.#delegateLater(DELEGATE_AGAIN_TTLS);
+      this.#started ??= renewals.start({ replicaSetUuid, holder: identity.uuid, ttlMs });
+      const { end, isReady } = this.#started;
+      if (end === undefined) return isReady ? this.#started : undefined;
+      error = end;
+    } catch (cause) {
+      error = cause;
     }
+    // Without a thread it is held as well, while the main loop is not busy.
+    logger.warn({ error }, 'there is no thread to renew the lease; trying again later');
+    this.#endDelegation();
+    this.#delegateLater(DELEGATE_AGAIN_TTLS);
+    return undefined;
   }
 
   /** When it must have been renewed elsewhere; Infinity while it is not delegated. */
@@ -264,9 +278,12 @@ export class LeaseKeeper {
     return true;
   }
 
-  /** It is not renewed elsewhere any more. */
+  /** It is not renewed elsewhere any more, nor for some time. */
   async recall(): Promise<void> {
-    if (this.#delegated !== undefined) await this.exclusive(() => Promise.resolve());
+    this.#delegateLater(DELEGATE_AFTER_TTLS);
+    if (this.#started !== undefined) this.#endDelegation();
+    if (this.#delegated === undefined && this.#stopping === undefined) return;
+    await this.exclusive(() => Promise.resolve());
   }
 
   /** Ends the hold, and tells everybody that nobody has to wait. */
@@ -351,28 +368,28 @@ export class LeaseKeeper {
     if (delegated === undefined || this.#delegated !== delegated) return;
     const { hold, place } = delegated.state;
     const isLate = this.#record.now().monotonicMs >= this.lateAtMs;
-    const options = { timeoutMs: this.#options.ttlMs / 3 };
-    // It is known but for a store that was set up anew, of which this client has not heard.
-    const revision = await this.#options.provider.revisionAt(place, options).catch(() => undefined);
+    const revision = await this.#options.provider.revisionAt(place);
     if (this.#delegated !== delegated) return;
     const { end } = delegated;
-    if (end?.kind === 'lost') this.#lost(end.reason);
-    else if (revision === undefined) this.#lost('the state provider was set up anew');
-    else {
-      this.#delegated = undefined;
-      this.#hold = { ...hold, revision };
-      const isGood = end === undefined && !isLate;
-      this.#delegateLater(isGood ? DELEGATE_AFTER_TTLS : DELEGATE_AGAIN_TTLS);
+    if (end?.kind === 'lost') {
+      this.#lost(end.reason);
+      return;
     }
+    this.#delegated = undefined;
+    this.#hold = { ...hold, revision };
+    const isGood = end === undefined && !isLate;
+    this.#delegateLater(isGood ? DELEGATE_AFTER_TTLS : DELEGATE_AGAIN_TTLS);
   }
 
   #endDelegation(): void {
-    if (this.#delegated !== undefined) this.#stopping = this.#delegated.stop();
+    const renewals = this.#delegated ?? this.#started;
+    if (renewals !== undefined) this.#stopping = renewals.stop();
     this.#delegated = undefined;
+    this.#started = undefined;
   }
 
   #delegateLater(ttls: number): void {
     const { clock, ttlMs } = this.#options;
-    this.#delegateAfterMs = clock.monotonicMs() + ttls * ttlMs;
+    this.#delegateAfterMs = Math.max(this.#delegateAfterMs, clock.monotonicMs() + ttls * ttlMs);
   }
 }

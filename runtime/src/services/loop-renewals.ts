@@ -3,13 +3,13 @@ import type { Clock } from '../foundation/clock.ts';
 import type { Random } from '../foundation/random.ts';
 import type {
   LeaseRenewals,
-  RenewalEnd,
-  RenewalState,
+  RenewalTarget,
   RenewalTask,
-  RunningRenewals,
+  StartedRenewals,
 } from '../ports/lease-renewals.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
-import { type RenewalNews, runRenewals } from './renewal-loop.ts';
+import { PublishedRenewals } from './published-renewals.ts';
+import { runRenewals } from './renewal-loop.ts';
 
 export interface LoopRenewalsOptions {
   readonly clock: Clock;
@@ -24,37 +24,32 @@ export class LoopRenewals implements LeaseRenewals {
     this.#options = options;
   }
 
-  begin(task: RenewalTask, onNews: () => void): RunningRenewals {
-    return new RunningLoop(this.#options, task, onNews);
+  start(target: RenewalTarget): StartedRenewals {
+    return new RenewalsOnLoop(this.#options, target);
   }
 }
 
-class RunningLoop implements RunningRenewals {
+class RenewalsOnLoop extends PublishedRenewals {
   readonly #ended: Promise<void>;
   readonly #stopping = new AbortController();
-  readonly #onNews: () => void;
-  #permittedUntilMs: number;
-  #state: RenewalState;
-  #end: RenewalEnd | undefined;
+  #give: (task: RenewalTask | undefined) => void = () => undefined;
+  #permittedUntilMs = 0;
 
-  constructor(options: LoopRenewalsOptions, task: RenewalTask, onNews: () => void) {
-    this.#onNews = onNews;
-    this.#state = task.state;
-    this.#permittedUntilMs = task.permittedUntilMs;
+  constructor(options: LoopRenewalsOptions, target: RenewalTarget) {
+    super();
     const provider = options.openProvider();
-    const running = {
-      ...{ ...options, task, provider, permittedUntilMs: () => this.#permittedUntilMs },
-      publish: (news: RenewalNews) => this.#publish(news),
-    };
-    this.#ended = runRenewals(running, this.#stopping.signal).finally(() => provider.close());
-  }
-
-  get state(): RenewalState {
-    return this.#state;
-  }
-
-  get end(): RenewalEnd | undefined {
-    return this.#end;
+    const given = new Promise<RenewalTask | undefined>((resolve) => {
+      this.#give = resolve;
+    });
+    const running = runRenewals(
+      {
+        ...{ ...options, provider, target, given },
+        permittedUntilMs: () => this.#permittedUntilMs,
+        publish: (news) => this.receive(news),
+      },
+      this.#stopping.signal,
+    );
+    this.#ended = running.finally(() => provider.close());
   }
 
   permit(untilMs: number): void {
@@ -63,12 +58,14 @@ class RunningLoop implements RunningRenewals {
 
   stop(): Promise<void> {
     this.#stopping.abort();
+    this.#give(undefined);
     return this.#ended;
   }
 
-  #publish(news: RenewalNews): void {
-    if (news.kind === 'state') this.#state = news.state;
-    else this.#end = news.end;
-    this.#onNews();
+  protected give(task: RenewalTask): void {
+    this.#give(task);
   }
+
+  /** What was published has come. */
+  protected catchUp(): void {}
 }

@@ -1,5 +1,5 @@
 /**
- * Renews one lease for as long as it is permitted, and publishes what it knows of the hold.
+ * Gets ready to renew one lease, and renews it from when it is given the hold, for as long as that is permitted.
  *
  * An attempt is published before it is sent: whoever goes on from what was published, even if this loop has died at
  * any moment, recognizes the record that the attempt may have written.
@@ -8,12 +8,18 @@ import { type LeaseHold, renewalPeriodMs } from '../core/failover/lease-hold.ts'
 import { isPermitted } from '../core/failover/renewal-permission.ts';
 import type { Clock } from '../foundation/clock.ts';
 import type { Random } from '../foundation/random.ts';
-import type { RenewalEnd, RenewalState, RenewalTask } from '../ports/lease-renewals.ts';
+import type {
+  RenewalEnd,
+  RenewalState,
+  RenewalTarget,
+  RenewalTask,
+} from '../ports/lease-renewals.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
 import { type HoldSlot, LeaseRecord } from './lease-record.ts';
 import { isProviderTrouble } from './stored-records.ts';
 
 export type RenewalNews =
+  | { readonly kind: 'ready' }
   | { readonly kind: 'state'; readonly state: RenewalState }
   | { readonly kind: 'end'; readonly end: RenewalEnd };
 
@@ -22,7 +28,9 @@ export interface RenewalLoopOptions {
   /** Its moments are compared with those of the main loop. */
   readonly clock: Clock;
   readonly random: Random;
-  readonly task: RenewalTask;
+  readonly target: RenewalTarget;
+  /** The hold, some time after `ready`; undefined when it was stopped before. */
+  readonly given: Promise<RenewalTask | undefined>;
   readonly permittedUntilMs: () => number;
   readonly publish: (news: RenewalNews) => void;
 }
@@ -30,9 +38,27 @@ export interface RenewalLoopOptions {
 /** Ends when the signal aborts, and when the lease is lost. */
 export async function runRenewals(options: RenewalLoopOptions, signal: AbortSignal): Promise<void> {
   try {
-    await new RenewalLoop(options).run(signal);
+    await getReady(options, signal);
+    options.publish({ kind: 'ready' });
+    const task = await options.given;
+    if (task !== undefined) await new RenewalLoop(options, task).run(signal);
   } catch (error) {
     options.publish({ kind: 'end', end: { kind: 'failed', error } });
+  }
+}
+
+/** Connecting for the first time takes long: the record is read until that was done once. */
+async function getReady(options: RenewalLoopOptions, signal: AbortSignal): Promise<void> {
+  const { clock, target } = options;
+  const record = new LeaseRecord({ ...options, ...target });
+  while (!signal.aborted) {
+    try {
+      await record.read(signal);
+      return;
+    } catch (error) {
+      if (!isProviderTrouble(error)) throw error;
+      await clock.sleep(target.ttlMs / 3, signal).catch(() => undefined);
+    }
   }
 }
 
@@ -42,10 +68,10 @@ class RenewalLoop implements HoldSlot {
   #hold: LeaseHold | undefined;
   #state: RenewalState;
 
-  constructor(options: RenewalLoopOptions) {
+  constructor(options: RenewalLoopOptions, { state }: RenewalTask) {
     this.#options = options;
-    this.#record = new LeaseRecord({ ...options, ...options.task });
-    this.#state = options.task.state;
+    this.#record = new LeaseRecord({ ...options, ...options.target });
+    this.#state = state;
   }
 
   hold(): LeaseHold | undefined {
@@ -64,10 +90,10 @@ class RenewalLoop implements HoldSlot {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, task } = this.#options;
-    const { ttlMs } = task;
-    await this.#begin(signal);
-    let nextMs = (this.#hold?.confirmed?.monotonicMs ?? 0) + renewalPeriodMs(ttlMs);
+    const { clock, target } = this.#options;
+    const { ttlMs } = target;
+    await this.#begin();
+    let nextMs = (this.#state.hold.confirmed?.monotonicMs ?? 0) + renewalPeriodMs(ttlMs);
     while (this.#hold !== undefined && !signal.aborted) {
       // At least a little, so that a provider that fails at once is not flooded.
       const restMs = Math.max(nextMs - clock.monotonicMs(), ttlMs / 30);
@@ -79,12 +105,9 @@ class RenewalLoop implements HoldSlot {
     }
   }
 
-  async #begin(signal: AbortSignal): Promise<void> {
-    const { provider, task } = this.#options;
-    const { hold, place } = task.state;
-    const revision = await provider.revisionAt(place, { timeoutMs: task.ttlMs / 3, signal });
-    if (revision === undefined) throw new Error('the state provider was set up anew meanwhile');
-    this.#hold = { ...hold, revision };
+  async #begin(): Promise<void> {
+    const { hold, place } = this.#state;
+    this.#hold = { ...hold, revision: await this.#options.provider.revisionAt(place) };
   }
 
   #mayRenew(nowMs: number, signal: AbortSignal): boolean {

@@ -202,10 +202,8 @@ export class StatefulLeadership implements LeadershipEngine {
   }
 
   async appointed({ appointment, place, nonce }: ToldAppointment): Promise<void> {
-    const { provider, replicaSetUuid, ttlMs } = this.#options;
-    const options = { timeoutMs: ttlMs / 3, signal: this.#closing.signal };
-    const revision = await provider.revisionAt(place, options);
-    if (revision === undefined) return;
+    const { provider, replicaSetUuid } = this.#options;
+    const revision = await provider.revisionAt(place);
     this.#leaders.set(replicaSetUuid, { appointment, revision });
     if (this.#ownAppointment()?.appointment.term !== appointment.term) return;
     this.#lease.takePrepared(appointment.term, nonce, revision);
