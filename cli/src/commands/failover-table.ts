@@ -30,14 +30,17 @@ export function renderOverview(
 }
 
 function factsOf(overview: FailoverOverview): readonly (readonly [string, string])[] {
-  const { mode, stateProvider, coordinator, pausedOn } = overview;
+  const { mode, stateProvider, coordinator, pausedOn, replicaSets } = overview;
+  const enabled = replicaSets.flatMap(({ members }) => members.filter((one) => !one.isDisabled));
+  const isEverywhere = pausedOn.length === enabled.length && enabled.length > 1;
+  const where = isEverywhere ? `all ${enabled.length} instances` : pausedOn.join(', ');
   return [
     ['Mode', stateProvider === null ? mode : `${mode}, by ${stateProvider}`],
     ...(mode === 'stateful'
       ? [['Coordinator', coordinator ?? 'none is active: lost leaders are not replaced'] as const]
       : []),
     ...(pausedOn.length > 0
-      ? [['Paused', `on ${pausedOn.join(', ')}: "tonearm failover resume" ends that`] as const]
+      ? [['Paused', `on ${where}: "tonearm failover resume" ends that`] as const]
       : []),
   ];
 }

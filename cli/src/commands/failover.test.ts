@@ -76,6 +76,11 @@ describe('renderOverview', () => {
       'Coordinator   none is active: lost leaders are not replaced',
       'Paused        on storage-1-0: "tonearm failover resume" ends that',
     ]);
+    const all = overview.replicaSets.flatMap(({ members }) => members.map(({ name }) => name));
+    assert.equal(
+      renderOverview({ ...overview, pausedOn: all }, plain)[2],
+      'Paused        on all 4 instances: "tonearm failover resume" ends that',
+    );
   });
 });
 
