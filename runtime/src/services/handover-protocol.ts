@@ -81,7 +81,6 @@ export const toldAppointmentSchema = z.strictObject({
   /** Of the lease that the successor had prepared. */
   nonce: z.string(),
 });
-export type ToldAppointment = z.infer<typeof toldAppointmentSchema>;
 
 interface Prepared {
   readonly term: number;

@@ -1,11 +1,11 @@
 /** One way to find out who leads: with a state provider, by membership, or by the config alone. */
 import type { Topology } from '../contract/cluster-config.ts';
 import type { Issue, Position } from '../contract/instance-status.ts';
-import type { Seat } from '../contract/provider-records.ts';
+import type { Appointment, Seat } from '../contract/provider-records.ts';
 import type { GivenGrant, GrantRequest } from '../core/failover/peer-lease.ts';
 import type { InSyncOutcome, Leadership } from '../ports/leadership.ts';
 import type { InternalHandlers } from '../ports/peers.ts';
-import type { ToldAppointment } from './handover-protocol.ts';
+import type { ProviderPlace } from '../ports/state-provider.ts';
 import type { PreparedLease } from './lease-keeper.ts';
 import type { GrantAnswer } from './peer-lease-holder.ts';
 
@@ -21,6 +21,13 @@ export interface TakeRequest {
   readonly position: Position;
   /** A majority has followed it. */
   readonly isBacked: boolean;
+}
+
+/** What a leader that has handed over tells its successor. */
+export interface ToldAppointment {
+  readonly appointment: Appointment;
+  readonly place: ProviderPlace;
+  readonly nonce: string;
 }
 
 export interface LeadershipEngine {
