@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { topologySchema } from '../contract/cluster-config.ts';
 import { type Appointment, type Lease, providerKeys } from '../contract/provider-records.ts';
+import type { Clock } from '../foundation/clock.ts';
 import { silentLogger } from '../foundation/logger.ts';
+import type { Disk } from '../ports/disk.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
@@ -46,8 +48,23 @@ async function givenHistory(client: SimulatedStateProvider, store: SimulatedStor
   store.forget();
 }
 
+/** All but the first write of this file take a second. */
+function slowLater(disk: Disk, path: string, clock: Clock): Disk {
+  let writes = 0;
+  return {
+    ...disk,
+    writeAtomic: async (file, bytes) => {
+      if (file === path && writes++ > 0) await clock.sleep(1000);
+      return disk.writeAtomic(file, bytes);
+    },
+  };
+}
+
 /** Two instances with equal logs, of which A leads; B's log has the incarnation that is given. */
-async function givenLeader(logIncarnationOfB: number, hasForgotten = false) {
+async function givenLeader(
+  logIncarnationOfB: number,
+  { hasForgotten = false, diskOfB = (disk: Disk, _clock: Clock) => disk } = {},
+) {
   const clock = new SimulatedClock();
   const random = new SeededRandom(1);
   const store = new SimulatedStore();
@@ -72,12 +89,13 @@ async function givenLeader(logIncarnationOfB: number, hasForgotten = false) {
     const report: StorageReport = {
       ...{ position: { term: 1, sequence: 7 }, promisedTerm: 1, logIncarnation },
     };
+    const disk = new SimulatedDisk({ clock, random }).mount();
     const failover = new FailoverService({
       ...{ clock, random, logger: silentLogger, peers: network.peersFor(uuid) },
       identity: {
         ...{ v: 1, uuid, clusterUuid: CLUSTER, bootId: 'boot', incarnation: 1, logIncarnation },
       },
-      disk: new SimulatedDisk({ clock, random }).mount(),
+      disk: uuid === B ? diskOfB(disk, clock) : disk,
       storage: {
         report: () => report,
         progress: () => ({ acknowledged: { term: 0, sequence: 0 }, isComplete: true }),
@@ -128,7 +146,7 @@ describe('a planned handover', () => {
   });
 
   it('moves it back as well, though the two count the revisions of the state provider differently', async () => {
-    const { clock, leader, other } = await givenLeader(1, true);
+    const { clock, leader, other } = await givenLeader(1, { hasForgotten: true });
     const there = leader.handover(B, 'asked for');
     await clock.advance(100);
     assert.deepEqual(await there, { uuid: B, term: 2 });
@@ -138,6 +156,15 @@ describe('a planned handover', () => {
     assert.deepEqual(await back, { uuid: A, term: 3 });
     for (const each of [leader, other]) assert.deepEqual(each.leaderOf(SET), { uuid: A, term: 3 });
     assert.equal(leader.current().kind, 'leader');
+  });
+
+  it('waits for no disk of the successor that has the in-sync members already', async () => {
+    const diskOfB = (disk: Disk, clock: Clock): Disk => slowLater(disk, 'in-sync.json', clock);
+    const { clock, leader, other } = await givenLeader(1, { diskOfB });
+    const outcome = leader.handover(B, 'asked for');
+    await clock.advance(100);
+    assert.deepEqual(await outcome, { uuid: B, term: 2 });
+    assert.equal(other.current().kind, 'leader');
   });
 
   it('is refused to an instance that could not keep its lease', async () => {

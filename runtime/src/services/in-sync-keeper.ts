@@ -2,8 +2,8 @@
  * Which seats acknowledge the writes of the term that this instance leads, and how that changes.
  *
  * From sending a change until its outcome is known, acknowledgement needs the union of old and new. All attempts
- * compare with the last known revision, so one of them at most applies; what was stored is on this instance's own
- * disk before it counts.
+ * compare with the last known revision, so one of them at most applies; members that were stored are on this
+ * instance's own disk before they count.
  */
 import {
   type Appointment,
@@ -29,6 +29,8 @@ export interface InSyncKeeperOptions {
   readonly signal: AbortSignal;
   /** Durable when it resolves. */
   readonly persist: (appointment: Appointment) => Promise<void>;
+  /** What was persisted last. */
+  readonly persisted: () => Appointment | undefined;
   /** The term that this instance holds the lease of. */
   readonly heldTerm: () => number | undefined;
   /** Another appointment was found. */
@@ -49,6 +51,7 @@ export class InSyncKeeper {
   /** Of both; asked for at every write. */
   #union: readonly Seat[] = [];
   #proposing = false;
+  #persisting: Promise<void> = Promise.resolve();
 
   constructor(options: InSyncKeeperOptions) {
     this.#options = options;
@@ -77,6 +80,7 @@ export class InSyncKeeper {
 
   /** An appointment of this instance was seen. One of the present term changes nothing while a proposal is under way. */
   async follow(stored: StoredAppointment): Promise<void> {
+    await this.#persisting;
     const known = this.#stored;
     const sameTerm = known?.appointment.term === stored.appointment.term;
     if (sameTerm && (this.#proposing || known.revision >= stored.revision)) return;
@@ -84,7 +88,7 @@ export class InSyncKeeper {
   }
 
   async #adopt(stored: StoredAppointment): Promise<void> {
-    await this.#options.persist(stored.appointment);
+    await this.#persist(stored.appointment);
     const known = this.#stored;
     if (known !== undefined && known.appointment.term > stored.appointment.term) return;
     const sameTerm = known?.appointment.term === stored.appointment.term;
@@ -92,6 +96,20 @@ export class InSyncKeeper {
     this.#know(stored, []);
     this.#options.onStored(stored);
     this.#options.onChange();
+  }
+
+  /**
+   * Should the state provider forget everything, the members on the disks decide, and not the term or the leader: where
+   * the disk has the same members already, as in a handover, nobody waits. A failure comes out at the next look.
+   */
+  async #persist(appointment: Appointment): Promise<void> {
+    await this.#persisting;
+    const { persist, persisted } = this.#options;
+    const isSame = sameSeats(persisted()?.inSync ?? [], appointment.inSync);
+    const persisting = persist(appointment);
+    persisting.catch(() => undefined);
+    this.#persisting = persisting;
+    if (!isSame) await persisting;
   }
 
   /** Nothing else changes the record of this term while `work` runs. */

@@ -89,6 +89,7 @@ export class StatefulLeadership implements LeadershipEngine {
       selfUuid: options.identity.uuid,
       signal: this.#closing.signal,
       persist: (appointment) => options.file.store(appointment),
+      persisted: () => options.file.last,
       heldTerm: () => this.#lease.term,
       onLost: (stored) => this.#lost(stored),
       onStored: (stored) => this.#leaders.set(replicaSetUuid, stored),
