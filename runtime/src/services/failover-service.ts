@@ -29,9 +29,9 @@ import { EventualLeadership, type EventualLeadershipOptions } from './eventual-l
 import { Exclusive } from './exclusive.ts';
 import { ForcedPromotions } from './forced-promotions.ts';
 import { type PrepareReport, type SeatReport, toldAppointmentSchema } from './handover-protocol.ts';
+import type { HeldLease } from './held-report.ts';
 import { InSyncFile } from './in-sync-file.ts';
 import type { KnownLeader, LeadershipEngine } from './leadership-engine.ts';
-import type { HeldLease } from './lease-keeper.ts';
 import { grantEndSchema, grantRequestSchema, PeerLeaseGrants } from './peer-lease-grants.ts';
 import type { GrantAnswer } from './peer-lease-holder.ts';
 import { RaftFile } from './raft-file.ts';

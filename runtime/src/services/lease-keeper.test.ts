@@ -6,7 +6,8 @@ import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedClock } from '../testing/simulated-clock.ts';
 import { SimulatedStateProvider } from '../testing/simulated-state-provider.ts';
 import { SimulatedStore } from '../testing/simulated-store.ts';
-import { type HeldLease, LeaseKeeper } from './lease-keeper.ts';
+import type { HeldLease } from './held-report.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
 import { LoopRenewals } from './loop-renewals.ts';
 
 const SET = '00000000-0000-4000-8000-0000000000aa';

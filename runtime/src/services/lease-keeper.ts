@@ -24,14 +24,8 @@ import type { Random } from '../foundation/random.ts';
 import type { LeaseRenewals, RunningRenewals, StartedRenewals } from '../ports/lease-renewals.ts';
 import type { StateProvider } from '../ports/state-provider.ts';
 import { Exclusive } from './exclusive.ts';
+import { type HeldLease, HeldReport } from './held-report.ts';
 import { LeaseRecord } from './lease-record.ts';
-
-/** What the launcher must release when this process is dead. */
-export interface HeldLease {
-  readonly replicaSetUuid: string;
-  readonly term: number;
-  readonly incarnation: number;
-}
 
 /** What peer leases need to know of a hold that counts. */
 export interface LeaseStanding {
@@ -82,6 +76,7 @@ const LATE_TTLS = 0.7;
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #record: LeaseRecord;
+  readonly #report: HeldReport;
   readonly #writes = new Exclusive();
   /** As it was when it was delegated, while it is. */
   #hold: LeaseHold | undefined;
@@ -96,6 +91,7 @@ export class LeaseKeeper {
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
     this.#record = new LeaseRecord({ ...options, holder: options.identity.uuid });
+    this.#report = new HeldReport(options);
   }
 
   /** The term that is held, valid or not. */
@@ -157,20 +153,21 @@ export class LeaseKeeper {
    * counts from now, as any attempt from when it was sent, so that nothing has to be written again afterwards.
    */
   prepare(term: number): PreparedLease {
-    const { identity, replicaSetUuid, random, onHeld } = this.#options;
-    const { incarnation } = identity;
-    onHeld([{ replicaSetUuid, term, incarnation }]);
-    this.#prepared = { term, incarnation, nonce: random.uuid(), sent: this.#record.now() };
-    return { incarnation, nonce: this.#prepared.nonce };
+    const { identity, random } = this.#options;
+    const prepared = { incarnation: identity.incarnation, nonce: random.uuid() };
+    this.#prepared = { ...prepared, term, sent: this.#record.now() };
+    this.#report.prepared(term);
+    return prepared;
   }
 
   /** The prepared attempt was applied, in this revision. False when it is not the one that was prepared last. */
   takePrepared(term: number, nonce: string, revision: number): boolean {
     const prepared = this.#prepared;
     if (prepared?.term !== term || prepared.nonce !== nonce) return false;
-    this.#prepared = undefined;
     if ((this.#hold?.term ?? 0) >= term) return false;
     const { incarnation, sent } = prepared;
+    this.#prepared = undefined;
+    this.#report.taken(term);
     this.#endDelegation();
     this.#hold = { term, incarnation, revision, confirmed: sent, attempts: [] };
     this.#delegateLater(DELEGATE_AFTER_TTLS);
@@ -180,11 +177,11 @@ export class LeaseKeeper {
 
   /** A handover that did not come about leaves nothing to release. */
   forgetPrepared(): void {
-    const { ttlMs, onHeld } = this.#options;
-    if (this.#prepared === undefined || this.#hold !== undefined) return;
-    if (this.#record.now().monotonicMs - this.#prepared.sent.monotonicMs < ttlMs) return;
+    const { ttlMs, clock } = this.#options;
+    if (this.#prepared === undefined) return;
+    if (clock.monotonicMs() - this.#prepared.sent.monotonicMs < ttlMs) return;
     this.#prepared = undefined;
-    onHeld([]);
+    this.#report.prepared(undefined);
   }
 
   /** Takes the lease of an appointment, or renews it. To be called within `exclusive`. */
@@ -202,9 +199,9 @@ export class LeaseKeeper {
   #begin(term: number, entry: LeaseEntry): void {
     // The leader before may have told of it meanwhile.
     if (this.#hold?.term === term) return;
-    const { identity, replicaSetUuid, onHeld } = this.#options;
-    onHeld([{ replicaSetUuid, term, incarnation: identity.incarnation }]);
-    this.#hold = beginHold(entry, identity.incarnation);
+    this.#prepared = undefined;
+    this.#report.taken(term);
+    this.#hold = beginHold(entry, this.#options.identity.incarnation);
     this.#delegateLater(DELEGATE_AFTER_TTLS);
   }
 
@@ -293,10 +290,9 @@ export class LeaseKeeper {
       if (hold === undefined) return;
       this.drop('released');
       for (let attempt = 0; attempt < RELEASE_ATTEMPTS && !signal.aborted; attempt++) {
-        if (await this.#released(hold.term, signal)) {
-          this.#options.onHeld([]);
-          return;
-        }
+        if (!(await this.#released(hold.term, signal))) continue;
+        this.#report.over(hold.term);
+        return;
       }
     });
   }
@@ -338,8 +334,9 @@ export class LeaseKeeper {
   }
 
   #lost(reason: string): void {
+    const term = this.#hold?.term;
     this.drop(reason);
-    this.#options.onHeld([]);
+    if (term !== undefined) this.#report.over(term);
   }
 
   #heard(delegated: RunningRenewals): void {
