@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { StateProviderConfig } from '@tonearm/runtime/contract';
+import type { InstanceStatus, StateProviderConfig } from '@tonearm/runtime/contract';
 import { bucketIdStrCrc32 } from '../../runtime/src/core/sharding/bucket-id.ts';
 import { type ConfiguredInstance, firstSections } from './first-config.ts';
 import { LocalInstance } from './local-instance.ts';
@@ -26,6 +26,8 @@ export interface LocalClusterOptions {
   readonly application?: string;
   /** At which `host:port` the others reach the HTTP port of an instance; its own without it. */
   readonly reachedAt?: (instance: LocalInstance) => Promise<string>;
+  /** Where so many start that they are slow: the first config is given again while not all prepare it in time. */
+  readonly patienceMs?: number;
   /** Of all instances, beside what tests give them. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -33,6 +35,7 @@ export interface LocalClusterOptions {
 type Place = Pick<ConfiguredInstance, 'uuid' | 'httpUri'>;
 
 const BUCKET_COUNT_DEFAULT = 300;
+const PATIENCE_MS_DEFAULT = 60_000;
 
 export class LocalCluster {
   readonly folder: string;
@@ -108,7 +111,7 @@ export class LocalCluster {
         );
         return answers.every(({ status }) => status === 200);
       },
-      60_000,
+      this.#patienceMs,
     );
   }
 
@@ -165,27 +168,41 @@ export class LocalCluster {
   }
 
   async #bootstrap(): Promise<void> {
-    const statuses = await Promise.all(
-      this.instances.map((instance) =>
-        waitUntil(
-          `${instance.name} is unconfigured`,
-          async () => {
-            const status = await instance.status();
-            return status.state === 'Unconfigured' ? status : undefined;
-          },
-          60_000,
-        ),
-      ),
-    );
+    const statuses: InstanceStatus[] = [];
+    // One after the other: questions to many that are not there yet would take the time that they need.
+    for (const instance of this.instances) {
+      const isUnconfigured = async (): Promise<InstanceStatus | undefined> => {
+        const status = await instance.status();
+        return status.state === 'Unconfigured' ? status : undefined;
+      };
+      const what = `${instance.name} is unconfigured`;
+      statuses.push(await waitUntil(what, isUnconfigured, this.#patienceMs));
+    }
     const { reachedAt = ownAddress } = this.#options;
     const httpUris = await Promise.all(this.instances.map((instance) => reachedAt(instance)));
     const placeOf = new Map(
       statuses.map(({ name, uuid }, index) => [name, { uuid, httpUri: httpUris[index] ?? '' }]),
     );
-    const answer = await this.patch(this.router, this.#firstSections(placeOf));
-    if (answer.status !== 200) throw new Error(`bootstrap failed: ${JSON.stringify(answer.body)}`);
+    await this.#giveFirstConfig(this.#firstSections(placeOf));
     await this.ready();
     await Promise.all(this.storages.map((_, set) => this.leaderOf(set)));
+  }
+
+  async #giveFirstConfig(sections: Record<string, unknown>): Promise<void> {
+    const isPatient = this.#options.patienceMs !== undefined;
+    const answer = await waitUntil(
+      'the first config is taken',
+      async () => {
+        const given = await this.patch(this.router, sections);
+        return isPatient && given.status === 409 ? undefined : given;
+      },
+      this.#patienceMs,
+    );
+    if (answer.status !== 200) throw new Error(`bootstrap failed: ${JSON.stringify(answer.body)}`);
+  }
+
+  get #patienceMs(): number {
+    return this.#options.patienceMs ?? PATIENCE_MS_DEFAULT;
   }
 
   #firstSections(placeOf: ReadonlyMap<string, Place>): Record<string, unknown> {
