@@ -3,8 +3,9 @@
  * processes, a real etcd, the six instances of the employees (two routers, two replica sets of two), default settings.
  *
  * Writes go on at a steady rate through one router and are never sent again. A few hundred a second come over HTTP;
- * thousands are made in the process of the router, ten rows a call: a small machine cannot serve so many requests. The gap is the time from the fault to the
- * first write that the new leader accepts; for a planned handover, the longest time between two answers.
+ * thousands are made in the process of the router, ten rows a call: a small machine cannot serve so many requests. The
+ * gap is the time from the fault to the first write that the new leader accepts; for a planned handover, the longest
+ * time between two answers.
  */
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,7 +14,7 @@ import { LocalCluster } from '../support/local-cluster.ts';
 import { ProcessLink } from '../support/process-link.ts';
 import { type IdleRow, idleProcesses, idleServices } from './failover/idle.ts';
 import { type Round, type RoundPlan, Rounds } from './failover/rounds.ts';
-import { loseManyLeaders, stopProvider } from './failover/special-rounds.ts';
+import { loseLeaderWhileAway, loseManyLeaders, stopProvider } from './failover/special-rounds.ts';
 import { describe, type Session } from './session.ts';
 import { median } from './statistics.ts';
 
@@ -76,6 +77,13 @@ const cases: readonly Case[] = [
 ];
 
 const STOPPED = 'etcd stopped for a minute, 1000 writes/s';
+/** Half a minute each. */
+const AWAY_ROUNDS_MAX = 10;
+const awayCases = [
+  { title: 'process killed while etcd is away', fault: 'kill', goalMs: 1000 },
+  // 1.1 lease times and a second.
+  { title: 'launcher and process killed while etcd is away', fault: 'crash', goalMs: 3200 },
+] as const;
 const MANY = [5, 10, 20];
 const IDLE = 'idle';
 const IDLE_PROCESSES = [5, 20];
@@ -86,6 +94,11 @@ export async function runFailover(session: Session): Promise<FailoverReport> {
   const failover: FailoverFigure[] = [];
   for (const ttlSeconds of [2, 1]) failover.push(...(await suite.cases(ttlSeconds)));
   failover.push(...(await suite.special(STOPPED, stopProvider, null)));
+  const rounds = Math.min(session.options.rounds, AWAY_ROUNDS_MAX);
+  for (const { title, fault, goalMs } of awayCases) {
+    const lose = (etcd: RealEtcd): Promise<Round> => loseLeaderWhileAway(etcd, fault, rounds);
+    failover.push(...(await suite.special(title, lose, goalMs)));
+  }
   for (const sets of MANY) {
     const lose = (etcd: RealEtcd): Promise<Round> => loseManyLeaders(etcd, sets);
     failover.push(...(await suite.special(`${sets} leaders killed at once`, lose, 1500)));

@@ -1,12 +1,13 @@
 /**
- * Proves that the loss of a leader costs no acknowledged write, and that writes go on by themselves. How long they
- * paused is printed and not judged: it depends on the machine.
+ * Proves that the loss of a leader costs no acknowledged write, and that writes go on by themselves, also without an
+ * operator. How long they paused is printed and not judged: it depends on the machine.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { withKubernetes } from './cluster.ts';
 import { Writer } from './fixtures/employee-writer.ts';
 import { Employees } from './fixtures/employees.ts';
+import { scaleOperator } from './fixtures/operator.ts';
 
 const kubernetes = withKubernetes();
 const nodes = kubernetes.nodes;
@@ -27,8 +28,12 @@ describe('the leader of a replica set on Kubernetes', () => {
     return Number((await employees.records()).get(`leaders/${await setUuid()}`)?.['term']);
   };
 
-  /** Hits the leader while writes are running, and waits until all is as before. */
-  const survive = async (how: string, hit: (leader: string) => Promise<void>): Promise<void> => {
+  /** Hits the leader while writes are running, and waits until all is as before: what `mend` does, if it needs that. */
+  const survive = async (
+    how: string,
+    hit: (leader: string) => Promise<void>,
+    mend: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> => {
     const writer = new Writer(employees, 'failover');
     try {
       await writer.goesOn(kubernetes);
@@ -43,6 +48,7 @@ describe('the leader of a replica set on Kubernetes', () => {
         );
       });
       await writer.goesOn(kubernetes, 100);
+      await mend();
       await employees.settled();
     } finally {
       await writer.stop();
@@ -64,6 +70,19 @@ describe('the leader of a replica set on Kubernetes', () => {
     await survive('pod deleted by force', async (leader) => {
       await employees.kubectl('delete', 'pod', leader, '--force', '--grace-period=0');
     });
+  });
+
+  it('is followed by another while no operator runs', async () => {
+    await scaleOperator(kubernetes, 0);
+    const mend = (): Promise<void> => scaleOperator(kubernetes, 1);
+    try {
+      const hit = async (leader: string): Promise<void> => {
+        await employees.kubectl('delete', 'pod', leader, '--force', '--grace-period=0');
+      };
+      await survive('pod deleted by force, no operator', hit, mend);
+    } finally {
+      await mend();
+    }
   });
 
   it('is followed by another when its data process is killed', { skip: needsOurNode }, async () => {
