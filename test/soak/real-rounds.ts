@@ -108,7 +108,7 @@ export const realSuites: readonly RealSuite[] = [
   ...staleBugs.map(([name, application, finding]) => ({
     ...{ name: `stale-leader-planted-${name}`, finding },
     needsEtcd: true,
-    rounds: { sample: 16, full: 16 },
+    rounds: { sample: 6, full: 12 },
     run: (place: Place, rounds: RealRounds) =>
       runStaleLeader(
         { ...place, etcdBinary: etcdOf(place), application: fixture(application) },
